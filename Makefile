@@ -1,0 +1,118 @@
+# What can be typed here. `make help` lists it; each target does its own set-up first.
+
+SHELL := /bin/sh
+VENV_PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+
+# Builds .venv from constraints.txt, once. The stamp holds the place and the two files that decide
+# what is installed: while it fits, nothing is installed again. It is removed first and written
+# last, so an interrupted set-up is started afresh by the next one.
+define SETUP_SCRIPT
+set -eu
+stamp=.venv/set-up-of
+wanted() { pwd -P; cat constraints.txt pyproject.toml; }
+if [ -f "$$stamp" ] && wanted | cmp -s - "$$stamp" && $(VENV_PYTHON) -c "" 2>/dev/null; then
+    exit 0
+fi
+
+keep=no
+if [ -f "$$stamp" ] && [ "$$(head -n 1 "$$stamp")" = "$$(pwd -P)" ] \
+        && $(VENV_PYTHON) -c "import pip" 2>/dev/null; then
+    keep=yes
+fi
+rm -f "$$stamp"
+
+if [ "$$keep" = no ]; then
+    # a name on the path may be a shim without a Python behind it, so each is run
+    found= without_venv=
+    if [ -n "$${PYTHON:-}" ]; then set -- "$$PYTHON"; else set -- python3.13 python3.12 python3.11 python3 python; fi
+    for name in "$$@"; do
+        base=$$("$$name" -c "import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys._base_executable)" 2>/dev/null) || continue
+        [ -n "$$base" ] || continue
+        if "$$base" -c "import venv, ensurepip" 2>/dev/null; then found=$$base; break; fi
+        without_venv=$${without_venv:-$$base}
+    done
+    if [ -z "$$found" ] && [ -n "$$without_venv" ]; then
+        version=$$("$$without_venv" -c "import sys; print('%d.%d' % sys.version_info[:2])")
+        echo "error: $$without_venv has no venv module. On Debian or Ubuntu: apt install python$$version-venv (or python3-venv); then the same command again." >&2
+        exit 1
+    fi
+    if [ -z "$$found" ]; then
+        echo "error: no Python 3.11 or newer was found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2
+        exit 1
+    fi
+    echo "Set-up: making .venv with $$("$$found" --version)"
+    "$$found" -m venv --clear .venv || {
+        echo "error: $$found could not make .venv (see above). Mend that, then the same command again." >&2
+        exit 1
+    }
+fi
+echo "Set-up: installing the locked packages into .venv (one to two minutes, once)"
+{
+    $(VENV_PYTHON) -m pip --disable-pip-version-check install -qq --no-compile --require-hashes --no-deps -r constraints.txt &&
+    $(VENV_PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .
+} || {
+    echo "error: pip could not install the packages (see above). The same command again starts afresh." >&2
+    exit 1
+}
+wanted > "$$stamp.part"
+mv "$$stamp.part" "$$stamp"
+echo "Set-up: done"
+endef
+export SETUP_SCRIPT
+
+# Resolves pyproject.toml anew; uv lives in a throw-away environment inside .venv.
+define LOCK_SCRIPT
+set -eu
+trap 'rm -rf .venv/uv' EXIT
+$(VENV_PYTHON) -m venv .venv/uv
+.venv/uv/bin/python -m pip --disable-pip-version-check install --quiet uv
+.venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+    --cache-dir .venv/uv/cache --output-file .venv/uv/constraints.txt
+cp .venv/uv/constraints.txt constraints.txt
+echo "constraints.txt is resolved anew; the next make installs it"
+endef
+export LOCK_SCRIPT
+
+.PHONY: help setup demo dev nightly quarterly test test-deep lint lock clean
+
+help: ## list the targets
+	@echo "Intent Map: what each micro-conversion is worth, in money"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' Makefile | \
+		while IFS=@ read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+setup: ## build .venv from the lock; all other targets do this first
+	@sh -c "$$SETUP_SCRIPT"
+
+demo: setup ## a simulated shop, from raw files to the published values (about three minutes)
+	@$(VENV_PYTHON) -m orchestration demo $(ARGS)
+
+dev: setup ## the Dagster UI on http://localhost:3000
+	@$(VENV_PYTHON) -m dagster dev $(ARGS)
+
+nightly: setup ## land new files, refresh all tables, publish
+	@$(VENV_PYTHON) -m orchestration nightly $(ARGS)
+
+quarterly: setup ## recalculate the values; AS_OF=2026-07-01 for a past version
+	@$(VENV_PYTHON) -m orchestration quarterly $(if $(AS_OF),--as-of "$(AS_OF)") $(ARGS)
+
+test: setup ## all tests but the deep ones
+	@$(VENV_PYTHON) -m pytest -m "not deep" $(ARGS)
+
+test-deep: setup ## all tests, with the long statistical and property tests
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+lint: setup ## ruff, sqlfluff, yamllint
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m sqlfluff lint dbt_project/models tests/dbt
+	@$(VENV_PYTHON) -m yamllint --strict .
+
+lock: setup ## resolve pyproject.toml anew into constraints.txt
+	@sh -c "$$LOCK_SCRIPT"
+
+clean: ## remove .venv and caches; the homes with your data stay
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info dbt_project/target dbt_project/logs
+	@find . -name __pycache__ -type d -not -path "./home/*" -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+{% macro internal_key(columns) -%}
+    {#- 63-bit hash of one or more columns for joins and sorts inside the warehouse. Fast, but only
+        the same on one engine and version: never in a mart. -#}
+    {{ return(adapter.dispatch('internal_key', 'intent_map')(columns)) }}
+{%- endmacro %}
+
+{% macro duckdb__internal_key(columns) -%}
+    cast(hash({{ columns | join(', ') }}) >> 1 as bigint)
+{%- endmacro %}
+
+{% macro public_key(text) -%}
+    {#- 63-bit key of a text, the same on every engine and for ever (from its MD5). -#}
+    {{ return(adapter.dispatch('public_key', 'intent_map')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__public_key(text) -%}
+    cast(md5_number_lower({{ text }}) >> 1 as bigint)
+{%- endmacro %}
+
+{% macro state_item_key(name) -%}
+    {#- 53-bit key of a micro- or macro-conversion's name: a state is the sum of its items' keys, so
+        it does not depend on their order, on the dictionary's order or on the engine. -#}
+    {{ return(adapter.dispatch('state_item_key', 'intent_map')(name)) }}
+{%- endmacro %}
+
+{% macro duckdb__state_item_key(name) -%}
+    cast(md5_number_lower({{ name }}) >> 11 as bigint)
+{%- endmacro %}

@@ -1,0 +1,17 @@
+{% macro arrived_since_last_build(model=none) -%}
+    {#- True for rows (source_system, load_id) of loads that this model has not seen, by its own
+        watermarks or those of the model named; always true when it is built from nothing. -#}
+    {%- if not is_incremental() -%}
+        true
+    {%- else -%}
+        {%- set seen = run_query(
+            "select source_system, load_id from " ~ source('raw', 'watermarks')
+            ~ " where model = '" ~ (model or this.identifier) ~ "'") -%}
+        (
+            {%- for row in seen.rows %}
+            (source_system = '{{ row[0] }}' and load_id > {{ row[1] }}) or
+            {%- endfor %}
+            source_system not in ('' {%- for row in seen.rows %}, '{{ row[0] }}'{% endfor %})
+        )
+    {%- endif -%}
+{%- endmacro %}

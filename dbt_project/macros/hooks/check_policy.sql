@@ -1,0 +1,22 @@
+{% macro check_policy() %}
+    {#- Stops the run when a policy var is outside its declared range; names it and the reason. -#}
+    {%- for name, rule in var('policy').items() -%}
+        {%- set value = var(name) -%}
+        {%- set said = name ~ ' is ' ~ value ~ '; allowed is ' -%}
+        {%- if rule.choices is defined and value not in rule.choices -%}
+            {{ exceptions.raise_compiler_error(
+                said ~ rule.choices | join(', ') ~ '. ' ~ rule.reason) }}
+        {%- elif rule.items is defined and rule.items is not callable -%}
+            {%- for item in value if item not in rule['items'] -%}
+                {{ exceptions.raise_compiler_error(
+                    said ~ rule['items'] | join(', ') ~ '. ' ~ rule.reason) }}
+            {%- endfor -%}
+        {%- elif rule.minimum is defined -%}
+            {%- if value is not number or value is boolean
+                or value < rule.minimum or value > rule.maximum -%}
+                {{ exceptions.raise_compiler_error(
+                    said ~ rule.minimum ~ ' to ' ~ rule.maximum ~ '. ' ~ rule.reason) }}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}

@@ -1,0 +1,32 @@
+{% macro create_declared_tables() %}
+    {#- Creates what a first run reads before anything has filled it, empty and from its YAML:
+        the raw tables, the watermarks and the version tables (meta `is_kept`). -#}
+    {%- if execute -%}
+        {%- for node in graph.sources.values() -%}
+            {{ create_table_if_missing(node) }}
+        {%- endfor -%}
+        {%- for node in graph.nodes.values()
+            if node.resource_type == 'model' and node.config.meta.get('is_kept') -%}
+            {{ create_table_if_missing(node) }}
+        {%- endfor -%}
+        {#- dbt rolls the hook's own transaction back when it closes the connection -#}
+        commit; begin transaction;
+    {%- endif -%}
+{% endmacro %}
+
+{% macro create_table_if_missing(node) %}
+    {#- DDL of one declared relation, or nothing when a table or view of that name is there. -#}
+    {%- set name = node.identifier or node.alias or node.name -%}
+    {%- if adapter.get_relation(node.database, node.schema, name) is none -%}
+        {%- do adapter.cache_added(api.Relation.create(
+            database=node.database, schema=node.schema, identifier=name, type='table'
+        )) -%}
+        create schema if not exists {{ node.schema }};
+        create table {{ node.schema }}.{{ name }} (
+            {%- for column in node.columns.values() -%}
+                {{ adapter.quote(column.name) }} {{ column.data_type }}
+                {%- if not loop.last %}, {% endif -%}
+            {%- endfor -%}
+        );
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,23 @@
+{% macro remember_arrivals() %}
+    {#- Post-hook, in the model's own transaction: notes for each source the last load that the
+        model has seen, so that the next night reads what came after it, also after a kill.
+        The receipts see every raw row; all other models follow them. -#}
+    {%- set watermarks = source('raw', 'watermarks') -%}
+    delete from {{ watermarks }} where model = '{{ this.identifier }}';
+    insert into {{ watermarks }}
+    {% if this.identifier == 'int_event_receipts' -%}
+        select
+            '{{ this.identifier }}' as model,
+            source_system,
+            max(load_id) as load_id
+        from {{ this }}
+        group by source_system
+    {%- else -%}
+        select
+            '{{ this.identifier }}' as model,
+            source_system,
+            load_id
+        from {{ watermarks }}
+        where model = 'int_event_receipts'
+    {%- endif %}
+{% endmacro %}

@@ -1,0 +1,63 @@
+{{ config(materialized='view') }}
+
+with
+
+micro_conversions as (
+
+    select * from {{ ref('micro_conversions') }}
+    where is_enabled and starter_pack = '{{ var("starter_pack") }}'
+
+),
+
+macro_conversions as (
+
+    select * from {{ ref('macro_conversions') }}
+    where is_enabled and starter_pack = '{{ var("starter_pack") }}'
+
+)
+
+select
+    'micro' as conversion_type,
+    micro_conversion as conversion,
+    event_name,
+    property,
+    operator,
+    threshold,
+    cast(min_occurrences as integer) as min_occurrences,
+    occurrence_scope,
+    counting,
+    kind,
+    phase,
+    tier,
+    cast(case tier when 'soft' then 1 when 'medium' then 2 else 3 end as integer) as tier_rank,
+    cast(weight as double) as weight,
+    {{ state_item_key('micro_conversion') }} as state_item_key,
+    cast(null as varchar) as value_source,
+    cast(null as decimal(18, 4)) as fixed_value,
+    cast(null as decimal(18, 4)) as default_value
+
+from micro_conversions
+
+union all
+
+select
+    'macro' as conversion_type,
+    macro_conversion as conversion,
+    event_name,
+    null as property,
+    null as operator,
+    null as threshold,
+    1 as min_occurrences,
+    'session' as occurrence_scope,
+    counting,
+    null as kind,
+    'conversion' as phase,
+    'macro' as tier,
+    4 as tier_rank,
+    cast(1 as double) as weight,
+    {{ state_item_key("'macro:' || macro_conversion") }} as state_item_key,
+    value_source,
+    cast(fixed_value as decimal(18, 4)) as fixed_value,
+    cast(default_value as decimal(18, 4)) as default_value
+
+from macro_conversions

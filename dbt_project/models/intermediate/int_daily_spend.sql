@@ -1,0 +1,62 @@
+with
+
+spend as (
+
+    select * from {{ ref('stg_ad_spend__days') }}
+
+),
+
+currency_rates as (
+
+    select * from {{ ref('int_currency_rates') }}
+
+),
+
+-- a restated day of a campaign replaces the old one: the load that came last counts
+spend_ranked as (
+
+    select
+        *,
+        dense_rank() over (
+            partition by spend_date, source, medium, campaign order by load_id desc
+        ) as load_age
+
+    from spend
+    where spend_date is not null and cost is not null
+
+),
+
+-- distinct: a row that stands twice in one file is one row of spend
+spend_once as (
+
+    select distinct
+        spend_date,
+        source,
+        medium,
+        campaign,
+        impressions,
+        clicks,
+        cost,
+        currency
+
+    from spend_ranked
+    where load_age = 1
+
+)
+
+select
+    spend_once.spend_date,
+    spend_once.source,
+    spend_once.medium,
+    spend_once.campaign,
+    sum(spend_once.impressions) as impressions,
+    sum(spend_once.clicks) as clicks,
+    cast(sum(round(spend_once.cost * currency_rates.rate, 4)) as decimal(18, 4)) as cost
+
+from spend_once
+inner join currency_rates
+    on spend_once.currency = currency_rates.currency
+    and spend_once.spend_date >= currency_rates.valid_from
+    and spend_once.spend_date < currency_rates.valid_to
+group by
+    spend_once.spend_date, spend_once.source, spend_once.medium, spend_once.campaign

@@ -1,0 +1,145 @@
+with
+
+conversion_events as (
+
+    select * from {{ ref('int_conversion_events') }}
+    where conversion_type = 'macro'
+
+),
+
+rules as (
+
+    select * from {{ ref('int_conversion_rules') }}
+    where conversion_type = 'macro'
+
+),
+
+orders as (
+
+    select * from {{ ref('stg_orders__orders') }}
+
+),
+
+currency_rates as (
+
+    select * from {{ ref('int_currency_rates') }}
+
+),
+
+identities as (
+
+    select * from {{ ref('int_visitor_identities') }}
+
+),
+
+-- an order counts once over all time; without an order id the event itself is the order
+copies_ranked as (
+
+    select
+        conversion_events.*,
+        rules.value_source,
+        rules.fixed_value,
+        rules.state_item_key,
+        row_number() over (
+            partition by
+                conversion_events.conversion,
+                case rules.counting
+                    when 'once_per_session' then cast(conversion_events.session_key as varchar)
+                    when 'once_per_order'
+                        then coalesce(conversion_events.order_id, conversion_events.event_id)
+                    else conversion_events.event_id
+                end
+            order by
+                conversion_events.occurred_at,
+                conversion_events.sequence,
+                conversion_events.event_id
+        ) as copy_number
+
+    from conversion_events
+    inner join rules on conversion_events.conversion = rules.conversion
+
+),
+
+-- an order that stands in several files: the row that landed last
+orders_ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by order_id order by load_id desc, row_number desc
+        ) as copy_number
+
+    from orders
+    where order_id is not null and value is not null
+
+),
+
+firsts as (
+
+    select
+        *,
+        case
+            when value_source = 'fixed' then fixed_value
+            else value
+        end as event_value,
+        case
+            when value_source <> 'fixed' and currency is not null then currency
+            else '{{ var("reporting_currency") }}'
+        end as event_currency
+
+    from copies_ranked
+    where copy_number = 1
+
+),
+
+-- an order in a currency without a rate is not guessed: its event speaks instead
+firsts_priced as (
+
+    select
+        firsts.*,
+        case
+            when firsts.value_source = 'orders'
+                then orders_ranked.value * order_rates.rate
+        end as order_value,
+        firsts.event_value * event_rates.rate as own_value
+
+    from firsts
+    left join orders_ranked
+        on firsts.order_id = orders_ranked.order_id
+        and orders_ranked.copy_number = 1
+    left join currency_rates as order_rates
+        on orders_ranked.currency = order_rates.currency
+        and cast(firsts.occurred_at as date) >= order_rates.valid_from
+        and cast(firsts.occurred_at as date) < order_rates.valid_to
+    left join currency_rates as event_rates
+        on firsts.event_currency = event_rates.currency
+        and cast(firsts.occurred_at as date) >= event_rates.valid_from
+        and cast(firsts.occurred_at as date) < event_rates.valid_to
+
+)
+
+select
+    firsts_priced.event_key,
+    firsts_priced.conversion as macro_conversion,
+    firsts_priced.event_id,
+    firsts_priced.order_id,
+    firsts_priced.visitor_key,
+    coalesce(identities.user_key, firsts_priced.visitor_key) as user_key,
+    firsts_priced.session_key,
+    firsts_priced.state_item_key,
+    firsts_priced.occurred_at,
+    firsts_priced.sequence,
+    firsts_priced.event_number,
+    cast(
+        round(coalesce(firsts_priced.order_value, firsts_priced.own_value, 0), 4)
+        as decimal(18, 4)
+    ) as value,
+    case
+        when firsts_priced.order_value is not null then 'orders'
+        when firsts_priced.own_value is null then 'none'
+        when firsts_priced.value_source = 'fixed' then 'fixed'
+        else 'event'
+    end as value_source
+
+from firsts_priced
+left join identities on firsts_priced.visitor_key = identities.visitor_key

@@ -1,0 +1,99 @@
+with
+
+macro_conversions as (
+
+    select * from {{ ref('int_macro_conversions') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+identities as (
+
+    select * from {{ ref('int_visitor_identities') }}
+
+),
+
+sessions_of_users as (
+
+    select
+        sessions.session_key,
+        sessions.started_at,
+        coalesce(identities.user_key, sessions.visitor_key) as user_key
+
+    from sessions
+    left join identities on sessions.visitor_key = identities.visitor_key
+
+),
+
+-- time decay: a session one half-life older has half the weight
+touches as (
+
+    select
+        macro_conversions.event_key,
+        macro_conversions.macro_conversion,
+        macro_conversions.occurred_at as macro_at,
+        macro_conversions.value,
+        sessions_of_users.session_key,
+        sessions_of_users.started_at,
+        {{ attribution_weight('sessions_of_users.started_at', 'macro_conversions.occurred_at') }}
+            as weight
+
+    from macro_conversions
+    inner join sessions_of_users
+        on macro_conversions.user_key = sessions_of_users.user_key
+        and {{ shares_the_credit(
+            'sessions_of_users.started_at',
+            'sessions_of_users.session_key',
+            'macro_conversions.occurred_at',
+            'macro_conversions.session_key'
+        ) }}
+
+),
+
+touches_shared as (
+
+    select
+        *,
+        weight / sum(weight) over (partition by event_key, macro_conversion) as share,
+        row_number() over (
+            partition by event_key, macro_conversion order by started_at desc, session_key
+        ) as touch_from_last
+
+    from touches
+
+),
+
+touches_rounded as (
+
+    select
+        *,
+        cast(round(cast(value as double) * share, 4) as decimal(18, 4)) as rounded_credit
+
+    from touches_shared
+
+)
+
+-- the last touch takes what rounding leaves, so the credits of a macro sum to its value
+select
+    session_key,
+    event_key,
+    macro_conversion,
+    macro_at,
+    share,
+    cast(
+        case
+            when touch_from_last = 1
+                then value - (
+                    sum(rounded_credit) over (partition by event_key, macro_conversion)
+                    - rounded_credit
+                )
+            else rounded_credit
+        end as decimal(18, 4)
+    ) as credit
+
+from touches_rounded

@@ -1,0 +1,129 @@
+with
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+conversion_events as (
+
+    select * from {{ ref('int_conversion_events') }}
+
+),
+
+micro_conversions as (
+
+    select * from {{ ref('int_micro_conversions') }}
+
+),
+
+macro_conversions as (
+
+    select * from {{ ref('int_macro_conversions') }}
+
+),
+
+-- every moment at which a tier was met: micros from the one that was enough, macros once each
+moments as (
+
+    select
+        conversion_events.session_key,
+        micro_conversions.tier_rank,
+        conversion_events.event_number
+
+    from conversion_events
+    inner join micro_conversions
+        on conversion_events.session_key = micro_conversions.session_key
+        and conversion_events.conversion = micro_conversions.micro_conversion
+        and conversion_events.event_number >= micro_conversions.event_number
+    where conversion_events.conversion_type = 'micro'
+
+    union all
+
+    select
+        session_key,
+        4 as tier_rank,
+        event_number
+
+    from macro_conversions
+
+),
+
+first_soft as (
+
+    select
+        session_key,
+        max(case when tier_rank = 1 then 1 else 0 end) = 1 as has_soft,
+        max(case when tier_rank = 2 then 1 else 0 end) = 1 as has_medium,
+        max(case when tier_rank = 3 then 1 else 0 end) = 1 as has_hard,
+        max(case when tier_rank = 4 then 1 else 0 end) = 1 as has_macro,
+        min(case when tier_rank = 1 then event_number end) as soft_at
+
+    from moments
+    group by session_key
+
+),
+
+-- each step is looked for behind the one before it
+first_medium as (
+
+    select
+        first_soft.session_key,
+        min(moments.event_number) as medium_at
+
+    from first_soft
+    inner join moments
+        on first_soft.session_key = moments.session_key
+        and moments.tier_rank = 2
+        and moments.event_number > first_soft.soft_at
+    group by first_soft.session_key
+
+),
+
+first_hard as (
+
+    select
+        first_medium.session_key,
+        min(moments.event_number) as hard_at
+
+    from first_medium
+    inner join moments
+        on first_medium.session_key = moments.session_key
+        and moments.tier_rank = 3
+        and moments.event_number > first_medium.medium_at
+    group by first_medium.session_key
+
+),
+
+first_macro as (
+
+    select
+        first_hard.session_key,
+        min(moments.event_number) as macro_at
+
+    from first_hard
+    inner join moments
+        on first_hard.session_key = moments.session_key
+        and moments.tier_rank = 4
+        and moments.event_number > first_hard.hard_at
+    group by first_hard.session_key
+
+)
+
+select
+    sessions.session_key,
+    coalesce(first_soft.has_soft, false) as has_soft,
+    coalesce(first_soft.has_medium, false) as has_medium,
+    coalesce(first_soft.has_hard, false) as has_hard,
+    coalesce(first_soft.has_macro, false) as has_macro,
+    first_soft.soft_at is not null as reached_soft,
+    first_medium.medium_at is not null as reached_medium,
+    first_hard.hard_at is not null as reached_hard,
+    first_macro.macro_at is not null as reached_macro
+
+from sessions
+left join first_soft on sessions.session_key = first_soft.session_key
+left join first_medium on sessions.session_key = first_medium.session_key
+left join first_hard on sessions.session_key = first_hard.session_key
+left join first_macro on sessions.session_key = first_macro.session_key

@@ -1,0 +1,104 @@
+with
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+spend as (
+
+    select * from {{ ref('stg_ad_spend__days') }}
+
+),
+
+categories as (
+
+    select * from {{ ref('traffic_source_categories') }}
+
+),
+
+intent_rules as (
+
+    select * from {{ ref('intent_rules') }}
+
+),
+
+-- union without all: each combination once, whichever side it comes from
+traffic_sources as (
+
+    select
+        source,
+        medium,
+        campaign
+
+    from sessions
+
+    union
+
+    select
+        source,
+        medium,
+        campaign
+
+    from spend
+
+),
+
+-- the source as it stands is looked up first, then without www. or m.
+traffic_sources_categorised as (
+
+    select
+        traffic_sources.source,
+        traffic_sources.medium,
+        traffic_sources.campaign,
+        coalesce(exact.source_category, host.source_category) as source_category
+
+    from traffic_sources
+    left join categories as exact
+        on {{ source_category_key('traffic_sources.source') }} = exact.source
+    left join categories as host
+        on {{ source_category_host_key('traffic_sources.source') }} = host.source
+
+),
+
+first_matching_rules as (
+
+    select
+        traffic_sources.source,
+        traffic_sources.medium,
+        traffic_sources.campaign,
+        min(intent_rules.rule_order) as rule_order
+
+    from traffic_sources
+    inner join intent_rules
+        on {{ is_any_or_matches('traffic_sources.source', 'intent_rules.source_pattern') }}
+        and {{ is_any_or_matches('traffic_sources.medium', 'intent_rules.medium_pattern') }}
+        and {{ is_any_or_matches('traffic_sources.campaign', 'intent_rules.campaign_pattern') }}
+    group by
+        traffic_sources.source,
+        traffic_sources.medium,
+        traffic_sources.campaign
+
+)
+
+select
+    categorised.source,
+    categorised.medium,
+    categorised.campaign,
+    categorised.source_category,
+    {{ default_channel_group(
+        'categorised.source',
+        'categorised.medium',
+        'categorised.campaign',
+        'categorised.source_category'
+    ) }} as channel_group,
+    coalesce(intent_rules.intent_class, 'other') as intent_class
+
+from traffic_sources_categorised as categorised
+left join first_matching_rules
+    on categorised.source = first_matching_rules.source
+    and categorised.medium = first_matching_rules.medium
+    and categorised.campaign = first_matching_rules.campaign
+left join intent_rules
+    on first_matching_rules.rule_order = intent_rules.rule_order

@@ -1,0 +1,53 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append'
+) }}
+
+with
+
+staged_events as (
+
+    select * from {{ ref('int_staged_events') }}
+
+),
+
+bot_rules as (
+
+    select * from {{ ref('bot_rules') }}
+
+),
+
+agents as (
+
+    -- distinct: each agent is matched once, however many events carry it
+    select distinct user_agent
+
+    from staged_events
+    where
+        user_agent is not null
+        and {{ arrived_since_last_build('int_event_receipts') }}
+        {% if is_incremental() %}
+            and user_agent not in (select user_agent from {{ this }})
+        {% endif %}
+
+),
+
+agents_matched as (
+
+    select
+        agents.user_agent,
+        min(bot_rules.rule) as bot_rule
+
+    from agents
+    left join bot_rules
+        on bot_rules.kind = 'user_agent'
+        and {{ matches_pattern('lower(agents.user_agent)', 'bot_rules.pattern') }}
+    group by agents.user_agent
+
+)
+
+select
+    user_agent,
+    bot_rule
+
+from agents_matched

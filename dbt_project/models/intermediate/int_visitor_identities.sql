@@ -1,0 +1,27 @@
+with
+
+logins as (
+
+    select * from {{ ref('int_logins') }}
+
+),
+
+logins_ranked as (
+
+    select
+        visitor_key,
+        user_id,
+        user_key,
+        {{ login_rank() }} as login_rank
+
+    from logins
+
+)
+
+select
+    visitor_key,
+    user_id,
+    user_key
+
+from logins_ranked
+where login_rank = 1

@@ -1,0 +1,169 @@
+with
+
+sessions as (
+
+    select * from {{ ref('mart_sessions') }}
+
+),
+
+micro_conversions as (
+
+    select * from {{ ref('mart_micro_conversions') }}
+
+),
+
+spend as (
+
+    select * from {{ ref('int_daily_spend') }}
+
+),
+
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources') }}
+
+),
+
+periods as (
+
+    select * from {{ ref('val_version_periods') }}
+
+),
+
+session_values as (
+
+    select * from {{ ref('val_session_values') }}
+
+),
+
+micros_of_sessions as (
+
+    select
+        session_key,
+        sum(weighted_value) as weighted_value,
+        sum(probability_value) as probability_value
+
+    from micro_conversions
+    group by session_key
+
+),
+
+-- sessions and spend stand side by side as rows, so neither needs the other to be there
+rows_of_sessions as (
+
+    select
+        sessions.session_date as date,
+        sessions.channel_group,
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        sessions.intent_class,
+        sessions.visitor_type,
+        1 as sessions,
+        sessions.soft_conversions,
+        sessions.medium_conversions,
+        sessions.hard_conversions,
+        sessions.macro_conversions,
+        sessions.revenue,
+        session_values.attributed_revenue,
+        coalesce(micros_of_sessions.weighted_value, 0) as weighted_value,
+        coalesce(micros_of_sessions.probability_value, 0) as probability_value,
+        session_values.baseline_value,
+        session_values.incremental_value,
+        session_values.closing_value,
+        0 as impressions,
+        0 as clicks,
+        0 as cost
+
+    from sessions
+    inner join session_values on sessions.session_key = session_values.public_session_key
+    left join micros_of_sessions on sessions.session_key = micros_of_sessions.session_key
+
+),
+
+rows_of_spend as (
+
+    select
+        spend.spend_date as date,
+        traffic_sources.channel_group,
+        spend.source,
+        spend.medium,
+        spend.campaign,
+        traffic_sources.intent_class,
+        '(none)' as visitor_type,
+        0 as sessions,
+        0 as soft_conversions,
+        0 as medium_conversions,
+        0 as hard_conversions,
+        0 as macro_conversions,
+        0 as revenue,
+        0 as attributed_revenue,
+        0 as weighted_value,
+        0 as probability_value,
+        0 as baseline_value,
+        0 as incremental_value,
+        0 as closing_value,
+        spend.impressions,
+        spend.clicks,
+        spend.cost
+
+    from spend
+    inner join traffic_sources
+        on spend.source = traffic_sources.source
+        and spend.medium = traffic_sources.medium
+        and spend.campaign = traffic_sources.campaign
+
+),
+
+all_rows as (
+
+    select * from rows_of_sessions
+
+    union all
+
+    select * from rows_of_spend
+
+)
+
+select
+    all_rows.date,
+    all_rows.channel_group,
+    all_rows.source,
+    all_rows.medium,
+    all_rows.campaign,
+    all_rows.intent_class,
+    all_rows.visitor_type,
+    cast(sum(all_rows.sessions) as bigint) as sessions,
+    cast(sum(all_rows.soft_conversions) as bigint) as soft_conversions,
+    cast(sum(all_rows.medium_conversions) as bigint) as medium_conversions,
+    cast(sum(all_rows.hard_conversions) as bigint) as hard_conversions,
+    cast(sum(all_rows.macro_conversions) as bigint) as macro_conversions,
+    cast(sum(all_rows.revenue) as decimal(18, 4)) as revenue,
+    cast(sum(all_rows.attributed_revenue) as decimal(18, 4)) as attributed_revenue,
+    cast(sum(all_rows.weighted_value) as decimal(18, 4)) as weighted_value,
+    cast(sum(all_rows.probability_value) as decimal(18, 4)) as probability_value,
+    cast(sum(all_rows.baseline_value) as decimal(18, 4)) as baseline_value,
+    cast(sum(all_rows.incremental_value) as decimal(18, 4)) as incremental_value,
+    cast(sum(all_rows.closing_value) as decimal(18, 4)) as closing_value,
+    cast(
+        sum(all_rows.baseline_value) + sum(all_rows.incremental_value)
+        + sum(all_rows.closing_value) as decimal(18, 4)
+    ) as expected_revenue,
+    cast(sum(all_rows.impressions) as bigint) as impressions,
+    cast(sum(all_rows.clicks) as bigint) as clicks,
+    cast(sum(all_rows.cost) as decimal(18, 4)) as cost,
+    periods.value_version
+
+from all_rows
+inner join periods
+    on all_rows.date >= periods.valid_from
+    and all_rows.date < periods.valid_to
+group by
+    all_rows.date,
+    all_rows.channel_group,
+    all_rows.source,
+    all_rows.medium,
+    all_rows.campaign,
+    all_rows.intent_class,
+    all_rows.visitor_type,
+    periods.value_version

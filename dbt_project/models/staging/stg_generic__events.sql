@@ -1,0 +1,68 @@
+with
+
+events as (
+
+    select * from {{ source('raw', 'generic_events') }}
+
+)
+
+select
+    'generic' as source_system,
+    load_id,
+    row_number,
+    file_name,
+    landed_at,
+    unreadable,
+
+    ---------- ids
+    -- a source without event ids: rows that are equal in all that they say are one event
+    coalesce(
+        event_id,
+        md5(concat_ws(
+            chr(31),
+            coalesce(visitor_id, ''), coalesce(cast(occurred_at as varchar), ''),
+            coalesce(event_name, ''), coalesce(user_id, ''), coalesce(page_url, ''),
+            coalesce(page_referrer, ''), coalesce(properties, ''),
+            coalesce(cast(value as varchar), ''), coalesce(currency, ''), coalesce(order_id, ''),
+            coalesce(source, ''), coalesce(medium, ''), coalesce(campaign, ''),
+            coalesce(session_id, ''), coalesce(cast(sequence as varchar), '')
+        ))
+    ) as event_id,
+    visitor_id,
+    user_id,
+    order_id,
+    session_id as source_session_id,
+
+    ---------- times and order
+    occurred_at,
+    coalesce(loaded_at, landed_at) as loaded_at,
+    coalesce(sequence, 0) as sequence,
+
+    ---------- what happened
+    event_name as source_event_name,
+    page_url,
+    page_referrer,
+    properties,
+    value,
+    upper(currency) as currency,
+
+    ---------- where the visit came from
+    source,
+    medium,
+    campaign,
+    term,
+    content,
+    gclid,
+    gbraid,
+    wbraid,
+    fbclid,
+    channel_group as source_channel_group,
+
+    ---------- visitor's surroundings and consent
+    lower(device_category) as device_category,
+    country,
+    user_agent,
+    lower(consent_analytics) as consent_analytics,
+    lower(consent_ads) as consent_ads
+
+from events

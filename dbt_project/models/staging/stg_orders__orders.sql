@@ -1,0 +1,21 @@
+with
+
+orders as (
+
+    select * from {{ source('raw', 'orders') }}
+
+)
+
+select
+    load_id,
+    row_number,
+    file_name,
+    landed_at,
+    order_id,
+    ordered_at,
+    value,
+    coalesce(upper(currency), '{{ var("reporting_currency") }}') as currency,
+    lower(status) as status,
+    unreadable
+
+from orders

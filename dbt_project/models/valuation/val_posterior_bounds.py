@@ -1,0 +1,38 @@
+"""One row per row of val_posteriors with the bounds of its Beta posterior.
+
+The only step of the valuation that SQL engines have no function for: a few hundred small rows.
+"""
+
+import numpy
+from scipy import stats
+
+
+def model(dbt, session):
+    """Equal-tailed interval of var interval_level, and the normal quantile of the same level."""
+    dbt.config(materialized="table", tags=["quarterly"])
+    tail = (1 - dbt.config.get("interval_level")) / 2
+    keys = ("macro_conversion", "micro_conversion", "intent_class", "visitor_type")
+    rows = dbt.ref("val_posteriors").fetchnumpy()
+    bounds = {key: numpy.asarray(rows[key], dtype=object) for key in keys}
+    successes = numpy.asarray(rows["successes"], dtype=float)
+    failures = numpy.asarray(rows["failures"], dtype=float)
+    # a parameter of zero has no density: the bound is the edge itself
+    with numpy.errstate(all="ignore"):
+        lower = stats.beta.ppf(tail, successes, failures)
+        upper = stats.beta.ppf(1 - tail, successes, failures)
+    bounds["probability_lower"] = numpy.where(successes > 0, lower, 0.0)
+    bounds["probability_upper"] = numpy.where(failures > 0, upper, 1.0)
+    bounds["z"] = numpy.full(len(successes), stats.norm.ppf(1 - tail))
+    return session.query(
+        """
+        select
+            macro_conversion::varchar as macro_conversion,
+            micro_conversion::varchar as micro_conversion,
+            intent_class::varchar as intent_class,
+            visitor_type::varchar as visitor_type,
+            probability_lower::double as probability_lower,
+            probability_upper::double as probability_upper,
+            z::double as z
+        from bounds
+        """
+    )

@@ -1,0 +1,95 @@
+{{ config(tags=['quarterly']) }}
+
+with
+
+posteriors as (
+
+    select * from {{ ref('val_posteriors') }}
+
+),
+
+bounds as (
+
+    select * from {{ ref('val_posterior_bounds') }}
+
+),
+
+rated as (
+
+    select
+        posteriors.*,
+        {{ posterior_mean('posteriors') }} as probability,
+        bounds.probability_lower,
+        bounds.probability_upper,
+        bounds.z,
+        posteriors.conversions / nullif(posteriors.matured, 0) as raw_probability,
+        posteriors.base_conversions / nullif(posteriors.base_matured, 0) as base_probability,
+        posteriors.conversions_without / nullif(posteriors.matured_without, 0)
+            as probability_without,
+        posteriors.matured / nullif(posteriors.matured + posteriors.matured_without, 0)
+            as share_with
+
+    from posteriors
+    inner join bounds
+        on posteriors.macro_conversion = bounds.macro_conversion
+        and posteriors.micro_conversion = bounds.micro_conversion
+        and posteriors.intent_class = bounds.intent_class
+        and posteriors.visitor_type = bounds.visitor_type
+
+),
+
+-- half a success more on each side keeps the logarithm finite
+compared as (
+
+    select
+        *,
+        raw_probability / nullif(base_probability, 0) as lift,
+        ln(
+            ((conversions + 0.5) / (matured + 1))
+            / ((conversions_without + 0.5) / (matured_without + 1))
+        ) as log_ratio,
+        sqrt(
+            1 / (conversions + 0.5) - 1 / (matured + 1)
+            + 1 / (conversions_without + 0.5) - 1 / (matured_without + 1)
+        ) as log_ratio_error
+
+    from rated
+
+),
+
+bounded as (
+
+    select
+        *,
+        {{ lift_of_ratio('exp(log_ratio - z * log_ratio_error)', 'share_with') }} as lift_lower,
+        {{ lift_of_ratio('exp(log_ratio + z * log_ratio_error)', 'share_with') }} as lift_upper
+
+    from compared
+
+)
+
+select
+    macro_conversion,
+    micro_conversion,
+    intent_class,
+    visitor_type,
+    trials,
+    mature_trials,
+    conversions,
+    raw_probability,
+    probability,
+    probability_lower,
+    probability_upper,
+    base_probability,
+    probability_without,
+    lift,
+    lift_lower,
+    lift_upper,
+    case
+        when trials < {{ var('minimum_trials') }} then 'too_few'
+        when lift_lower > 1 then 'predictive'
+        when lift_upper < 1 then 'misleading'
+        else 'unclear'
+    end as verdict
+
+from bounded

@@ -1,0 +1,76 @@
+{{ config(tags=['quarterly']) }}
+
+with
+
+macro_conversions as (
+
+    select * from {{ ref('int_macro_conversions') }}
+    where occurred_at < {{ version_moment() }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('val_sessions') }}
+
+),
+
+identities as (
+
+    select * from {{ ref('val_visitor_identities') }}
+
+),
+
+macros_of_users as (
+
+    select
+        macro_conversions.event_key,
+        macro_conversions.macro_conversion,
+        macro_conversions.session_key,
+        macro_conversions.occurred_at,
+        cast(macro_conversions.value as double) as value,
+        coalesce(identities.user_key, macro_conversions.visitor_key) as user_key
+
+    from macro_conversions
+    left join identities on macro_conversions.visitor_key = identities.visitor_key
+
+),
+
+touches as (
+
+    select
+        sessions.session_key,
+        macros_of_users.event_key,
+        macros_of_users.macro_conversion,
+        macros_of_users.value,
+        {{ attribution_weight('sessions.started_at', 'macros_of_users.occurred_at') }} as weight
+
+    from macros_of_users
+    inner join sessions
+        on macros_of_users.user_key = sessions.user_key
+        and {{ shares_the_credit(
+            'sessions.started_at',
+            'sessions.session_key',
+            'macros_of_users.occurred_at',
+            'macros_of_users.session_key'
+        ) }}
+
+),
+
+touches_shared as (
+
+    select
+        *,
+        weight / sum(weight) over (partition by event_key, macro_conversion) as share
+
+    from touches
+
+)
+
+select
+    session_key,
+    macro_conversion,
+    sum(value * share) as credit
+
+from touches_shared
+group by session_key, macro_conversion

@@ -1,0 +1,124 @@
+with
+
+states as (
+
+    select * from {{ ref('int_session_states') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources') }}
+
+),
+
+version_states as (
+
+    select * from {{ ref('val_version_states') }}
+
+),
+
+periods as (
+
+    select * from {{ ref('val_version_periods') }}
+
+),
+
+goals as (
+
+    select * from {{ ref('int_conversion_rules') }}
+    where conversion_type = 'macro'
+
+),
+
+steps as (
+
+    select
+        states.session_key,
+        states.macro_conversion,
+        states.item,
+        states.step_number,
+        states.state_key,
+        states.deepest_tier_rank,
+        states.deepest_weight,
+        states.is_last,
+        traffic_sources.intent_class,
+        sessions.visitor_type,
+        periods.value_version,
+        goals.default_value
+
+    from states
+    inner join sessions on states.session_key = sessions.session_key
+    inner join traffic_sources
+        on sessions.source = traffic_sources.source
+        and sessions.medium = traffic_sources.medium
+        and sessions.campaign = traffic_sources.campaign
+    inner join periods
+        on sessions.session_date >= periods.valid_from
+        and sessions.session_date < periods.valid_to
+    inner join goals on states.macro_conversion = goals.conversion
+
+),
+
+-- a state that the version never saw is worth what its deepest tier is; before any version the
+-- configured weight speaks
+steps_valued as (
+
+    select
+        steps.*,
+        cast(
+            coalesce(
+                own.passed_value,
+                tiers.passed_value,
+                round(steps.deepest_weight * steps.default_value, 4)
+            ) as decimal(18, 4)
+        ) as value_after,
+        cast(
+            coalesce(
+                own.ended_value,
+                tiers.ended_value,
+                round(steps.deepest_weight * steps.default_value, 4)
+            ) as decimal(18, 4)
+        ) as ended_value
+
+    from steps
+    left join version_states as tiers
+        on steps.value_version = tiers.value_version
+        and steps.macro_conversion = tiers.macro_conversion
+        and steps.intent_class = tiers.intent_class
+        and steps.visitor_type = tiers.visitor_type
+        and tiers.level = 'tier'
+        and steps.deepest_tier_rank = tiers.state_key
+    left join version_states as own
+        on steps.value_version = own.value_version
+        and steps.macro_conversion = own.macro_conversion
+        and steps.intent_class = own.intent_class
+        and steps.visitor_type = own.visitor_type
+        and own.level = 'state'
+        and steps.state_key = own.state_key
+
+)
+
+select
+    session_key,
+    macro_conversion,
+    item,
+    step_number,
+    value_version,
+    case when step_number = 0 then value_after else 0 end as baseline_value,
+    case
+        when step_number > 0
+            then value_after - lag(value_after) over (
+                partition by session_key, macro_conversion order by step_number
+            )
+        else 0
+    end as incremental_value,
+    case when is_last then ended_value - value_after else 0 end as closing_value
+
+from steps_valued

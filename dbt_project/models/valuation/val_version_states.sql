@@ -1,0 +1,25 @@
+{{ config(
+    tags=['quarterly'],
+    materialized='incremental',
+    incremental_strategy='append',
+    full_refresh=false,
+    on_schema_change='append_new_columns',
+    contract={'enforced': true},
+    meta={'is_kept': true}
+) }}
+
+select
+    {{ value_version() }} as value_version,
+    cast({{ "'" ~ var('version_date') ~ "'" if var('version_date') else 'null' }} as date) as valid_from,
+    macro_conversion,
+    intent_class,
+    visitor_type,
+    level,
+    cast(state_key as bigint) as state_key,
+    cast(passed as bigint) as passed,
+    cast(ended as bigint) as ended,
+    cast(passed_value as decimal(18, 4)) as passed_value,
+    cast(ended_value as decimal(18, 4)) as ended_value
+
+from {{ ref('val_state_values') }}
+where {{ is_new_version() }}

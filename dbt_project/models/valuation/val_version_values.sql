@@ -1,0 +1,28 @@
+{{ config(
+    tags=['quarterly'],
+    materialized='incremental',
+    incremental_strategy='append',
+    full_refresh=false,
+    on_schema_change='append_new_columns',
+    contract={'enforced': true},
+    meta={'is_kept': true}
+) }}
+
+select
+    {{ value_version() }} as value_version,
+    cast({{ "'" ~ var('version_date') ~ "'" if var('version_date') else 'null' }} as date) as valid_from,
+    macro_conversion,
+    micro_conversion,
+    intent_class,
+    visitor_type,
+    cast(probability as double) as probability,
+    cast(round(average_macro_value, 4) as decimal(18, 4)) as average_macro_value,
+    cast(tier_weight as double) as tier_weight,
+    cast(round(weighted_value, 4) as decimal(18, 4)) as weighted_value,
+    cast(round(probability_value, 4) as decimal(18, 4)) as probability_value,
+    cast(round(incremental_value, 4) as decimal(18, 4)) as incremental_value,
+    cast(round(value, 4) as decimal(18, 4)) as value,
+    guardrail
+
+from {{ ref('val_micro_values') }}
+where {{ is_new_version() }}

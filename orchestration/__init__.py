@@ -1,0 +1,1 @@
+"""Intent Map's orchestration: landing, dbt, valuation, publishing, and the Dagster definitions."""

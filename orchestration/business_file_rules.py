@@ -1,0 +1,336 @@
+"""Declares the business files: every CSV, its columns, and the rules of its rows.
+
+Belongs here: BUSINESS_FILES, and the checks that it is made of: of a cell, of a row, of several
+rows together. Does not belong here: opening files, naming rows (business_files.py).
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.policy import parse_iso_date
+
+Row = dict[str, str]
+# what is wrong with a cell, as the end of a sentence that starts with the cell; None when right
+CellCheck = Callable[[str], str | None]
+# (column, sentence) for each fault of a row
+RowCheck = Callable[[Row], Iterator[tuple[str, str]]]
+# (row number, column, sentence) for each fault that only several rows together show
+TableCheck = Callable[[dict[int, Row]], Iterator[tuple[int, str, str]]]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    check: CellCheck
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class BusinessFile:
+    """One CSV. unique: columns that no two rows share, and how to say that two do."""
+
+    name: str
+    columns: tuple[Column, ...]
+    unique: tuple[str, ...] = ()
+    unique_said: str = "two rows for one key"
+    row_checks: tuple[RowCheck, ...] = ()
+    table_checks: tuple[TableCheck, ...] = ()
+
+
+def text(cell: str) -> str | None:
+    return "reads as an empty cell" if cell.lower() == "null" else None
+
+
+def name(cell: str) -> str | None:
+    if cell.startswith("("):
+        return "starts with a parenthesis, which is kept for (all) and (none)"
+    return text(cell)
+
+
+def lower_case_text(cell: str) -> str | None:
+    return text(cell) or (None if cell == cell.lower() else f"must be lower-case: {cell.lower()}")
+
+
+def one_of(*allowed: str) -> CellCheck:
+    def check(cell: str) -> str | None:
+        return None if cell in allowed else f"is not one of {', '.join(allowed)}"
+
+    return check
+
+
+def boolean(cell: str) -> str | None:
+    # spreadsheets write TRUE
+    return None if cell.lower() in ("true", "false") else "is not one of true, false"
+
+
+def as_number(cell: str) -> float | None:
+    return float(cell) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", cell) else None
+
+
+def number(low: float | None = None, high: float | None = None, above: float | None = None):
+    """A number from low to high, or greater than above."""
+
+    def check(cell: str) -> str | None:
+        value = as_number(cell)
+        if value is None:
+            comma = as_number(cell.replace(",", ".")) is not None
+            return "is not a number" + ("; write a point, not a comma" if comma else "")
+        if low is not None and high is not None and not low <= value <= high:
+            return f"is not between {low} and {high}"
+        if low is not None and value < low:
+            return f"is less than {low}"
+        if above is not None and value <= above:
+            return f"is not greater than {above}"
+        return None
+
+    return check
+
+
+def whole_number(low: int) -> CellCheck:
+    def check(cell: str) -> str | None:
+        if not re.fullmatch(r"-?[0-9]+", cell):
+            return "is not a whole number"
+        return f"is less than {low}" if int(cell) < low else None
+
+    return check
+
+
+def iso_date(cell: str) -> str | None:
+    return None if parse_iso_date(cell) else "is not a date written like 2026-07-01"
+
+
+def currency(cell: str) -> str | None:
+    return None if re.fullmatch("[A-Z]{3}", cell) else "is not three capital letters such as EUR"
+
+
+@functools.lru_cache
+def pattern(cell: str) -> str | None:
+    """A regular expression that the engines know, for text that is lower-cased before matching."""
+    try:
+        re.compile(cell)
+        with duckdb.connect() as connection:
+            connection.execute("select regexp_matches('', ?)", [cell])
+    except (re.error, duckdb.Error) as error:
+        reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ").rstrip(".")
+        return (
+            f"is no regular expression ({reason}); look-around and back-references are "
+            "not known, a literal bracket or plus needs a backslash"
+        )
+    if re.search("[A-Z]", re.sub(r"\\.|\(\?[a-zA-Z:<]*|\[:[a-z]+:\]", "", cell)):
+        return "has capital letters and never matches: text is lower-cased first"
+    return None
+
+
+def property_has_operator_and_threshold(row: Row) -> Iterator[tuple[str, str]]:
+    property_, operator, threshold = row["property"], row["operator"], row["threshold"]
+    if not property_:
+        for column in ("operator", "threshold"):
+            if row[column]:
+                yield (
+                    column,
+                    f"{column} on no property: '{row[column]}' has nothing to act on; fill in the "
+                    "property, or empty this cell",
+                )
+        return
+    for column in ("operator", "threshold"):
+        if not row[column]:
+            yield column, f"the cell is empty, but the property '{property_}' needs it"
+    if operator in NUMERIC_OPERATORS and threshold and as_number(threshold) is None:
+        yield "threshold", f"'{threshold}' is not a number, which the operator {operator} needs"
+    if property_ == "value" and operator == "contains":
+        yield "operator", "'contains' is for text, and the property value is money"
+    elif property_ == "value" and threshold and as_number(threshold) is None:
+        yield "threshold", f"'{threshold}' is not a number, and the property value is money"
+
+
+def fixed_value_goes_with_its_source(row: Row) -> Iterator[tuple[str, str]]:
+    if row["value_source"] == "fixed" and not row["fixed_value"]:
+        yield "fixed_value", "the cell is empty, but value_source is fixed"
+    if row["value_source"] in ("event", "orders") and row["fixed_value"]:
+        yield (
+            "fixed_value",
+            f"'{row['fixed_value']}' has no effect, since value_source is {row['value_source']}; "
+            "empty this cell, or make the source fixed",
+        )
+
+
+def bot_rule_has_what_its_kind_needs(row: Row) -> Iterator[tuple[str, str]]:
+    needs = {"user_agent": ("pattern", "threshold"), "behaviour": ("threshold", "pattern")}
+    if row["kind"] not in needs:
+        return
+    needed, unused = needs[row["kind"]]
+    if not row[needed]:
+        yield needed, f"the cell is empty, but a rule of kind {row['kind']} needs it"
+    if row[unused]:
+        yield unused, f"'{row[unused]}' has no effect on a rule of kind {row['kind']}; empty it"
+
+
+def only_the_last_rule_matches_everything(rows: dict[int, Row]) -> Iterator[tuple[int, str, str]]:
+    patterns = ("source_pattern", "medium_pattern", "campaign_pattern")
+    ordered = [(i, row) for i, row in rows.items() if re.fullmatch("[0-9]+", row["rule_order"])]
+    ordered.sort(key=lambda entry: int(entry[1]["rule_order"]))
+    for line, row in ordered[:-1]:
+        if not any(row[column] for column in patterns):
+            yield line, patterns[0], "no pattern at all matches everything; later rules never act"
+
+
+def steps_are_numbered_from_one(rows: dict[int, Row]) -> Iterator[tuple[int, str, str]]:
+    for (funnel, _), steps in _funnels(rows).items():
+        numbers = sorted(int(row["step_number"]) for row in steps.values())
+        missing = next((i for i, seen in enumerate(numbers, start=1) if seen > i), None)
+        if missing:
+            line = next(i for i, row in steps.items() if int(row["step_number"]) > missing)
+            yield line, "step_number", f"the funnel '{funnel}' has no step {missing} before this"
+
+
+def a_funnel_has_one_window(rows: dict[int, Row]) -> Iterator[tuple[int, str, str]]:
+    for (funnel, _), steps in _funnels(rows).items():
+        first = next(iter(steps.values()))["window_hours"]
+        for line, row in steps.items():
+            if row["window_hours"] != first:
+                yield (
+                    line,
+                    "window_hours",
+                    f"'{row['window_hours']}' differs from the funnel's first row, "
+                    f"'{first}': a funnel '{funnel}' has one window",
+                )
+
+
+def _funnels(rows: dict[int, Row]) -> dict[tuple[str, str], dict[int, Row]]:
+    funnels: dict[tuple[str, str], dict[int, Row]] = {}
+    for line, row in rows.items():
+        if re.fullmatch("[0-9]+", row["step_number"]):
+            funnels.setdefault((row["funnel"], row["starter_pack"]), {})[line] = row
+    return funnels
+
+
+NUMERIC_OPERATORS = (">=", ">", "<=", "<")
+STARTER_PACK = Column("starter_pack", one_of("ecommerce", "b2b_saas", "content"))
+IS_ENABLED = Column("is_enabled", boolean)
+
+BUSINESS_FILES = (
+    BusinessFile(
+        "event_dictionary.csv",
+        (
+            Column("source_system", one_of("generic", "ga4", "any")),
+            Column("source_event_name", text),
+            Column("event_name", text),
+        ),
+        unique=("source_system", "source_event_name"),
+        unique_said="two meanings for one name of a source",
+    ),
+    BusinessFile(
+        "micro_conversions.csv",
+        (
+            Column("micro_conversion", name),
+            Column("event_name", text),
+            Column("property", text, required=False),
+            Column("operator", one_of(*NUMERIC_OPERATORS, "=", "!=", "contains"), required=False),
+            Column("threshold", text, required=False),
+            Column("min_occurrences", whole_number(1)),
+            Column("occurrence_scope", one_of("session", "visitor")),
+            Column("counting", one_of("once_per_session", "every")),
+            Column("kind", one_of("process", "exploratory")),
+            Column(
+                "phase",
+                one_of("awareness", "consideration", "intent", "conversion", "retention"),
+            ),
+            Column("tier", one_of("soft", "medium", "hard")),
+            Column("weight", number(0, 1)),
+            STARTER_PACK,
+            IS_ENABLED,
+        ),
+        unique=("micro_conversion", "starter_pack"),
+        unique_said="two rules for one name",
+        row_checks=(property_has_operator_and_threshold,),
+    ),
+    BusinessFile(
+        "macro_conversions.csv",
+        (
+            Column("macro_conversion", name),
+            Column("event_name", text),
+            Column("value_source", one_of("event", "fixed", "orders")),
+            Column("fixed_value", number(0), required=False),
+            Column("default_value", number(0)),
+            Column("counting", one_of("once_per_order", "once_per_session", "every")),
+            STARTER_PACK,
+            IS_ENABLED,
+        ),
+        unique=("macro_conversion", "starter_pack"),
+        unique_said="two rules for one name",
+        row_checks=(fixed_value_goes_with_its_source,),
+    ),
+    BusinessFile(
+        "funnels.csv",
+        (
+            Column("funnel", name),
+            Column("step_number", whole_number(1)),
+            Column("event_name", text),
+            Column("window_hours", number(above=0)),
+            STARTER_PACK,
+        ),
+        unique=("funnel", "step_number", "starter_pack"),
+        unique_said="two events for one step",
+        table_checks=(steps_are_numbered_from_one, a_funnel_has_one_window),
+    ),
+    BusinessFile(
+        "intent_rules.csv",
+        (
+            Column("rule_order", whole_number(0)),
+            Column("source_pattern", pattern, required=False),
+            Column("medium_pattern", pattern, required=False),
+            Column("campaign_pattern", pattern, required=False),
+            Column(
+                "intent_class", one_of("brand", "generic", "social", "email", "direct", "other")
+            ),
+        ),
+        unique=("rule_order",),
+        unique_said="two rules at one place of the order",
+        table_checks=(only_the_last_rule_matches_everything,),
+    ),
+    BusinessFile(
+        "traffic_source_categories.csv",
+        (
+            Column("source", lower_case_text),
+            Column("source_category", one_of("search", "social", "video", "shopping")),
+        ),
+        unique=("source",),
+        unique_said="two categories for one source",
+    ),
+    BusinessFile(
+        "campaign_settings.csv",
+        (
+            Column("campaign", text),
+            Column("bids_on", one_of("micro", "mixed", "macro")),
+            Column("target_roas", number(above=0), required=False),
+        ),
+        unique=("campaign",),
+        unique_said="two rows for one campaign",
+    ),
+    BusinessFile(
+        "currency_rates.csv",
+        (
+            Column("currency", currency),
+            Column("date", iso_date),
+            Column("rate", number(above=0)),
+        ),
+        unique=("currency", "date"),
+        unique_said="two rates of one currency from one day on",
+    ),
+    BusinessFile(
+        "bot_rules.csv",
+        (
+            Column("rule", text),
+            Column("kind", one_of("user_agent", "behaviour")),
+            Column("pattern", pattern, required=False),
+            Column("threshold", number(above=0), required=False),
+        ),
+        unique=("rule",),
+        unique_said="two rules for one name",
+        row_checks=(bot_rule_has_what_its_kind_needs,),
+    ),
+)

@@ -1,0 +1,305 @@
+"""The command line: `intent-map COMMAND`, the same as `python -m orchestration COMMAND`.
+
+Belongs here: arguments, the checks before every command, and what a person reads when it ends.
+Does not belong here: the work itself, which each command imports only when it is called.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from orchestration.demo import Shop
+
+FAILED = 1
+INTERRUPTED = 130
+
+# what the folders below landing/ take; a file may carry more columns
+LANDING_COLUMNS = {
+    "generic": "visitor_id, occurred_at, event_name (anything else is optional)",
+    "ga4": "the export's own columns, nested as they are",
+    "ad_spend": "date, campaign, impressions, clicks, cost, currency",
+    "orders": "order_id, ordered_at, value, currency",
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what help says, its arguments, and what it does with the settings."""
+
+    help: str
+    run: Callable[[Settings, argparse.Namespace], None]
+    add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    writes: bool = True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0, 1 after an error, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show an umlaut must not stop the night
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    arguments = _parser().parse_args(argv)
+    settings = None
+    try:
+        settings = load_settings()
+        command = COMMANDS[arguments.command]
+        check(settings)
+        if command.writes:
+            prepare_home(settings)
+        command.run(settings, arguments)
+        return 0
+    except IntentMapError as error:
+        _complain(f"error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        _complain("Stopped. Nothing is broken: the same command again goes on from here.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        _complain(
+            f"error: {type(error).__name__}: {_first_line(error)}. This was not foreseen; the "
+            f"details are in {_log_traceback(settings)}."
+        )
+        return FAILED
+
+
+def check(settings: Settings) -> None:
+    """Stop on impossible policy numbers and wrong rows; print what is only unusual."""
+    from orchestration.business_files import check_business_files
+    from orchestration.landing import attached_sources
+    from orchestration.policy import check_policy
+
+    warnings = [*check_policy(settings), *check_business_files(settings)]
+    attached_sources(settings)
+    for warning in warnings:
+        print(f"warning: {warning}")
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the home and its landing folders; raises IntentMapError when it cannot be written."""
+    try:
+        for source in LANDING_COLUMNS:
+            (settings.landing / source).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
+    except OSError as error:
+        folder = Path(error.filename or settings.home)
+        in_the_way = [p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()]
+        if in_the_way:
+            raise IntentMapError(
+                f"INTENT_MAP_HOME is '{settings.home}', but '{in_the_way[0]}' is a file where a "
+                "folder must be. Name another folder, or move that file away."
+            ) from error
+        raise IntentMapError(
+            f"The home '{settings.home}' cannot be written ({error.strerror}). Name another folder "
+            "with INTENT_MAP_HOME, or change its permissions."
+        ) from error
+
+
+def parse_as_of(text: str | None) -> date | None:
+    """The date that --as-of names; whether values can be valid from it is for the run to say."""
+    from orchestration.policy import parse_iso_date
+
+    day = parse_iso_date(text)
+    if text is not None and day is None:
+        raise IntentMapError(f"--as-of is '{text}'; write a date such as 2026-07-01.")
+    return day
+
+
+def nothing_to_land(settings: Settings) -> list[str]:
+    """What to say when there is no file and no attached table; empty when there is any."""
+    from orchestration.policy import effective_vars
+
+    if effective_vars(settings).get("attached_sources"):
+        return []
+    folders = [settings.landing / source for source in LANDING_COLUMNS]
+    if any(path.is_file() for folder in folders for path in folder.rglob("*")):
+        return []
+    width = max(map(len, LANDING_COLUMNS))
+    return [
+        f"Nothing to land yet. Drop files (Parquet, CSV, gzipped CSV, JSON lines) under "
+        f"{settings.landing}:",
+        *(f"  {name.ljust(width)}  {columns}" for name, columns in LANDING_COLUMNS.items()),
+        "Then the same command again.",
+    ]
+
+
+def _simulate(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.demo import demo_settings, simulate_shop
+
+    settings = demo_settings(settings, os.environ.get("INTENT_MAP_HOME"))
+    prepare_home(settings)
+    simulate_shop(settings, _shop(arguments))
+    print(f"The files are under {settings.landing}.")
+
+
+def _land(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.landing import land
+    from orchestration.locking import writer_lock
+
+    for line in nothing_to_land(settings):
+        print(line)
+    with writer_lock(settings, what="landing"):
+        land(settings, source=arguments.source)
+
+
+def _nightly(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.runs import run_nightly
+
+    for line in nothing_to_land(settings):
+        print(line)
+    started = time.monotonic()
+    run_nightly(settings)
+    _say_where(settings, started)
+
+
+def _quarterly(settings: Settings, arguments: argparse.Namespace) -> None:
+    as_of = parse_as_of(arguments.as_of)
+    from orchestration.runs import run_quarterly
+
+    started = time.monotonic()
+    run_quarterly(settings, as_of)
+    _say_where(settings, started)
+
+
+def _publish(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.locking import writer_lock
+    from orchestration.publishing import publish
+
+    started = time.monotonic()
+    with writer_lock(settings, what="publishing"):
+        publish(settings, run_id=f"command-line-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    _say_where(settings, started)
+
+
+def _demo(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.demo import demo_settings, run_demo
+
+    settings = demo_settings(settings, os.environ.get("INTENT_MAP_HOME"))
+    prepare_home(settings)
+    run_demo(settings, _shop(arguments))
+
+
+def _shop(arguments: argparse.Namespace) -> "Shop":
+    from orchestration.demo import DAYS, SEED, VISITORS, Shop, yesterday
+
+    def given(name: str, default: int) -> int:
+        value = getattr(arguments, name)
+        return default if value is None else value
+
+    return Shop(
+        end_date=yesterday(),
+        days=given("days", DAYS),
+        visitors=given("visitors", VISITORS),
+        seed=given("seed", SEED),
+    )
+
+
+def _report(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.report import print_report
+
+    print_report(settings)
+
+
+def _check(settings: Settings, arguments: argparse.Namespace) -> None:
+    print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
+
+
+def _say_where(settings: Settings, started: float) -> None:
+    from orchestration.report import published_places
+
+    print(f"Done in {time.monotonic() - started:.0f} s. Published:")
+    for line in published_places(settings):
+        print(line)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="intent-map",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=20),
+        description="What each micro-conversion is worth, in money.",
+        epilog="INTENT_MAP_HOME names the folder of all state, INTENT_MAP_SEEDS the folder of the "
+        "business files, INTENT_MAP_VARS (JSON) overrides policy vars for one run.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command.add_arguments(commands.add_parser(name, help=command.help))
+    return parser
+
+
+def _complain(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no reason given"
+
+
+def _log_traceback(settings: Settings | None) -> Path:
+    """Append the traceback to the home's log, or to a new file when the home cannot take it."""
+    text = f"{datetime.now(UTC).isoformat(timespec='seconds')}\n{traceback.format_exc()}\n"
+    if settings is not None:
+        with suppress(OSError):
+            log = settings.home / "logs" / "error.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                file.write(text)
+            return log
+    handle, name = tempfile.mkstemp(prefix="intent-map-", suffix=".log", text=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return Path(name)
+
+
+def _simulation_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", type=int, help="days of history up to yesterday (200)")
+    parser.add_argument("--visitors", type=int, help="people who come to the shop (28000)")
+    parser.add_argument("--seed", type=int, help="another number, another shop (7)")
+
+
+def _as_of_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-of",
+        metavar="DATE",
+        help="first day of the quarter whose values to calculate (default: the current quarter)",
+    )
+
+
+def _source_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", choices=LANDING_COLUMNS, help="only this landing folder")
+
+
+COMMANDS = {
+    "demo": Command(
+        "a simulated shop, from raw files to published values, in its own home",
+        _demo,
+        _simulation_arguments,
+        writes=False,
+    ),
+    "nightly": Command("land new files, refresh all tables, publish", _nightly),
+    "quarterly": Command("recalculate the values, refresh, publish", _quarterly, _as_of_argument),
+    "land": Command("only turn files into raw tables", _land, _source_argument),
+    "publish": Command("only publish the marts as they are", _publish),
+    "report": Command("print what is published", _report, writes=False),
+    "check": Command("check settings, policy and business files", _check, writes=False),
+    "simulate": Command(
+        "only write the files of the simulated shop", _simulate, _simulation_arguments, writes=False
+    ),
+}

@@ -1,0 +1,405 @@
+"""How dbt is called: argument lists, environment, one run, and the manifest.
+
+Belongs here: pure functions that build the argument lists, and the one place that runs dbt.
+Does not belong here: which Dagster assets a run covers (defs/dbt_assets.py), when everything must
+be built anew (fingerprint.py), the meaning of policy vars (dbt_project.yml).
+
+dbt runs inside this process. That saves two program starts of three seconds each per run, and a
+killed run takes dbt with it, so nothing goes on writing behind the lock's back.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestration.errors import IntentMapError
+from orchestration.locking import file_lock
+from orchestration.settings import PROJECT_ROOT, Settings
+
+PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+PROFILES_DIR = PROJECT_ROOT
+SHIPPED_SEEDS = PROJECT_ROOT / "seeds"
+TESTS_DIR = PROJECT_ROOT / "tests" / "dbt"
+
+QUARTERLY_TAG = "tag:quarterly"
+PARTIAL_PARSE = "partial_parse.msgpack"
+LOG_FILE_BYTES = 20 * 1024 * 1024
+REST_SECONDS = 30
+
+# dbt copies variables with this prefix into the manifest's metadata
+METADATA_PREFIX = "DBT_ENV_CUSTOM_ENV_"
+
+# policy vars that the definitions need at import, when only the manifest may be read
+VARS_IN_MANIFEST = ("reporting_time_zone", "project_start_date")
+
+NODE_RESULTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
+
+
+class DbtError(IntentMapError):
+    """dbt stopped. is_transient: trying again later may help (the file was open elsewhere)."""
+
+    def __init__(self, message: str, is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.is_transient = is_transient
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that dbt_project.yml and profiles.yml read, with absolute paths."""
+    # the shipped folder keeps its relative name: dbt_project.yml names it once more, as the home
+    # of the seeds' YAML, and dbt would otherwise take it for two folders
+    seeds = "../seeds" if settings.seeds == SHIPPED_SEEDS else str(settings.seeds)
+    return {
+        "INTENT_MAP_HOME": str(settings.home),
+        "INTENT_MAP_SEEDS": seeds,
+        "INTENT_MAP_TARGET": settings.target,
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def parse_args(settings: Settings) -> list[str]:
+    """Read the project and write its manifest, without a connection."""
+    return ["parse", *_common_args(settings, "parse"), *_vars_args(settings.dbt_vars)]
+
+
+def nightly_args(
+    settings: Settings, select: Sequence[str] | None = None, full_refresh: bool = False
+) -> list[str]:
+    """Build seeds, models and data tests of the nightly clock; select: node names, None = all."""
+    return [
+        "build",
+        *_common_args(settings, "nightly"),
+        *_vars_args(settings.dbt_vars),
+        *_selection(select, ["--exclude", QUARTERLY_TAG]),
+        *(["--full-refresh"] if full_refresh else []),
+    ]
+
+
+def quarterly_args(
+    settings: Settings, version_date: date, select: Sequence[str] | None = None
+) -> list[str]:
+    """Value the time before version_date; nothing from that day on is read."""
+    dbt_vars = {**settings.dbt_vars, "version_date": version_date.isoformat()}
+    return [
+        "build",
+        *_common_args(settings, "quarterly"),
+        *_vars_args(dbt_vars),
+        *_selection(select, ["--select", QUARTERLY_TAG]),
+    ]
+
+
+def _common_args(settings: Settings, clock: str) -> list[str]:
+    # a target folder per clock: other vars would throw away the other's parsed project
+    return [
+        "--project-dir",
+        str(PROJECT_DIR),
+        "--profiles-dir",
+        str(PROFILES_DIR),
+        "--target",
+        settings.target,
+        "--target-path",
+        str(target_path(settings, clock)),
+        "--log-path",
+        str(settings.dbt_log_path),
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "debug",
+        "--log-file-max-bytes",
+        str(LOG_FILE_BYTES),
+        "--no-use-colors",
+    ]
+
+
+def _vars_args(dbt_vars: Mapping[str, Any]) -> list[str]:
+    return ["--vars", json.dumps(dict(dbt_vars), sort_keys=True)] if dbt_vars else []
+
+
+def _selection(select: Sequence[str] | None, default: list[str]) -> list[str]:
+    # by name, tests too: dbt's own choice of tests would run one before a table it reads is there
+    if select is None:
+        return default
+    return ["--indirect-selection", "empty", "--select", *select]
+
+
+def target_path(settings: Settings, clock: str) -> Path:
+    """Where dbt keeps the compiled project of one clock: parse, nightly or quarterly."""
+    return settings.dbt_target_path.parent / clock
+
+
+def manifest_path(settings: Settings) -> Path:
+    """The manifest that the Dagster definitions read; replaced in one step, never half there."""
+    return settings.dbt_target_path / "manifest.json"
+
+
+def effective_vars(settings: Settings) -> dict[str, Any]:
+    """The project's vars with this run's overrides, without the `policy` block."""
+    path = PROJECT_DIR / "dbt_project.yml"
+    try:
+        project_vars = yaml.safe_load(path.read_text(encoding="utf-8")).get("vars") or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise IntentMapError(f"{path} cannot be read: {error}") from error
+    merged = {**project_vars, **settings.dbt_vars}
+    merged.pop("policy", None)
+    return merged
+
+
+def prepare_manifest(settings: Settings, report: Callable[[str], None] = print) -> Path:
+    """Make sure that the manifest is there and not older than what it is made of.
+
+    Returns its path. Opens no connection to a database. Raises DbtError when the project cannot
+    be parsed and IntentMapError when the home cannot be written.
+    """
+    path = manifest_path(settings)
+    if _is_current(settings, path):
+        return path
+    target = target_path(settings, "parse")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IntentMapError(
+            f"The home {settings.home} cannot be written ({error.strerror}). Give this user write "
+            "permission there, or set INTENT_MAP_HOME to a folder that has it."
+        ) from error
+    with file_lock(target / "lock", "reading the dbt project", report=report):
+        if _is_current(settings, path):
+            return path
+        report("Reading the dbt project (some seconds, once after each change of it) ...")
+        for _ in run_dbt(settings, parse_args(settings), _metadata(settings)):
+            pass
+        (target / "manifest.json").replace(path)
+    return path
+
+
+def load_manifest(settings: Settings) -> dict[str, Any]:
+    """The prepared manifest. Raises IntentMapError when it is not there or not whole."""
+    path = manifest_path(settings)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IntentMapError(
+            f"The dbt manifest {path} is not there. Start `dagster dev` or any run once; "
+            "they make it."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise IntentMapError(f"The dbt manifest {path} cannot be read: {error}") from error
+
+
+def manifest_vars(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The values of VARS_IN_MANIFEST that were in force when the manifest was made."""
+    noted = manifest["metadata"].get("env", {})
+    return {name: noted[name.upper()] for name in VARS_IN_MANIFEST if name.upper() in noted}
+
+
+def _metadata(settings: Settings) -> dict[str, str]:
+    effective = effective_vars(settings)
+    noted = {name: str(effective[name]) for name in VARS_IN_MANIFEST if name in effective}
+    noted["intent_map_basis"] = _basis(settings)
+    return {METADATA_PREFIX + name.upper(): value for name, value in noted.items()}
+
+
+def _basis(settings: Settings) -> str:
+    """What a manifest is made of besides files: another value, another manifest."""
+    return json.dumps(
+        [str(PROJECT_DIR), str(settings.seeds), settings.target, settings.dbt_vars], sort_keys=True
+    )
+
+
+def _is_current(settings: Settings, path: Path) -> bool:
+    try:
+        made_at = path.stat().st_mtime_ns
+        metadata = load_manifest(settings)["metadata"]
+    except (OSError, IntentMapError):
+        return False
+    if metadata.get("env", {}).get("INTENT_MAP_BASIS") != _basis(settings):
+        return False
+    return made_at > max(_change_times(settings), default=0)
+
+
+def _change_times(settings: Settings) -> Iterator[int]:
+    """Times of all files and folders that dbt reads; a folder's time tells of removed files."""
+    yield (PROJECT_DIR / "dbt_project.yml").stat().st_mtime_ns
+    profiles = PROFILES_DIR / "profiles.yml"
+    if profiles.exists():
+        yield profiles.stat().st_mtime_ns
+    for top in (
+        PROJECT_DIR / "models",
+        PROJECT_DIR / "macros",
+        SHIPPED_SEEDS,
+        settings.seeds,
+        TESTS_DIR,
+    ):
+        for folder, _, files in os.walk(top):
+            yield Path(folder).stat().st_mtime_ns
+            for name in files:
+                with contextlib.suppress(FileNotFoundError):
+                    yield (Path(folder) / name).stat().st_mtime_ns
+
+
+def run_dbt(
+    settings: Settings, args: list[str], extra_environment: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Run dbt in this process; yields the event of each finished node as it comes.
+
+    An event has the shape of dbt's JSON log: {"info": {...}, "data": {...}}. Raises DbtError that
+    names the first node at fault, its message and the log, after all events were yielded. The
+    warehouse file is closed when this returns, also when it was stopped half-way.
+    """
+    _seed_partial_parse(settings, args)
+    try:
+        settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
+        settings.dbt_log_path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IntentMapError(
+            f"The home {settings.home} cannot be written ({error.strerror}). Give this user write "
+            "permission there, or set INTENT_MAP_HOME to a folder that has it."
+        ) from error
+    # dbt is slow to import: only who runs it pays
+    from dbt.cli.main import dbtRunner
+    from dbt_common.events.functions import msg_to_dict
+
+    events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    done = object()
+    outcome: list[Any] = []
+
+    def receive(message: Any) -> None:
+        if message.info.name in NODE_RESULTS:
+            events.put(msg_to_dict(message))
+
+    def work() -> None:
+        try:
+            outcome.append(dbtRunner(callbacks=[receive]).invoke(args))
+        finally:
+            events.put(done)
+
+    folder = Path.cwd()
+    with _environment_set({**environment(settings), **(extra_environment or {})}):
+        thread = threading.Thread(target=work, name="dbt", daemon=True)
+        thread.start()
+        try:
+            while (event := events.get()) is not done:
+                yield event
+        finally:
+            _bring_to_rest(thread)
+            _close_warehouse()
+            # dbt changes into its project's folder
+            os.chdir(folder)
+    _raise_on_failure(settings, outcome[0] if outcome else None)
+
+
+def count_rows(node: Mapping[str, Any]) -> int | None:
+    """Rows of a table that dbt has just built, while run_dbt is on; None for views."""
+    manager = _manager()
+    if node["config"].get("materialized") in ("view", "ephemeral") or manager is None:
+        return None
+    try:
+        with manager.env().conn.cursor() as cursor:
+            table = f'"{node["schema"]}"."{node.get("alias") or node["name"]}"'
+            return cursor.execute(f"select count(*) from {table}").fetchall()[0][0]
+    except Exception:
+        # shown in the UI only, so never a reason to stop
+        return None
+
+
+def _seed_partial_parse(settings: Settings, args: list[str]) -> None:
+    """Start a new target folder from the parsed project, as a first build would parse again."""
+    target = Path(args[args.index("--target-path") + 1])
+    parsed = target_path(settings, "parse") / PARTIAL_PARSE
+    if parsed.exists() and not (target / PARTIAL_PARSE).exists():
+        with contextlib.suppress(OSError):
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(parsed, target / PARTIAL_PARSE)
+
+
+@contextlib.contextmanager
+def _environment_set(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _manager() -> Any:
+    """dbt-duckdb's keeper of the open file, None while nothing imported it."""
+    module = sys.modules.get("dbt.adapters.duckdb.connections")
+    return module.DuckDBConnectionManager if module else None
+
+
+def _bring_to_rest(thread: threading.Thread) -> None:
+    """Wait for dbt's thread; when the reader of its events left early, fail all its queries."""
+    thread.join(timeout=1)
+    deadline = time.monotonic() + REST_SECONDS
+    while thread.is_alive() and time.monotonic() < deadline:
+        from dbt.adapters.factory import FACTORY
+
+        with contextlib.suppress(Exception):
+            for adapter in list(FACTORY.adapters.values()):
+                adapter.connections.cancel_open()
+        manager = _manager()
+        if manager is not None and manager._ENV is not None:
+            # nodes that have not started get no connection any more, so they end at once
+            with contextlib.suppress(Exception):
+                manager._ENV.close()
+        thread.join(timeout=0.2)
+
+
+def _close_warehouse() -> None:
+    """dbt-duckdb keeps the file open for its next run; others wait for it, so it is closed."""
+    manager = _manager()
+    if manager is None:
+        return
+    from dbt.adapters.factory import reset_adapters
+
+    with contextlib.suppress(Exception):
+        reset_adapters()
+    open_file = manager._ENV
+    manager.close_all_connections()
+    if open_file is not None:
+        with contextlib.suppress(Exception):
+            open_file.close()
+
+
+def _raise_on_failure(settings: Settings, outcome: Any) -> None:
+    if outcome is not None and outcome.success:
+        return
+    log = settings.dbt_log_path / "dbt.log"
+    results = getattr(getattr(outcome, "result", None), "results", None) or []
+    failed = [result for result in results if str(result.status) in ("error", "fail")]
+    if failed:
+        first = failed[0]
+        kind = "data test" if first.node.resource_type == "test" else first.node.resource_type
+        message = f"dbt {kind} {first.node.name} failed: {_in_one_line(first.message)}"
+        if len(failed) > 1:
+            others = [result.node.name for result in failed[1:]]
+            shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+            message += f" Failed too: {shown}."
+        transient = all("Could not set lock" in str(result.message) for result in failed)
+        raise DbtError(f"{message} The full log: {log}", is_transient=transient)
+    reason = getattr(outcome, "exception", None)
+    raise DbtError(
+        f"dbt stopped: {_in_one_line(reason or 'no reason given')} The full log: {log}",
+        is_transient="Could not set lock" in str(reason),
+    )
+
+
+def _in_one_line(message: Any) -> str:
+    text = " ".join(str(message).split())
+    text = text if len(text) <= 600 else text[:600] + " ..."
+    return text if text.endswith((".", "!", "?")) else text + "."

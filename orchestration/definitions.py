@@ -1,0 +1,63 @@
+"""Everything that Dagster loads, put together.
+
+Belongs here: composing what defs/ offers. Does not belong here: the definitions themselves.
+
+Nothing happens when this module is imported. Loading the definitions reads the dbt manifest,
+which is made anew first when the dbt project has changed; no connection is opened.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from dagster import Definitions, definitions, in_process_executor
+
+from orchestration.dbt_runner import load_manifest, manifest_vars, prepare_manifest
+from orchestration.defs.dbt_assets import build_dbt_assets
+from orchestration.defs.jobs import build_jobs
+from orchestration.defs.landing import build_landing_assets
+from orchestration.defs.partitions import quarters
+from orchestration.defs.published import build_published_asset
+from orchestration.defs.schedules import build_schedules
+from orchestration.defs.sensors import build_sensors
+from orchestration.run_log import run_log
+from orchestration.settings import Settings, load_settings
+
+
+@definitions
+def defs() -> Definitions:
+    """The definitions of the home that the environment names."""
+    settings = load_settings()
+    prepare_manifest(settings)
+    return build_definitions(settings, load_manifest(settings))
+
+
+def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Definitions:
+    """The definitions of one home. Raises IntentMapError for an unknown reporting time zone."""
+    noted = manifest_vars(manifest)
+    zone = noted.get("reporting_time_zone", "UTC")
+    project_start = date.fromisoformat(noted.get("project_start_date", "2015-01-01"))
+
+    landing = build_landing_assets(settings, manifest)
+    nightly_models, quarterly_models = build_dbt_assets(
+        settings, manifest, quarters(project_start, zone)
+    )
+    published = build_published_asset(
+        settings,
+        sorted(
+            key
+            for models in (nightly_models, quarterly_models)
+            for key, group in models.group_names_by_key.items()
+            if group == "marts"
+        ),
+    )
+    nightly, quarterly, publish = build_jobs(landing, nightly_models, quarterly_models, published)
+    return Definitions(
+        assets=[landing, nightly_models, quarterly_models, published],
+        jobs=[nightly, quarterly, publish],
+        schedules=build_schedules(nightly, quarterly, zone),
+        sensors=build_sensors(),
+        loggers={"run_log": run_log},
+        # steps write one file, so they run one after the other; a process each would cost seconds
+        executor=in_process_executor,
+    )

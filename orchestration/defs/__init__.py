@@ -1,0 +1,1 @@
+"""What Dagster sees: assets, partitions, jobs, schedules, sensors; one module per kind."""

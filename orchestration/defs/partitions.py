@@ -1,0 +1,54 @@
+"""The partitions of Dagster assets.
+
+Belongs here: partition definitions and the dates they stand for. Does not belong here: when a
+partition runs (schedules.py), what is computed for it (dbt_assets.py).
+"""
+
+from datetime import date
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dagster import TimeWindowPartitionsDefinition
+
+from orchestration.errors import IntentMapError
+
+QUARTER_STARTS = "0 0 1 1,4,7,10 *"
+DATE_FORMAT = "%Y-%m-%d"
+
+
+def first_day_of_quarter(day: date) -> date:
+    """The quarter that `day` lies in, as its first day."""
+    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+
+
+def next_quarter(first_day: date) -> date:
+    """First day of the quarter after the one that starts on first_day."""
+    month = first_day.month + 3
+    return date(first_day.year + 1, 1, 1) if month > 12 else date(first_day.year, month, 1)
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """The reporting time zone; raises IntentMapError when no such zone is known."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise IntentMapError(
+            f"reporting_time_zone is '{name}', which is no known time zone; "
+            "write it as in Europe/Prague."
+        ) from error
+
+
+def quarters(project_start: date, zone: str) -> TimeWindowPartitionsDefinition:
+    """One partition per value version, keyed by the first day on which the version is valid.
+
+    The partition 2026-07-01 is computed from what happened before 2026-07-01, so it can run as
+    soon as that day begins; hence the last partition is the quarter that is still going on.
+    """
+    time_zone(zone)
+    first = first_day_of_quarter(project_start)
+    return TimeWindowPartitionsDefinition(
+        start=first.isoformat(),
+        cron_schedule=QUARTER_STARTS,
+        fmt=DATE_FORMAT,
+        timezone=zone,
+        end_offset=1,
+    )

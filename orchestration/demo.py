@@ -1,0 +1,218 @@
+"""The demo: a simulated shop in a home of its own, from raw files to the published values.
+
+Belongs here: which home, which days and quarters, the order of the steps, how long each took, and
+the record of the simulated files (simulated.json) that keeps them apart from real ones.
+Does not belong here: the shop itself (simulation), the runs (runs.py), the tables that are printed
+(report.py).
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT, Settings
+
+DAYS = 200
+VISITORS = 28_000
+SEED = 7
+LEAST_DAYS_OF_HISTORY = 28
+RECORD = "simulated.json"
+SIMULATED = "SIMULATED SHOP: every number here comes from a random generator, none from people."
+# what a new day's shop replaces; Dagster's and dbt's own folders stay
+REPLACED = ("landing", "warehouse", "serving", "simulation_truth")
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Which shop is simulated: the same answers give the same files."""
+
+    end_date: date
+    days: int = DAYS
+    visitors: int = VISITORS
+    seed: int = SEED
+
+    @property
+    def first_date(self) -> date:
+        return self.end_date - timedelta(days=self.days - 1)
+
+    def as_record(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"end_date": self.end_date.isoformat()}
+
+
+@dataclass
+class Clock:
+    """How long each part took, in seconds."""
+
+    report: Report
+    parts: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        self.report(f"--- {name}")
+        yield
+        self.parts.append((name, time.monotonic() - started))
+        self.report(f"    {self.parts[-1][1]:.0f} s")
+        self.report("")
+
+
+def demo_settings(settings: Settings, named_home: str | None) -> Settings:
+    """The settings with the demo's own home, unless the environment names one."""
+    if named_home:
+        return settings
+    return dataclasses.replace(settings, home=PROJECT_ROOT / "home" / "demo")
+
+
+def yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
+
+
+def run_demo(settings: Settings, shop: Shop, report: Report = print) -> None:
+    """Simulate, land, build, value, publish, and print; raises IntentMapError at a real home."""
+    from orchestration.report import print_report, published_places
+    from orchestration.runs import run_nightly, run_quarterly
+
+    # Dagster's storage finds the home by the environment
+    os.environ["INTENT_MAP_HOME"] = str(settings.home)
+    clock = Clock(report)
+    report(SIMULATED)
+    report("")
+    with clock.part(f"Simulating {shop.days} days up to {shop.end_date}"):
+        simulate_shop(settings, shop, indented(report))
+    with clock.part("The nightly run: landing, tables, publishing"):
+        run_nightly(settings, report=indented(report))
+    for version_date in version_dates(shop):
+        with clock.part(f"The quarterly run: values in force from {version_date}"):
+            run_quarterly(settings, version_date, report=indented(report))
+    print_report(settings, report)
+    report("Where it is")
+    for line in published_places(settings):
+        report(line)
+    report("")
+    report("What next")
+    for line in next_steps(settings):
+        report(line)
+    report("")
+    report("How long it took")
+    total = sum(seconds for _, seconds in clock.parts)
+    for name, seconds in [*clock.parts, ("all together", total)]:
+        report(f"  {seconds:4.0f} s  {name}")
+    report("")
+    report(SIMULATED)
+
+
+def simulate_shop(settings: Settings, shop: Shop, report: Report = print) -> None:
+    """Bring the shop's files into the home's landing folder, unless they are there already.
+
+    A home with another simulated shop, such as yesterday's, is emptied first. Raises
+    IntentMapError when the home holds anything that was not simulated.
+    """
+    from orchestration.locking import writer_lock
+    from orchestration.simulation import simulate
+
+    with writer_lock(settings, what="simulation", report=report):
+        record = _read_record(settings)
+        _refuse_real_data(settings, record)
+        if record is not None and record["shop"] == shop.as_record() and record["files"]:
+            report("The files of this shop are there already, so nothing is simulated anew.")
+            return
+        if record is not None:
+            report(
+                f"The home {settings.home} holds another simulated shop, with data up to "
+                f"{record['shop']['end_date']}; it is replaced."
+            )
+            for name in REPLACED:
+                shutil.rmtree(settings.home / name, ignore_errors=True)
+        # noted before and after: an interrupted simulation is known as one
+        _write_record(settings, shop, files=None)
+        simulate(
+            settings.home,
+            end_date=shop.end_date,
+            visitors=shop.visitors,
+            days=shop.days,
+            seed=shop.seed,
+            report=report,
+        )
+        _write_record(settings, shop, files=sorted(_landing_files(settings)))
+
+
+def version_dates(shop: Shop) -> list[date]:
+    """First days of this and the last quarter, as far as 28 days of history come before them."""
+    this = quarter_start(shop.end_date + timedelta(days=1))
+    last = quarter_start(this - timedelta(days=1))
+    known = [day for day in (last, this) if (day - shop.first_date).days >= LEAST_DAYS_OF_HISTORY]
+    return known or [this]
+
+
+def quarter_start(day: date) -> date:
+    return day.replace(month=day.month - (day.month - 1) % 3, day=1)
+
+
+def next_steps(settings: Settings) -> list[str]:
+    """What a person can type after the demo."""
+    home = settings.home
+    if home.is_relative_to(PROJECT_ROOT):
+        home = home.relative_to(PROJECT_ROOT)
+    return [
+        f"  INTENT_MAP_HOME='{home}' make dev       the graph of it all, in the browser",
+        f"  INTENT_MAP_HOME='{home}' .venv/bin/intent-map report       these tables again",
+        "  make nightly       your own events, in a home apart; it says where to drop the files",
+    ]
+
+
+def indented(report: Report) -> Report:
+    return lambda line: report(f"    {line}")
+
+
+def _landing_files(settings: Settings) -> Iterator[str]:
+    for path in settings.landing.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(settings.landing).as_posix()
+
+
+def _refuse_real_data(settings: Settings, record: dict[str, Any] | None) -> None:
+    held = set(_landing_files(settings))
+    if record is None:
+        foreign = sorted(held) or [settings.warehouse.name] * settings.warehouse.exists()
+    elif record["files"] is None:
+        foreign = []
+    else:
+        foreign = sorted(held - set(record["files"]))
+    if foreign:
+        raise IntentMapError(
+            f"The home '{settings.home}' holds data that was not simulated ({foreign[0]}), and a "
+            "simulated shop must not mix with it. Set INTENT_MAP_HOME to an empty folder, or unset "
+            "it for the demo's own home."
+        )
+
+
+def _read_record(settings: Settings) -> dict[str, Any] | None:
+    path: Path = settings.home / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {"shop": dict(record["shop"]), "files": record["files"]}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntentMapError(
+            f"'{path}' cannot be read, so the simulated files cannot be told from real ones. "
+            f"Remove the folder '{settings.home}' if all in it was simulated."
+        ) from error
+
+
+def _write_record(settings: Settings, shop: Shop, files: list[str] | None) -> None:
+    text = json.dumps({"shop": shop.as_record(), "files": files}, indent=1) + "\n"
+    part = settings.home / f"{RECORD}.part"
+    part.write_text(text, encoding="utf-8")
+    part.replace(settings.home / RECORD)

@@ -1,0 +1,167 @@
+"""When must everything be built anew? A checksum of all rules that rows already built follow.
+
+Belongs here: the parts of the checksum, where the warehouse keeps them, and the words for what
+changed. Does not belong here: how dbt is told to build anew (dbt_runner.py), raw rows (their
+arrival is followed by the models themselves).
+
+A model that is built bit by bit keeps rows made under the rules of their night. When a rule
+changes, those rows are wrong, so the models are built anew from raw. The parts are kept for each
+model: a run that covers some models only brings only those up to date. Version tables are never
+built anew (full_refresh: false in their dbt configuration).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from orchestration import dbt_runner
+from orchestration.settings import Settings
+
+TABLE = "raw.build_state"
+BUILT_ANEW = ("incremental", "snapshot")
+
+
+def current(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Part → checksum of the rules in force: business files, policy, models, engine.
+
+    Business files count when a model that is built bit by bit reads them, directly or through
+    others; the rest is read anew each night anyway.
+    """
+    return {
+        "business files": _checksum(_business_files(manifest)),
+        "policy": _checksum([json.dumps(_policy(settings), sort_keys=True, default=str)]),
+        "models": _checksum(_code(manifest)),
+        "engine": _checksum([duckdb.__version__, manifest["metadata"]["dbt_version"]]),
+    }
+
+
+def incremental_models(manifest: Mapping[str, Any], nodes: Iterable[str] | None = None) -> set[str]:
+    """Names of the models that a nightly run builds bit by bit, out of `nodes` (names) or all."""
+    wanted = None if nodes is None else set(nodes)
+    return {
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["config"].get("materialized") in BUILT_ANEW
+        and node["config"].get("full_refresh") is not False
+        and (wanted is None or node["name"] in wanted)
+    }
+
+
+def changed_parts(settings: Settings, now: Mapping[str, str], models: Iterable[str]) -> list[str]:
+    """The parts that differ from those under which any of these models was built last.
+
+    Empty when nothing differs or nothing was built yet. A table that was built outside these
+    runs has no parts noted; then all parts count as changed.
+    """
+    if not settings.warehouse.exists():
+        return []
+    with duckdb.connect(str(settings.warehouse), read_only=True) as warehouse:
+        tables = {
+            name
+            for (name,) in warehouse.execute(
+                "select table_name from information_schema.tables"
+            ).fetchall()
+        }
+        noted = {}
+        if TABLE.split(".")[1] in tables:
+            noted = dict(warehouse.execute(f"select name, value from {TABLE}").fetchall())
+    changed = set()
+    for model in models:
+        if model in noted:
+            before = json.loads(noted[model])
+            changed |= {part for part, checksum in now.items() if before.get(part) != checksum}
+        elif model in tables:
+            changed |= set(now)
+    return [part for part in now if part in changed]
+
+
+def remember(settings: Settings, now: Mapping[str, str], models: Iterable[str]) -> None:
+    """Note that these models were just built under the rules of `now`; call after success only."""
+    value = json.dumps(dict(now))
+    built_at = datetime.now(UTC).replace(tzinfo=None)
+    rows = [(name, value, built_at) for name in sorted(models)]
+    with duckdb.connect(str(settings.warehouse)) as warehouse:
+        warehouse.execute("create schema if not exists raw")
+        warehouse.execute(
+            f"create table if not exists {TABLE} "
+            "(name varchar primary key, value varchar, built_at timestamp)"
+        )
+        warehouse.execute("begin")
+        for row in rows:
+            warehouse.execute(f"insert or replace into {TABLE} values (?, ?, ?)", row)
+        warehouse.execute("commit")
+
+
+def in_words(changed: list[str]) -> str:
+    """Why everything is built anew, as one line for the run's log."""
+    names = {
+        "business files": "the business files",
+        "policy": "policy vars",
+        "models": "the dbt models or macros",
+        "engine": "the version of DuckDB or dbt",
+    }
+    said = [names[part] for part in changed]
+    listed = said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
+    return f"Building all rows anew: {listed} changed since they were built."
+
+
+def _policy(settings: Settings) -> dict[str, Any]:
+    policy = dbt_runner.effective_vars(settings)
+    policy.pop("version_date", None)
+    return policy
+
+
+def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:
+    feeding = _ancestors(
+        manifest,
+        [
+            unique_id
+            for unique_id, node in manifest["nodes"].items()
+            if node["name"] in incremental_models(manifest)
+        ],
+    )
+    for unique_id in sorted(feeding):
+        node = manifest["nodes"].get(unique_id)
+        if node is None or node["resource_type"] != "seed":
+            continue
+        path = dbt_runner.PROJECT_DIR / node["original_file_path"]
+        yield node["name"]
+        yield hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+
+
+def _ancestors(manifest: Mapping[str, Any], unique_ids: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    left = list(unique_ids)
+    while left:
+        unique_id = left.pop()
+        if unique_id not in seen:
+            seen.add(unique_id)
+            left.extend(manifest["parent_map"].get(unique_id, []))
+    return seen
+
+
+def _code(manifest: Mapping[str, Any]) -> Iterable[str]:
+    """What the models do: their SQL, configuration and column types; descriptions may change."""
+    for unique_id, node in sorted(manifest["nodes"].items()):
+        if node["resource_type"] in ("model", "snapshot"):
+            columns = {name: column["data_type"] for name, column in node["columns"].items()}
+            yield unique_id
+            yield node["raw_code"]
+            yield json.dumps([node["config"], columns], sort_keys=True, default=str)
+    for unique_id, macro in sorted(manifest["macros"].items()):
+        if macro["package_name"] == manifest["metadata"]["project_name"]:
+            yield unique_id
+            yield macro["macro_sql"]
+
+
+def _checksum(texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode())
+        # so that moving a letter from one text to the next is a change
+        digest.update(b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,276 @@
+"""A source without files: an existing table in an attached DuckDB file, read in place.
+
+Belongs here: the dbt var `attached_sources`, the ATTACH statements every reading process needs,
+the view in schema raw that maps the table's columns exactly as a file's, and what arrived since.
+Does not belong here: landing files (run.py), reading values (columns.py).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from orchestration.errors import IntentMapError
+from orchestration.landing import ledger
+from orchestration.landing.columns import (
+    Refused,
+    Relation,
+    SourceColumn,
+    landing_select,
+    moment_of,
+    shown_names,
+)
+from orchestration.landing.declaration import RAW_TABLE, SOURCES, literal, quoted
+from orchestration.settings import PROJECT_ROOT, Settings
+
+VAR = "attached_sources"
+EXAMPLE = (
+    '{"generic": {"database": "/data/events.duckdb", "table": "main.events", '
+    '"arrival_column": "_loaded_at"}}'
+)
+PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
+
+
+@dataclass(frozen=True)
+class AttachedSource:
+    """One entry of the var; its database is attached as attached_<source>."""
+
+    source: str
+    database: Path
+    schema: str
+    table: str
+    arrival_column: str
+
+    @property
+    def alias(self) -> str:
+        return f"attached_{self.source}"
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.alias}.{quoted(self.schema)}.{quoted(self.table)}"
+
+    @property
+    def shown(self) -> str:
+        return f"{self.schema}.{self.table} in {self.database}"
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What an attached table brought since the last landing."""
+
+    rows: int
+    without_arrival: int
+
+
+def attached_sources(settings: Settings) -> dict[str, AttachedSource]:
+    """Source → attached table, from the var; raises IntentMapError that names the wrong part."""
+    value = settings.dbt_vars.get(VAR, _default_var())
+    if not isinstance(value or {}, dict):
+        raise IntentMapError(f"The var {VAR} must be an object such as {EXAMPLE}.")
+    return {source: _entry(source, entry) for source, entry in (value or {}).items()}
+
+
+def attachments(settings: Settings) -> list[dict[str, Any]]:
+    """The entries for `attach` of a dbt profile."""
+    return [
+        {"path": str(entry.database), "alias": entry.alias, "read_only": True}
+        for entry in attached_sources(settings).values()
+    ]
+
+
+def attach_sql(settings: Settings) -> list[str]:
+    """The statements that every process must run before it reads schema raw."""
+    return [_attach(entry) for entry in attached_sources(settings).values()]
+
+
+def prepare(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, AttachedSource]:
+    """Put a view over the attached table in the place of each attached source's raw table.
+
+    Drops the view again where the var no longer names the source. Raises IntentMapError when the
+    file, the table or the arrival column is missing, the file is held by another process, a needed
+    column is missing, or files of the source were landed before.
+    """
+    attached = attached_sources(settings)
+    con.execute("create schema if not exists raw")
+    for source in SOURCES:
+        kind = _kind_of(con, RAW_TABLE[source])
+        if source in attached:
+            if kind == "BASE TABLE":
+                _drop_empty_table(con, attached[source])
+            _open(con, attached[source])
+            _create_view(con, attached[source])
+        elif kind == "VIEW":
+            con.execute(f"drop view raw.{quoted(RAW_TABLE[source])}")
+    return attached
+
+
+def note_arrivals(con: duckdb.DuckDBPyConnection, entry: AttachedSource, now: datetime) -> Arrivals:
+    """Count what arrived since the last note and write it to raw.loads."""
+    (last,) = con.execute(
+        "select coalesce(max(load_id), 0) from raw.loads where source = ? and status = ?",
+        [entry.source, ledger.ATTACHED],
+    ).fetchone()
+    view = f"raw.{quoted(RAW_TABLE[entry.source])}"
+    rows, newest = con.execute(
+        f"select count(*), max(load_id) from {view} where load_id > ?", [last]
+    ).fetchone()
+    (without,) = con.execute(f"select count(*) from {view} where load_id = 0").fetchone()
+    if rows:
+        load = ledger.Load(
+            load_id=newest,
+            source=entry.source,
+            file_name=f"{entry.alias}.{entry.table}",
+            content_hash=None,
+            size_bytes=None,
+            row_count=rows,
+            status=ledger.ATTACHED,
+            reason=None,
+            landed_at=now,
+        )
+        ledger.write(con, [load])
+    return Arrivals(rows, without)
+
+
+@cache
+def _default_var() -> Any:
+    project = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
+    return project.get("vars", {}).get(VAR)
+
+
+def _entry(source: str, entry: Any) -> AttachedSource:
+    where = f"The var {VAR}"
+    if source not in SOURCES:
+        raise IntentMapError(
+            f"{where} names the source '{source}'; known are {', '.join(SOURCES)}."
+        )
+    parts = ("database", "table", "arrival_column")
+    if not isinstance(entry, dict) or sorted(entry) != sorted(parts):
+        raise IntentMapError(
+            f"{where}, source {source}, needs exactly {', '.join(parts)}, as in {EXAMPLE}."
+        )
+    for part in parts:
+        if not isinstance(entry[part], str) or not entry[part].strip():
+            raise IntentMapError(f"{where}, source {source}: {part} must be a text.")
+    database = Path(entry["database"]).expanduser()
+    if not database.is_absolute():
+        raise IntentMapError(
+            f"{where}, source {source}: database is '{database}'; give an absolute path."
+        )
+    table = re.fullmatch(r"(?:([^.]+)\.)?([^.]+)", entry["table"].strip())
+    if table is None:
+        raise IntentMapError(
+            f"{where}, source {source}: table is '{entry['table']}'; write it as schema.table."
+        )
+    return AttachedSource(
+        source, database, table[1] or "main", table[2], entry["arrival_column"].strip()
+    )
+
+
+def _attach(entry: AttachedSource) -> str:
+    path = literal(str(entry.database))
+    return f"attach if not exists {path} as {entry.alias} (read_only)"
+
+
+def _open(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
+    where = f"The attached source {entry.source} cannot be read"
+    if not entry.database.is_file():
+        raise IntentMapError(
+            f"{where}: there is no file {entry.database}; correct `database` in the var {VAR}."
+        )
+    try:
+        with entry.database.open("rb") as opened:
+            is_duckdb = opened.read(12)[8:] == b"DUCK"
+    except OSError as error:
+        raise IntentMapError(f"{where}: {entry.database}: {error.strerror}.") from error
+    if not is_duckdb:
+        raise IntentMapError(f"{where}: {entry.database} is not a DuckDB file.")
+    try:
+        con.execute(_attach(entry))
+    except duckdb.Error as error:
+        holder = lock_holder(error)
+        if holder:
+            raise IntentMapError(
+                f"{where}: {entry.database} is open for writing in {holder}; run again when that "
+                "process is done."
+            ) from error
+        raise IntentMapError(f"{where}: {str(error).splitlines()[0]}") from error
+
+
+def lock_holder(error: Exception) -> str | None:
+    """The process that DuckDB says holds a file, such as 'python3.11 (PID 42)'."""
+    if "Could not set lock" not in str(error):
+        return None
+    held = re.search(r"Conflicting lock is held in (.*?\(PID \d+\))", str(error))
+    return held[1] if held else "another process"
+
+
+def _create_view(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
+    where = f"The attached source {entry.source}"
+    tables = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? "
+        "order by 1",
+        [entry.alias],
+    ).fetchall()
+    names = {name.lower() for (name,) in tables}
+    if f"{entry.schema}.{entry.table}".lower() not in names:
+        raise IntentMapError(
+            f"{where}: there is no table {entry.shown} (tables there: "
+            f"{shown_names([name for (name,) in tables])}); a view has no row numbers that stay, "
+            "so name a table."
+        )
+    found = con.sql(f"select * from {entry.full_name}")
+    columns = [
+        SourceColumn(name, quoted(name), kind)
+        for name, kind in zip(found.columns, found.types, strict=True)
+    ]
+    arrival = [c for c in columns if c.name.lower() == entry.arrival_column.lower()]
+    if not arrival:
+        raise IntentMapError(
+            f"{where}: {entry.shown} has no arrival column '{entry.arrival_column}' (found: "
+            f"{shown_names([column.name for column in columns])})."
+        )
+    arrived_at = moment_of(arrival[0])
+    try:
+        select = landing_select(
+            entry.source,
+            Relation(
+                f"select *, rowid + 1 as __row from {entry.full_name}",
+                # the arrival column is no property of the event
+                tuple(c for c in columns if c is not arrival[0] or c.name.lower() == "loaded_at"),
+            ),
+            {
+                # a row without arrival time is read by a first build and never after
+                "load_id": f"coalesce(epoch_us({arrived_at}), 0)",
+                "row_number": "__row",
+                "file_name": literal(f"{entry.alias}.{entry.table}"),
+                "landed_at": arrived_at,
+            },
+        )
+    except Refused as refused:
+        raise IntentMapError(f"{where}, {entry.shown}: {refused}.") from refused
+    con.execute(f"create or replace view raw.{quoted(RAW_TABLE[entry.source])} as {select}")
+
+
+def _kind_of(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    row = con.execute(
+        "select table_type from information_schema.tables where table_catalog = current_database() "
+        "and table_schema = 'raw' and table_name = ?",
+        [name],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _drop_empty_table(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
+    name = f"raw.{RAW_TABLE[entry.source]}"
+    (rows,) = con.execute(f"select count(*) from {name}").fetchone()
+    if rows:
+        raise IntentMapError(
+            f"{name} already holds {rows:,} rows landed from files, so {entry.shown} cannot take "
+            f"its place: use a fresh INTENT_MAP_HOME, or take {entry.source} out of the var {VAR}."
+        )
+    con.execute(f"drop table {name}")

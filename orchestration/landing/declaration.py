@@ -1,0 +1,128 @@
+"""The raw tables as declared in the dbt project, and the one place that creates them.
+
+Belongs here: reading sources.yml, the DDL of schema raw, its upgrade when a column was added.
+Does not belong here: what the rows are (reading.py, columns.py), which loads came (ledger.py).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+import duckdb
+import yaml
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT
+
+SOURCES = ("generic", "ga4", "ad_spend", "orders")
+RAW_TABLE = {
+    "generic": "generic_events",
+    "ga4": "ga4_events",
+    "ad_spend": "ad_spend",
+    "orders": "orders",
+}
+# without these a row of the source cannot be used at all
+NEEDED_COLUMNS = {
+    "generic": ("visitor_id", "occurred_at", "event_name"),
+    "ga4": ("event_name", "event_timestamp"),
+    "ad_spend": ("date", "campaign", "cost"),
+    "orders": ("order_id", "value"),
+}
+# filled by landing itself, never from a file
+TECHNICAL_COLUMNS = ("unreadable", "load_id", "row_number", "file_name", "landed_at")
+
+SOURCES_FILE = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    name: str
+    data_type: str
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One declared table of schema raw; columns in the declared order."""
+
+    name: str
+    columns: tuple[RawColumn, ...]
+
+    @property
+    def file_columns(self) -> tuple[RawColumn, ...]:
+        """The columns that a file may carry."""
+        return tuple(column for column in self.columns if column.name not in TECHNICAL_COLUMNS)
+
+
+@cache
+def raw_tables() -> dict[str, RawTable]:
+    """Table name → declaration, from dbt_project/models/staging/sources.yml."""
+    declared = yaml.safe_load(SOURCES_FILE.read_text(encoding="utf-8"))
+    (raw,) = [source for source in declared["sources"] if source["name"] == "raw"]
+    return {
+        table["name"]: RawTable(
+            table["name"],
+            tuple(RawColumn(column["name"], column["data_type"]) for column in table["columns"]),
+        )
+        for table in raw["tables"]
+    }
+
+
+def create_raw_tables(con: duckdb.DuckDBPyConnection, views: Collection[str] = ()) -> None:
+    """Create the missing tables of schema raw and add what an upgrade declared since.
+
+    views: names that an attached table takes the place of, left alone.
+    Raises IntentMapError when an existing column cannot take its declared type.
+    """
+    con.execute("create schema if not exists raw")
+    existing = _existing_columns(con)
+    for table in raw_tables().values():
+        if table.name in views:
+            continue
+        if table.name not in existing:
+            columns = ", ".join(f"{quoted(c.name)} {c.data_type}" for c in table.columns)
+            con.execute(f"create table raw.{quoted(table.name)} ({columns})")
+        else:
+            _upgrade(con, table, existing[table.name])
+
+
+def _upgrade(
+    con: duckdb.DuckDBPyConnection, table: RawTable, existing: dict[str, tuple[str, str]]
+) -> None:
+    for column in table.columns:
+        found = existing.get(column.name.lower())
+        action = None
+        if found is None:
+            action = f"add column {quoted(column.name)} {column.data_type}"
+        elif found[1] != str(con.sqltype(column.data_type)):
+            action = f"alter column {quoted(found[0])} set data type {column.data_type}"
+        if action is None:
+            continue
+        try:
+            con.execute(f"alter table raw.{quoted(table.name)} {action}")
+        except duckdb.Error as error:
+            raise IntentMapError(
+                f"raw.{table.name} cannot be brought to the declared columns ({action}): "
+                f"{str(error).splitlines()[0]}. Keep the old release for this home, or land the "
+                "files again in a fresh INTENT_MAP_HOME."
+            ) from error
+
+
+def _existing_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, tuple[str, str]]]:
+    rows = con.execute(
+        "select table_name, column_name, data_type from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'raw'"
+    ).fetchall()
+    tables: dict[str, dict[str, tuple[str, str]]] = {}
+    for table, column, data_type in rows:
+        tables.setdefault(table, {})[column.lower()] = (column, data_type)
+    return tables
+
+
+def quoted(identifier: str) -> str:
+    """An SQL identifier, whatever characters it has."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"

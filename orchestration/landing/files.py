@@ -1,0 +1,219 @@
+"""What lies in the landing folders: which files, of which format, with which content.
+
+Belongs here: walking the folders, names that are left alone, content hashes, whether a file is
+whole, moving a file aside.
+Does not belong here: reading rows (reading.py), what was landed before (ledger.py).
+"""
+
+import contextlib
+import gzip
+import hashlib
+import os
+import shutil
+import stat
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.landing.columns import Refused
+
+SET_ASIDE_FOLDER = "_set_aside"
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".jsonl.gz": "json",
+    ".ndjson.gz": "json",
+    ".json.gz": "json",
+}
+# what copying and downloading programs call a file that is not complete yet
+UNFINISHED = (".tmp", ".part", ".crdownload", ".filepart")
+LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """A file below landing/<source>/; name is its path below that folder, with '/'."""
+
+    source: str
+    name: str
+    path: Path
+
+    @property
+    def suffix(self) -> str | None:
+        """The longest known ending of the name, or None."""
+        lower = self.name.lower()
+        known = [suffix for suffix in FORMATS if lower.endswith(suffix)]
+        return max(known, key=len) if known else None
+
+    @property
+    def is_gzip(self) -> bool:
+        return (self.suffix or "").endswith(".gz")
+
+    @property
+    def shown(self) -> str:
+        """The name as text, also when its bytes are not UTF-8."""
+        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.shown}"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file held when it was hashed; stamp tells whether it changed since."""
+
+    sha256: str
+    size: int
+    stamp: tuple[int, int, int]
+
+
+def is_ignored(name: str) -> bool:
+    """Hidden files, files of other programs and files still being written."""
+    return name.startswith((".", "_")) or name.lower().endswith(UNFINISHED)
+
+
+def files_of(
+    landing: Path, source: str, complain: Callable[[str], None] = lambda _: None
+) -> list[LandingFile]:
+    """The source's files in the order of their names, at any depth; links are followed.
+
+    complain is told of folders that cannot be opened and of links that lead nowhere.
+    """
+    found: list[LandingFile] = []
+    folders_seen: set[tuple[int, int]] = set()
+
+    def walk(folder: Path, prefix: str) -> None:
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in folders_seen:
+                return
+            folders_seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                children = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            shown = LandingFile(source, prefix, folder)
+            complain(f"{shown}: the folder cannot be read ({error.strerror}); skipped.")
+            return
+        for child in children:
+            if is_ignored(child.name):
+                continue
+            name = f"{prefix}{child.name}"
+            if child.is_dir():
+                walk(Path(child.path), f"{name}/")
+            elif child.is_file():
+                found.append(LandingFile(source, name, Path(child.path)))
+            else:
+                shown = LandingFile(source, name, Path(child.path))
+                complain(f"{shown}: not a file, or a link that leads nowhere; skipped.")
+
+    if (landing / source).is_dir():
+        walk(landing / source, "")
+    return sorted(found, key=lambda file: file.name)
+
+
+def listing(landing: Path, sources: tuple[str, ...]) -> list[tuple[str, str, int, int]]:
+    """(source, name, size, modified in nanoseconds) of every file: cheap, opens nothing."""
+    rows = []
+    for source in sources:
+        for file in files_of(landing, source):
+            with contextlib.suppress(OSError):
+                status = file.path.stat()
+                rows.append((source, file.name, status.st_size, status.st_mtime_ns))
+    return rows
+
+
+def content_of(file: LandingFile) -> Content:
+    """Hash the bytes; raises OSError when they cannot be read."""
+    before = stamp_of(file)
+    with file.path.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        size = os.fstat(opened.fileno()).st_size
+    return Content(digest, size, before)
+
+
+def stamp_of(file: LandingFile) -> tuple[int, int, int]:
+    """Size, time of change and identity: equal stamps before and after a read mean that nobody
+    wrote meanwhile."""
+    status = file.path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{file} is not a file")
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def check_whole(file: LandingFile, content: Content) -> None:
+    """Raise Refused when the format is unknown or the file is cut off."""
+    if file.suffix is None:
+        raise Refused(f"its ending is not known; known are {', '.join(FORMATS)}")
+    try:
+        file.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Refused("its name is not UTF-8; rename it") from None
+    if file.suffix == ".parquet":
+        _check_parquet(file, content)
+    elif file.is_gzip:
+        _check_gzip(file, content)
+
+
+def _check_parquet(file: LandingFile, content: Content) -> None:
+    # head mark, tail mark and the length of the footer between them
+    if content.size < 12:
+        raise Refused(f"it has {content.size} bytes, too few for a Parquet file: written halfway?")
+    with file.path.open("rb") as opened:
+        head = opened.read(4)
+        opened.seek(-4, os.SEEK_END)
+        tail = opened.read(4)
+    if head == b"PARE" or tail == b"PARE":
+        raise Refused("it is an encrypted Parquet file; write it without encryption")
+    if head != b"PAR1":
+        raise Refused("it is not a Parquet file (the mark at its beginning is missing)")
+    if tail != b"PAR1":
+        raise Refused("the Parquet file is cut off (the mark at its end is missing)")
+
+
+def _check_gzip(file: LandingFile, content: Content) -> None:
+    # DuckDB does not compare the checksum, so a damaged file would give wrong rows
+    if content.size == 0:
+        raise Refused("it has no bytes at all, not even a gzip header: written halfway?")
+    try:
+        with gzip.open(file.path, "rb") as opened:
+            while opened.read(1 << 20):
+                pass
+    except EOFError:
+        raise Refused("the gzip file is cut off (its end is missing)") from None
+    except gzip.BadGzipFile as error:
+        raise Refused(f"it is not a whole gzip file ({error})") from None
+    except zlib.error as error:
+        raise Refused(f"its compressed data is damaged ({error})") from None
+
+
+def move_aside(landing: Path, file: LandingFile, reason: str) -> Path:
+    """Move the file below _set_aside/<source>/ with the reason beside it; raises OSError.
+
+    Where an earlier file has the name, below a numbered folder.
+    """
+    folder = landing / SET_ASIDE_FOLDER / file.source
+    target, number = folder / file.name, 1
+    while os.path.lexists(target):
+        number += 1
+        target = folder / str(number) / file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    note = _reason_path(target)
+    note.write_text(reason + "\n", encoding="utf-8", errors="backslashreplace")
+    try:
+        shutil.move(file.path, target)
+    except OSError:
+        note.unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _reason_path(target: Path) -> Path:
+    name, ending = target.name, ".reason.txt"
+    while len(os.fsencode(name + ending)) > LONGEST_NAME:
+        name = name[:-1]
+    return target.with_name(name + ending)

@@ -1,0 +1,79 @@
+"""raw.loads: which file landed when, with which content, and what was set aside and why.
+
+Belongs here: reading what is known, writing one row per load, the next load_id.
+Does not belong here: deciding (run.py) and moving files (files.py).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+
+LANDED, DUPLICATE, SET_ASIDE, ATTACHED = "landed", "duplicate", "set_aside", "attached"
+
+
+@dataclass(frozen=True)
+class Load:
+    """One row of raw.loads."""
+
+    load_id: int
+    source: str
+    file_name: str
+    content_hash: str | None
+    size_bytes: int | None
+    row_count: int
+    status: str
+    reason: str | None
+    landed_at: datetime
+
+
+@dataclass
+class Known:
+    """What of one source the ledger knows. with_rows: loads that brought rows, by file name and by
+    content; a file without rows leaves nothing to protect."""
+
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    with_rows_by_name: dict[str, Load] = field(default_factory=dict)
+    with_rows_by_content: dict[str, Load] = field(default_factory=dict)
+    contents: set[str] = field(default_factory=set)
+
+    def add(self, load: Load) -> None:
+        if load.content_hash is None or load.status not in (LANDED, DUPLICATE):
+            return
+        self.seen.add((load.file_name, load.content_hash))
+        self.contents.add(load.content_hash)
+        if load.row_count:
+            self.with_rows_by_name.setdefault(load.file_name, load)
+            self.with_rows_by_content.setdefault(load.content_hash, load)
+
+
+def read_known(con: duckdb.DuckDBPyConnection, source: str) -> Known:
+    known = Known()
+    rows = con.execute(
+        "select load_id, source, file_name, content_hash, size_bytes, row_count, status, reason, "
+        "landed_at from raw.loads where source = ? order by load_id",
+        [source],
+    ).fetchall()
+    for row in rows:
+        known.add(Load(*row))
+    return known
+
+
+def next_load_id(con: duckdb.DuckDBPyConnection) -> int:
+    """Above every load so far, of all sources, attached ones included: it only ever rises."""
+    return con.execute("select coalesce(max(load_id), 0) + 1 from raw.loads").fetchone()[0]
+
+
+def write(con: duckdb.DuckDBPyConnection, loads: list[Load]) -> None:
+    """Add rows; the caller holds the transaction."""
+    con.executemany(
+        "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
+        "status, reason, landed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            [
+                *(load.load_id, load.source, load.file_name, load.content_hash, load.size_bytes),
+                *(load.row_count, load.status, load.reason, load.landed_at),
+            ]
+            for load in loads
+        ],
+    )

@@ -1,0 +1,252 @@
+"""Opens files of each format as one relation of rows, many files of one shape at once.
+
+Belongs here: DuckDB's readers and their options, row numbers, what columns a file has.
+Does not belong here: reading values (columns.py), damaged text (mending.py), transactions (run.py).
+"""
+
+import json
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.landing.columns import (
+    Refused,
+    Relation,
+    SourceColumn,
+    match_columns,
+    shown_names,
+)
+from orchestration.landing.declaration import (
+    NEEDED_COLUMNS,
+    RAW_TABLE,
+    literal,
+    quoted,
+    raw_tables,
+)
+from orchestration.landing.files import FORMATS, LandingFile
+from orchestration.landing.mending import Header, Mended, read_header
+
+STAGE = "temp.landing_stage"
+TEXT, JSON = duckdb.sqltype("VARCHAR"), duckdb.sqltype("JSON")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What files must have in common to be read in one statement."""
+
+    format: str
+    is_gzip: bool = False
+    header: Header | None = None
+    parquet_columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Staged:
+    """relation is None when no row is there; refused: path → reason, for files left out of it."""
+
+    relation: Relation | None
+    refused: dict[str, str]
+
+
+def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Shape:
+    """Look at the head of a file; raises Refused, or duckdb.Error when it cannot be opened."""
+    kind = FORMATS[file.suffix]
+    if kind == "parquet":
+        found = con.execute(f"describe select * from {_parquet([str(file.path)])}").fetchall()
+        columns = tuple((name, data_type) for name, data_type, *_ in found)
+        match_columns(file.source, [SourceColumn(name, name, TEXT) for name, _ in columns])
+        return Shape("parquet", parquet_columns=columns)
+    if kind == "json":
+        return Shape("json", file.is_gzip)
+    if file.source == "ga4":
+        raise Refused("CSV cannot carry GA4's nested columns; export Parquet or JSON lines")
+    header = read_header(file, NEEDED_COLUMNS[file.source])
+    if header.columns:
+        match_columns(file.source, [SourceColumn(name, name, TEXT) for name in header.columns])
+    return Shape("csv", file.is_gzip, header)
+
+
+def stage(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    shape: Shape,
+    paths: list[str],
+    *,
+    mended: Mended | None = None,
+    replace_not_utf8: bool = False,
+) -> Staged:
+    """Read the files; the relation numbers the rows of each file from 1, in the file's order.
+
+    paths: all of the same shape. mended: the clean copy to be read in place of the one path.
+    Text formats are copied to a temporary table first, because only its row ids tell the order of
+    rows that several threads read. Raises duckdb.Error when a file is not as its shape says.
+    """
+    if shape.format == "parquet":
+        return Staged(_parquet_relation(con, paths, replace_not_utf8), {})
+    if shape.format == "csv" and not shape.header.columns:
+        return Staged(None, {})
+    if shape.format == "csv":
+        _fill_stage(con, _csv(shape, paths, mended))
+        columns = tuple(
+            SourceColumn(name, f"c{number}", TEXT)
+            for number, name in enumerate(shape.header.columns)
+        )
+        broken = "nullif(broken, '')" if mended else None
+        return Staged(Relation(_numbered(len(paths) == 1), columns, broken=broken), {})
+    _fill_stage(con, _json(shape, paths, mended))
+    return _json_relation(con, source, paths)
+
+
+def _fill_stage(con: duckdb.DuckDBPyConnection, query: str) -> None:
+    con.execute(f"create or replace temp table {STAGE.split('.')[1]} as {query}")
+
+
+def _numbered(is_single: bool) -> str:
+    if is_single:
+        first = f"(select min(rowid) from {STAGE})"
+        return f"select *, rowid - {first} + 1 as __row from {STAGE}"
+    return (
+        f"select stage.*, stage.rowid - first_row + 1 as __row from {STAGE} as stage "
+        f"join (select __file, min(rowid) as first_row from {STAGE} group by __file) using (__file)"
+    )
+
+
+def _paths(paths: list[str]) -> str:
+    return f"[{', '.join(map(literal, paths))}]"
+
+
+def _parquet(paths: list[str], *options: str) -> str:
+    always = ("binary_as_string = true", "hive_partitioning = false", "union_by_name = false")
+    return f"read_parquet({', '.join([_paths(paths), *always, *options])})"
+
+
+def _parquet_relation(
+    con: duckdb.DuckDBPyConnection, paths: list[str], replace_not_utf8: bool
+) -> Relation:
+    found = con.sql(f"select * from {_parquet(paths[:1])}")
+    columns = tuple(
+        SourceColumn(name, quoted(name), kind)
+        for name, kind in zip(found.columns, found.types, strict=True)
+    )
+    options = ["filename = '__file'"]
+    if replace_not_utf8:
+        options.append("utf8_validation = 'replace'")
+    if "file_row_number" not in [name.lower() for name in found.columns]:
+        options.append("file_row_number = true")
+        files = _parquet(paths, *options)
+        return Relation(f"select *, file_row_number + 1 as __row from {files}", columns)
+    # the file has a column of that name: number the rows as for text
+    _fill_stage(con, f"select * from {_parquet(paths, *options)}")
+    return Relation(_numbered(len(paths) == 1), columns)
+
+
+def _csv(shape: Shape, paths: list[str], mended: Mended | None) -> str:
+    names = [f"c{number}" for number in range(len(shape.header.columns))]
+    if mended is None:
+        return _csv_query(paths, names, shape.header.delimiter, shape.is_gzip, "header = true")
+    limit = f"header = false, max_line_size = {max(mended.longest_line + 1, 2_000_000)}"
+    return _csv_query([str(mended.path)], [*names, "broken"], ",", False, limit)
+
+
+def _json(shape: Shape, paths: list[str], mended: Mended | None) -> str:
+    if mended is None:
+        compression = "gzip" if shape.is_gzip else "uncompressed"
+        return (
+            f"select json as line, __file from read_json_objects({_paths(paths)}, "
+            f"format = 'newline_delimited', compression = '{compression}', filename = '__file', "
+            "hive_partitioning = false)"
+        )
+    limit = f"header = false, max_line_size = {max(mended.longest_line + 1, 2_000_000)}"
+    return _csv_query([str(mended.path)], ["line", "broken"], ",", False, limit)
+
+
+def _csv_query(
+    paths: list[str], names: list[str], delimiter: str, is_gzip: bool, options: str
+) -> str:
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    return (
+        f"select * from read_csv({_paths(paths)}, auto_detect = false, columns = {{{columns}}}, "
+        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+        f"compression = '{'gzip' if is_gzip else 'none'}', filename = '__file', "
+        f"hive_partitioning = false, {options})"
+    )
+
+
+def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]) -> Staged:
+    """JSON lines: which keys the objects of each file have decides as a CSV header would."""
+    table = raw_tables()[RAW_TABLE[source]]
+    declared = {column.name: column.data_type for column in table.file_columns}
+    objects = f"select __file, line from {STAGE} where try(json_type(line)) = 'OBJECT'"
+    keys = con.execute(
+        f"select __file, list(key) from (select distinct __file, unnest(json_keys(line)) as key "
+        f"from ({objects})) group by __file"
+    ).fetchall()
+    keys_of = dict(keys)
+    staged = [file for (file,) in con.execute(f"select distinct __file from {STAGE}").fetchall()]
+    spellings: dict[str, set[str]] = {}
+    refused: dict[str, str] = {}
+    has_others = False
+    for file in staged:
+        found = keys_of.get(file, [])
+        known = [(key, key.strip().lower()) for key in found if key.strip().lower() in declared]
+        missing = [n for n in NEEDED_COLUMNS[source] if n not in {name for _, name in known}]
+        if not found:
+            refused[file] = _no_objects(con, file)
+        elif missing:
+            refused[file] = (
+                f"it lacks the needed {'keys' if missing[1:] else 'key'} {', '.join(missing)} "
+                f"(found: {shown_names(sorted(found))})"
+            )
+        else:
+            has_others = has_others or len(known) < len(found)
+            for key, name in known:
+                spellings.setdefault(name, set()).add(key)
+    if not spellings:
+        return Staged(None, refused)
+    rows = _numbered(len(paths) == 1)
+    return Staged(_objects_relation(rows, spellings, declared, has_others), refused)
+
+
+def _objects_relation(
+    rows: str, spellings: dict[str, set[str]], declared: dict[str, str], has_others: bool
+) -> Relation:
+    texts: list[str] = []
+    documents: list[str] = []
+    columns = []
+    for name, keys in spellings.items():
+        is_nested = duckdb.sqltype(declared[name]).id in ("struct", "list")
+        paths, list_name = (documents, "documents") if is_nested else (texts, "texts")
+        values = []
+        for key in sorted(keys):
+            paths.append(literal("/" + key.replace("~", "~0").replace("/", "~1")))
+            value = f"{list_name}[{len(paths)}]"
+            values.append(value if is_nested else f"nullif({value}, '')")
+        sql = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+        columns.append(SourceColumn(name, sql, JSON if is_nested else TEXT))
+    read = [
+        f"{function}(document, [{', '.join(paths)}]) as {list_name}"
+        for function, paths, list_name in (
+            ("json_extract_string", texts, "texts"),
+            ("json_extract", documents, "documents"),
+        )
+        if paths
+    ]
+    # a merge patch removes the keys that it gives as null
+    claimed = literal(json.dumps(dict.fromkeys(key for keys in spellings.values() for key in keys)))
+    sql = (
+        f"select *, {', '.join(read)} from (select *, "
+        f"case when try(json_type(line)) = 'OBJECT' then line end as document from ({rows}))"
+    )
+    return Relation(
+        sql,
+        tuple(columns),
+        others=f"json_merge_patch(document, {claimed})" if has_others else None,
+        broken="case when document is null then line end",
+    )
+
+
+def _no_objects(con: duckdb.DuckDBPyConnection, file: str) -> str:
+    (line,) = con.execute(f"select line from {STAGE} where __file = ? limit 1", [file]).fetchone()
+    if line.lstrip().startswith("["):
+        return "it holds a JSON array; write one object per line, without brackets and commas"
+    return "no line of it holds a JSON object; write one object per line"

@@ -1,0 +1,211 @@
+"""One writer at a time: the lock of a home.
+
+Belongs here: writer_lock, which every step that opens the warehouse for writing goes through, and
+the wait for somebody who holds the warehouse file without it (an open notebook).
+Does not belong here: queueing of Dagster runs (dagster.yaml), publishing (publishing.py).
+
+The lock is the kernel's (flock on <home>/intent_map.lock): it ends with its process, so a killed
+run leaves nothing to clean. The file's text only says who holds it.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import Settings
+
+LOCK_FILE = "intent_map.lock"
+WAIT_SECONDS = 3600.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+
+# (lock file, thread) -> how deep this thread is inside; a step inside a held run enters again
+_depths: dict[tuple[Path, int], int] = {}
+
+
+@contextlib.contextmanager
+def writer_lock(
+    settings: Settings,
+    what: str,
+    wait_seconds: float = WAIT_SECONDS,
+    report: Callable[[str], None] = print,
+) -> Iterator[None]:
+    """Hold the home's writer lock while the block runs; entering again inside it is free.
+
+    what: a word or two that others who wait are told, such as "landing".
+    Waits with growing pauses and reports once who holds it; then also waits until no other program
+    has the warehouse file open. Raises IntentMapError after wait_seconds, naming the holder, or
+    when the home cannot be written.
+    """
+    path = settings.home / LOCK_FILE
+    me = (path, threading.get_ident())
+    if me in _depths:
+        _depths[me] += 1
+        try:
+            yield
+        finally:
+            _depths[me] -= 1
+        return
+
+    deadline = time.monotonic() + wait_seconds
+    with file_lock(path, what, wait_seconds, report):
+        wait_for_warehouse(settings, wait_seconds, report, deadline)
+        _depths[me] = 1
+        try:
+            yield
+        finally:
+            del _depths[me]
+
+
+@contextlib.contextmanager
+def file_lock(
+    path: Path,
+    what: str,
+    wait_seconds: float = WAIT_SECONDS,
+    report: Callable[[str], None] = print,
+) -> Iterator[None]:
+    """Hold the lock of one file, made when missing; waits and raises as writer_lock does."""
+    handle = _open(path)
+    try:
+        _acquire(handle, path, wait_seconds, report)
+        _describe(handle, what)
+        try:
+            yield
+        finally:
+            _describe(handle, None)
+    finally:
+        os.close(handle)
+
+
+def wait_for_warehouse(
+    settings: Settings,
+    wait_seconds: float = WAIT_SECONDS,
+    report: Callable[[str], None] = print,
+    deadline: float | None = None,
+) -> None:
+    """Return when the warehouse file can be opened for writing, or is not there yet.
+
+    Raises IntentMapError that names the process which keeps the file open after wait_seconds, or
+    says that the file may not be written or cannot be read.
+    """
+    deadline = time.monotonic() + wait_seconds if deadline is None else deadline
+    warehouse = settings.warehouse
+    pauses = _pauses()
+    told = False
+    while warehouse.exists():
+        try:
+            duckdb.connect(str(warehouse)).close()
+            return
+        except duckdb.ConnectionException:
+            # open in this very process
+            return
+        except duckdb.Error as error:
+            holder = _holder_of_file(str(error))
+            if holder is None:
+                raise IntentMapError(
+                    f"The warehouse file {warehouse} cannot be opened: {_first_line(error)}"
+                ) from error
+        if time.monotonic() >= deadline:
+            raise IntentMapError(
+                f"The warehouse file {warehouse} is kept open by {holder}, still after "
+                f"{wait_seconds:g} s. Close it there and run again; to read while runs write, "
+                f"open {settings.serving / 'intent_map.duckdb'} instead."
+            )
+        if not told:
+            report(f"Waiting: the warehouse file is open in {holder}.")
+            told = True
+        time.sleep(_until(deadline, next(pauses)))
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise IntentMapError(
+            f"The folder {path.parent} cannot be written ({error.strerror}). Give this user write "
+            "permission there, or set INTENT_MAP_HOME to a folder that has it."
+        ) from error
+
+
+def _acquire(
+    handle: int,
+    path: Path,
+    wait_seconds: float,
+    report: Callable[[str], None],
+) -> None:
+    deadline = time.monotonic() + wait_seconds
+    pauses = _pauses()
+    told = False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise IntentMapError(
+                    f"{path} cannot be locked ({error.strerror}). INTENT_MAP_HOME must be on a "
+                    "file system that supports locks, such as a local disk."
+                ) from error
+        holder = _read_holder(handle)
+        if time.monotonic() >= deadline:
+            raise IntentMapError(
+                f"Another run holds {path.parent}: {holder}, still after {wait_seconds:g} s. "
+                "Wait until it ends, or end that process, and run again."
+            )
+        if not told:
+            report(f"Waiting: another run holds {path.parent} ({holder}).")
+            told = True
+        time.sleep(_until(deadline, next(pauses)))
+
+
+def _describe(handle: int, what: str | None) -> None:
+    # a full disk must not keep anybody from the lock: the text is only for those who wait
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        if what is not None:
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            text = json.dumps({"pid": os.getpid(), "what": what, "since": since})
+            os.pwrite(handle, text.encode(), 0)
+
+
+def _read_holder(handle: int) -> str:
+    try:
+        held = json.loads(os.pread(handle, 4096, 0))
+        return f"process {held['pid']}, {held['what']}, since {held['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a process that has not said yet what it does"
+
+
+def _holder_of_file(message: str) -> str | None:
+    """The process that DuckDB's lock error names, None for any other error."""
+    if "Could not set lock on file" not in message:
+        return None
+    found = re.search(r"held in (.*?)\s*\(PID (\d+)\)", message)
+    return f"process {found.group(2)} ({found.group(1)})" if found else "another process"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _pauses() -> Iterator[float]:
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * 1.6, LONGEST_PAUSE_SECONDS)
+
+
+def _until(deadline: float, pause: float) -> float:
+    return max(0.01, min(pause, deadline - time.monotonic()))

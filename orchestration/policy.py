@@ -1,0 +1,206 @@
+"""Checks the policy numbers before anything runs.
+
+Belongs here: the dbt vars, their types and ranges as dbt_project.yml declares them, and the few
+that no range can describe (a time zone, a date). Does not belong here: paths and switches of a
+machine (settings.py), rows of the business files (business_files.py).
+"""
+
+import difflib
+import itertools
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import yaml
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT, Settings
+
+PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
+SOURCE_OF_OVERRIDES = "INTENT_MAP_VARS"
+
+# vars that must not fall along the line, and why
+ASCENDING = (
+    (
+        ("cap_soft", "cap_medium", "cap_hard"),
+        "A micro-conversion further from the goal is never worth more than a nearer one.",
+    ),
+)
+
+
+def check_policy(settings: Settings) -> list[str]:
+    """Warnings about unusual values; raises IntentMapError that names every impossible one."""
+    declared = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    faults, warnings = judge_policy(declared, settings.dbt_vars)
+    if faults:
+        raise IntentMapError("\n".join(faults))
+    return warnings
+
+
+def effective_vars(settings: Settings) -> dict[str, Any]:
+    """Every policy var with its value in this run: the declared one, or its override."""
+    declared = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    return {k: v for k, v in declared.items() if k != "policy"} | settings.dbt_vars
+
+
+def judge_policy(
+    declared: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Sentences about impossible values, and about values outside the advised range.
+
+    declared: the vars of dbt_project.yml with their `policy` block. overrides: of this run.
+    """
+    rules = declared["policy"]
+    defaults = {name: value for name, value in declared.items() if name != "policy"}
+    faults, warnings = [], []
+    for name in overrides:
+        if name not in defaults:
+            faults.append(_unknown(name, defaults))
+    values = defaults | {name: overrides[name] for name in overrides if name in defaults}
+    for name, value in values.items():
+        if name in SPECIAL:
+            fault = SPECIAL[name](value)
+            if fault:
+                faults.append(f"{name} is {_shown(value)}; {fault}")
+        elif name in rules:
+            fault = _against_rule(value, rules[name], defaults[name])
+            if fault:
+                reason = rules[name].get("reason", "").strip()
+                faults.append(f"{name} is {_shown(value)}; {fault}. {reason}".rstrip())
+            elif not _within(value, rules[name].get("advised")):
+                low, high = rules[name]["advised"]
+                warnings.append(
+                    f"{name} is {_shown(value)}; advised is {low} to {high}. "
+                    f"{rules[name].get('reason', '').strip()}".rstrip()
+                )
+    if not faults:
+        faults += _out_of_order(values)
+    return faults, warnings
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
+    return (
+        f"{SOURCE_OF_OVERRIDES} names '{name}', which is no policy var; the nearest is "
+        f"'{nearest[0]}'. All of them stand in dbt_project/dbt_project.yml under vars."
+    )
+
+
+def _against_rule(value: Any, rule: Mapping[str, Any], default: Any) -> str | None:
+    if "choices" in rule:
+        if not isinstance(value, str) or value not in rule["choices"]:
+            return f"allowed is one of {', '.join(rule['choices'])}"
+    elif "items" in rule:
+        return _against_items(value, rule["items"])
+    elif "minimum" in rule:
+        return _against_range(value, rule["minimum"], rule["maximum"], default)
+    return None
+
+
+def _against_items(value: Any, items: list[str]) -> str | None:
+    allowed = f"allowed is a list of {', '.join(items)}"
+    if not isinstance(value, list) or not value or any(item not in items for item in value):
+        return f"{allowed}, at least one"
+    if len(set(value)) < len(value):
+        return f"{allowed}, each once"
+    return None
+
+
+def _against_range(value: Any, low: float, high: float, default: Any) -> str | None:
+    allowed = f"allowed is {low} to {high}"
+    if isinstance(value, str):
+        return f"{allowed}, as a number without quotes"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return f"{allowed}, as a number"
+    # a range from 0 to 1 is a share; elsewhere whole bounds and a whole default mean counting
+    counts = all(isinstance(bound, int) for bound in (low, high, default)) and high > 1
+    if counts and not isinstance(value, int):
+        return f"{allowed}, as a whole number"
+    return None if low <= value <= high else allowed
+
+
+def _within(value: float, advised: list[float] | None) -> bool:
+    return advised is None or advised[0] <= value <= advised[1]
+
+
+def _out_of_order(values: Mapping[str, Any]) -> list[str]:
+    faults = []
+    for names, reason in ASCENDING:
+        if not all(name in values for name in names):
+            continue
+        for lower, upper in itertools.pairwise(names):
+            if values[lower] > values[upper]:
+                faults.append(
+                    f"{lower} is {_shown(values[lower])}; allowed is at most {upper}, "
+                    f"which is {_shown(values[upper])}. {reason}"
+                )
+    return faults
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def _time_zone(value: Any) -> str | None:
+    # imported here: reading the zones costs time that most commands need not spend
+    from zoneinfo import ZoneInfo
+
+    try:
+        if isinstance(value, str) and ZoneInfo(value):
+            return None
+    except (KeyError, ValueError, OSError):
+        pass
+    return "allowed is a name of the IANA time zone list, such as Europe/Berlin or UTC."
+
+
+def _currency(value: Any) -> str | None:
+    if isinstance(value, str) and re.fullmatch("[A-Z]{3}", value):
+        return None
+    return "allowed are three capital letters, such as EUR or USD."
+
+
+def parse_iso_date(value: Any) -> date | None:
+    """The date that a text such as 2026-07-01 means; None for anything else."""
+    if type(value) is date:  # an unquoted date in YAML
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def _project_start_date(value: Any) -> str | None:
+    day = parse_iso_date(value)
+    if day is None:
+        return 'allowed is a date such as "2015-01-01".'
+    if day > datetime.now(UTC).date():
+        return "that day is yet to come, so every event would be refused as too old."
+    return None
+
+
+def _version_date(value: Any) -> str | None:
+    if value is None or parse_iso_date(value) is not None:
+        return None
+    return 'allowed is a date such as "2026-07-01", or null for none.'
+
+
+def _attached_sources(value: Any) -> str | None:
+    return None if isinstance(value, dict) else "allowed is a mapping; {} when there is none."
+
+
+# what a range cannot say: name of the var -> its check, a sentence or None
+SPECIAL: dict[str, Callable[[Any], str | None]] = {
+    "reporting_time_zone": _time_zone,
+    "reporting_currency": _currency,
+    "project_start_date": _project_start_date,
+    "version_date": _version_date,
+    "attached_sources": _attached_sources,
+}

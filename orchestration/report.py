@@ -1,0 +1,423 @@
+"""Prints what was published: counts, funnel, values per segment, yesterday per channel.
+
+Belongs here: reading the serving file, and plain text tables of at most 100 columns. The counts of
+refused rows are not published, so they alone come from the warehouse, opened for reading.
+Does not belong here: building or publishing anything.
+"""
+
+import contextlib
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from orchestration.errors import IntentMapError
+from orchestration.policy import effective_vars
+from orchestration.settings import PROJECT_ROOT, Settings
+
+WIDTH = 100
+SEGMENTS_SHOWN = 3
+FILES_SHOWN = 5
+ABSENT = "-"
+
+Section = Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], Iterator[str]]
+
+
+def print_report(settings: Settings, report: Callable[[str], None] = print) -> None:
+    """Print all sections; raises IntentMapError when nothing is published or it cannot be read."""
+    served = settings.serving / "intent_map.duckdb"
+    if not served.exists():
+        raise IntentMapError(f"Nothing is published at {served} yet; make nightly publishes.")
+    values = effective_vars(settings)
+    for line in [*counts_section(settings.warehouse), ""]:
+        report(line)
+    try:
+        with duckdb.connect(str(served), read_only=True) as connection:
+            for section in (funnel_section, micro_section, segment_section, day_section):
+                for line in [*_guarded(section, connection, values), ""]:
+                    report(line)
+    except duckdb.Error as error:
+        raise IntentMapError(f"{served} cannot be read: {_first_line(error)}") from error
+
+
+def _guarded(
+    section: Section, connection: duckdb.DuckDBPyConnection, values: dict[str, Any]
+) -> Iterator[str]:
+    try:
+        yield from section(connection, values)
+    except duckdb.CatalogException as error:
+        yield f"(left out, since the serving file lacks something: {_first_line(error)})"
+
+
+def counts_section(warehouse: Path) -> Iterator[str]:
+    """Rows read, accepted, duplicate, refused per source, and the refused ones by reason."""
+    yield "Rows read"
+    if not warehouse.exists():
+        yield f"  no warehouse file at {_short(warehouse)}, so nothing was read yet"
+        return
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            counted = connection.execute(
+                """
+                select
+                    source_system,
+                    count(*) as read,
+                    count(*) filter (where outcome = 'accepted') as accepted,
+                    count(*) filter (where outcome = 'duplicate') as duplicate,
+                    count(*) filter (where outcome = 'refused') as refused
+                from intermediate.int_event_receipts
+                group by rollup (source_system)
+                order by source_system nulls last
+                """
+            ).fetchall()
+            reasons = connection.execute(
+                """
+                select reason, count(*)
+                from intermediate.int_event_receipts
+                where outcome = 'refused'
+                group by reason
+                order by count(*) desc, reason
+                """
+            ).fetchall()
+            others = [(name, _rows_of(connection, name)) for name in ("orders", "ad_spend")]
+            aside = connection.execute(
+                "select source || '/' || file_name, reason from raw.loads "
+                "where status = 'set_aside' order by load_id"
+            ).fetchall()
+    except duckdb.CatalogException:
+        yield "  no event was read yet"
+        return
+    except duckdb.Error as error:
+        yield f"  not shown, as the warehouse is in use: {_first_line(error)}"
+        return
+    if len(counted) < 2:
+        yield "  no event was read yet"
+        return
+    sources = [(row[0] or "all events", *(f"{n:,}" for n in row[1:])) for row in counted]
+    if len(counted) == 2:  # one source: the sum would say the same twice
+        sources = sources[:1]
+    yield from table(("source", "read", "accepted", "duplicate", "refused"), sources)
+    if reasons:
+        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        yield from _wrapped(f"refused: {said}")
+    yield from _wrapped(
+        "besides: " + ", ".join(f"{count:,} rows of {name}" for name, count in others)
+    )
+    for name, reason in aside[:FILES_SHOWN]:
+        yield from _wrapped(f"set aside: {name}: {reason}")
+    if len(aside) > FILES_SHOWN:
+        yield f"  and {len(aside) - FILES_SHOWN:,} more files set aside, all in raw.loads"
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    with contextlib.suppress(duckdb.CatalogException):
+        return connection.execute(f"select count(*) from raw.{name}").fetchone()[0]
+    return 0
+
+
+def funnel_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
+    """Impressions to macro-conversions over all days: has the tier at all, and in order."""
+    row = connection.execute(
+        """
+        select
+            min(date), max(date),
+            sum(impressions), sum(clicks), sum(sessions),
+            sum(soft_sessions), sum(medium_sessions), sum(hard_sessions), sum(macro_sessions),
+            sum(reached_soft), sum(reached_medium), sum(reached_hard), sum(reached_macro)
+        from marts.mart_daily_funnels
+        """
+    ).fetchone()
+    yield "Funnel" if row[0] is None else f"Funnel, {row[0]} to {row[1]}"
+    if row[0] is None:
+        yield "  no session and no spend yet"
+        return
+    impressions, clicks, sessions, *rest = (int(n or 0) for n in row[2:])
+    having, reached = rest[:4], rest[4:]
+    lines = [
+        ("ad impressions", f"{impressions:,}", ABSENT, ABSENT, ABSENT),
+        ("ad clicks", f"{clicks:,}", ABSENT, ABSENT, percent(clicks, impressions)),
+        ("sessions (all channels)", f"{sessions:,}", percent(sessions, sessions), ABSENT, ABSENT),
+    ]
+    before = sessions
+    for step, at_all, in_order in zip(
+        ("soft", "medium", "hard", "macro"), having, reached, strict=True
+    ):
+        lines.append(
+            (
+                f"  with {step}",
+                f"{at_all:,}",
+                percent(at_all, sessions),
+                f"{in_order:,}",
+                percent(in_order, before),
+            )
+        )
+        before = in_order
+    yield from table(("step", "has it", "of sessions", "in order", "of step before"), lines)
+
+
+def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
+    """The latest version's micro-conversions over all segments."""
+    version = _latest_version(connection)
+    yield _version_title("What each micro-conversion is worth", version, values)
+    if version is None:
+        yield from _wrapped(
+            "no version of values yet: make quarterly writes one. Until then each micro-conversion "
+            "counts with the weight in micro_conversions.csv."
+        )
+        return
+    rows = _valued(connection, version[0], "(all)", "(all)")
+    if not rows:
+        yield "  the version is empty: no session had a micro-conversion within the look-back"
+        return
+    several = len({row["macro_conversion"] for row in rows}) > 1
+    yield from table(
+        (
+            "micro-conversion",
+            "trials",
+            "probability",
+            "interval",
+            "lift",
+            "verdict",
+            "increment",
+            "value",
+        ),
+        [
+            (
+                _label(row, several),
+                f"{row['trials']:,}",
+                percent(row["probability"], 1),
+                _interval(row),
+                ABSENT if row["lift"] is None else f"{row['lift']:.2f}",
+                row["verdict"] or ABSENT,
+                money(row["incremental_value"]),
+                money(row["value"]),
+            )
+            for row in rows
+        ],
+    )
+    ruled: dict[str, list[str]] = {}
+    for row in rows:
+        if row["guardrail"]:
+            ruled.setdefault(row["guardrail"], []).append(_label(row, several))
+    for rule, names in ruled.items():
+        yield from _wrapped(f"the guardrail {rule} set the value of {', '.join(names)}")
+
+
+def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
+    """The same for the segments with most trials."""
+    version = _latest_version(connection)
+    yield _version_title("Per segment", version, values)
+    if version is None:
+        yield "  no version of values yet"
+        return
+    segments = connection.execute(
+        """
+        select intent_class, visitor_type
+        from marts.mart_conversion_probabilities
+        where value_version = ? and intent_class <> '(all)' and visitor_type <> '(all)'
+        group by intent_class, visitor_type
+        order by sum(trials) desc, intent_class, visitor_type
+        """,
+        [version[0]],
+    ).fetchall()
+    if not segments:
+        yield "  no segment had a trial"
+        return
+    for count in range(min(SEGMENTS_SHOWN, len(segments)), 0, -1):
+        lines = _segment_table(connection, version[0], segments[:count])
+        if max(map(len, lines)) <= WIDTH:
+            break
+    yield from lines
+    if len(segments) > count:
+        yield from _wrapped(
+            f"the {count} segments with most trials of {len(segments)}, probability and interval "
+            "in %; all stand in mart_conversion_probabilities and mart_micro_values"
+        )
+
+
+def _segment_table(
+    connection: duckdb.DuckDBPyConnection, version: Any, segments: Sequence[tuple[str, str]]
+) -> list[str]:
+    cells: dict[str, list[str]] = {}
+    groups = {}
+    for position, segment in enumerate(segments):
+        groups[1 + 3 * position] = ", ".join(segment)
+        for row in _valued(connection, version, *segment):
+            line = cells.setdefault(_label(row, False), [ABSENT] * 3 * len(segments))
+            line[3 * position : 3 * position + 3] = [
+                percent(row["probability"], 1).removesuffix(" %"),
+                _interval(row).removesuffix(" %"),
+                money(row["value"]),
+            ]
+    header = ("micro-conversion", *("prob.", "interval", "value") * len(segments))
+    return table(header, [(name, *line) for name, line in cells.items()], groups=groups)
+
+
+def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
+    """Yesterday per channel; the last day with data when yesterday has none."""
+    zone = ZoneInfo(values["reporting_time_zone"])
+    yesterday = datetime.now(zone).date() - timedelta(days=1)
+    day = connection.execute(
+        "select max(date) from marts.mart_daily_values where date <= ?", [yesterday]
+    ).fetchone()[0]
+    if day is None:
+        yield "Yesterday"
+        yield "  no day with data yet"
+        return
+    yield _day_title(day, yesterday) + f", in {values['reporting_currency']}"
+    rows = connection.execute(
+        """
+        select
+            channel_group,
+            sum(sessions), sum(hard_conversions), sum(macro_conversions),
+            sum(revenue), sum(expected_revenue), sum(cost)
+        from marts.mart_daily_values
+        where date = ?
+        group by rollup (channel_group)
+        order by grouping(channel_group), sum(sessions) desc, channel_group
+        """,
+        [day],
+    ).fetchall()
+    yield from table(
+        ("channel", "sessions", "hard", "macro", "revenue", "value", "cost", "value / cost"),
+        [
+            (
+                row[0] or "all channels",
+                *(f"{int(n or 0):,}" for n in row[1:4]),
+                *(money(n) for n in row[4:7]),
+                f"{float(row[5]) / float(row[6]):.2f}" if row[5] is not None and row[6] else ABSENT,
+            )
+            for row in rows
+        ],
+    )
+    yield from _wrapped(
+        "value is the revenue that the day's sessions are expected to bring, now or later"
+    )
+
+
+def _latest_version(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[Any, date, date | None] | None:
+    return connection.execute(
+        """
+        select value_version, valid_from, max(valid_to)
+        from marts.mart_micro_values
+        group by value_version, valid_from
+        order by valid_from desc, value_version desc
+        limit 1
+        """
+    ).fetchone()
+
+
+def _valued(
+    connection: duckdb.DuckDBPyConnection,
+    version: Any,
+    intent_class: str,
+    visitor_type: str,
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(
+        """
+        select
+            micro_conversion, macro_conversion,
+            probabilities.trials,
+            micro_values.probability,
+            probabilities.probability_lower, probabilities.probability_upper,
+            probabilities.lift, probabilities.verdict,
+            micro_values.incremental_value, micro_values.value, micro_values.guardrail
+        from marts.mart_micro_values as micro_values
+        inner join marts.mart_conversion_probabilities as probabilities
+            using (value_version, micro_conversion, macro_conversion, intent_class, visitor_type)
+        where value_version = ? and intent_class = ? and visitor_type = ?
+        order by macro_conversion, micro_values.tier_weight, micro_conversion
+        """,
+        [version, intent_class, visitor_type],
+    )
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _version_title(
+    title: str, version: tuple[Any, date, date | None] | None, values: dict[str, Any]
+) -> str:
+    if version is None:
+        return title
+    return f"{title}, in {values['reporting_currency']}: values in force from {version[1]}"
+
+
+def _day_title(day: date, yesterday: date) -> str:
+    if day == yesterday:
+        return f"Yesterday ({day}) per channel"
+    return f"The last day with data ({day}) per channel"
+
+
+def _label(row: dict[str, Any], several_macros: bool) -> str:
+    if several_macros:
+        return f"{row['micro_conversion']} > {row['macro_conversion']}"
+    return row["micro_conversion"]
+
+
+def _interval(row: dict[str, Any]) -> str:
+    lower, upper = row["probability_lower"], row["probability_upper"]
+    if lower is None or upper is None:
+        return ABSENT
+    return f"{100 * lower:.1f}-{100 * upper:.1f} %"
+
+
+def percent(part: float | None, whole: float) -> str:
+    """Share of the whole as text; a dash when there is none."""
+    return f"{100 * part / whole:.1f} %" if part is not None and whole else ABSENT
+
+
+def money(value: Any) -> str:
+    return ABSENT if value is None else f"{float(value):,.2f}"
+
+
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    groups: Mapping[int, str] | None = None,
+) -> list[str]:
+    """Lines of a table indented by two: the first column flush left, the others flush right.
+
+    groups: column number -> a title above the header that starts at that column.
+    """
+    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
+    lines = []
+    if groups:
+        title = ""
+        for column, text in groups.items():
+            title = title.ljust(2 + sum(widths[:column]) + 2 * column) + text + "  "
+        lines.append(title.rstrip())
+    for line in [header, ["-" * width for width in widths], *rows]:
+        first, *others = (
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        lines.append(("  " + "  ".join([first, *others])).rstrip())
+    return lines
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _short(path: Path) -> str:
+    """The path as a person in the repository would type it."""
+    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)
+
+
+def published_places(settings: Settings) -> list[str]:
+    """Where the published files are, one line each."""
+    served = settings.serving / "intent_map.duckdb"
+    return [
+        f"  {_short(served)}  (DuckDB, schema marts)",
+        f"  {_short(settings.serving / 'parquet')}  (the same tables as Parquet)",
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

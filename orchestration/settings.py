@@ -1,0 +1,109 @@
+"""Where everything lives: typed settings, read once from the environment.
+
+Belongs here: the environment variables, their checks, and every path derived from the home.
+Does not belong here: policy numbers (dbt vars, checked in policy.py), opening files.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestration.errors import IntentMapError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+TARGETS = ("duckdb",)
+
+# read by profiles.yml, checked here: name -> (form, examples)
+MACHINE_SWITCHES = {
+    "INTENT_MAP_THREADS": (r"[1-9][0-9]{0,2}", "2"),
+    "INTENT_MAP_MEMORY_LIMIT": (r"[0-9]+(\.[0-9]+)?\s*([KMGT]i?B|%)", "4GB or 80%"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one home.
+
+    home: folder of all state. seeds: folder of the business files. target: dbt target name.
+    dbt_vars: overrides of policy vars for this run. hash_key: key of the id hashes in the
+    published files, None when unset.
+    """
+
+    home: Path
+    seeds: Path
+    target: str = "duckdb"
+    dbt_vars: dict[str, Any] = field(default_factory=dict)
+    hash_key: str | None = None
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse" / "intent_map.duckdb"
+
+    @property
+    def serving(self) -> Path:
+        return self.home / "serving"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def dbt_target_path(self) -> Path:
+        return self.home / "dbt" / "target"
+
+    @property
+    def dbt_log_path(self) -> Path:
+        return self.home / "dbt" / "logs"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment; raises IntentMapError that names the variable at fault."""
+    env = os.environ if environ is None else environ
+    home = _folder(env, "INTENT_MAP_HOME", PROJECT_ROOT / "home")
+    seeds = _folder(env, "INTENT_MAP_SEEDS", PROJECT_ROOT / "seeds")
+    target = env.get("INTENT_MAP_TARGET") or "duckdb"
+    if target not in TARGETS:
+        raise IntentMapError(
+            f"INTENT_MAP_TARGET is '{target}'; known targets are: {', '.join(TARGETS)}."
+        )
+    if not seeds.is_dir():
+        raise IntentMapError(f"INTENT_MAP_SEEDS is '{seeds}', which is not a folder.")
+    for name, (form, example) in MACHINE_SWITCHES.items():
+        if env.get(name) and not re.fullmatch(form, env[name]):
+            raise IntentMapError(f"{name} is '{env[name]}'; write it like {example}.")
+    return Settings(
+        home=home,
+        seeds=seeds,
+        target=target,
+        dbt_vars=_read_vars(env.get("INTENT_MAP_VARS")),
+        hash_key=env.get("INTENT_MAP_HASH_KEY") or None,
+    )
+
+
+def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
+    try:
+        return Path(env.get(name) or default).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise IntentMapError(f"{name} is '{env[name]}', which names no folder: {error}.") from error
+
+
+def _read_vars(text: str | None) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise IntentMapError(f"INTENT_MAP_VARS is not valid JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise IntentMapError(
+            'INTENT_MAP_VARS must be a JSON object such as {"session_timeout_minutes": 20}.'
+        )
+    return values

@@ -1,0 +1,57 @@
+"""What dbt offers to Jinja, as far as sqlfluff needs it to lint without a warehouse.
+
+Belongs here: stand-ins named by `library_path` in .sqlfluff. Each renders to SQL that parses and
+that keeps its arguments, so that a column used only there still counts as used. sqlfluff itself
+brings ref, source, var, config, this and is_incremental.
+Does not belong here: anything that tests run; no answer given here is ever executed.
+"""
+
+from types import SimpleNamespace
+
+
+def _as_call(name: str):
+    """A function that renders to a call of `name`: good as a scalar and as a table."""
+
+    def render(*arguments, **named) -> str:
+        flat = []
+        for argument in [*arguments, *named.values()]:
+            flat.extend(argument if isinstance(argument, list | tuple) else [argument])
+        return f"{name}({', '.join(str(argument) for argument in flat)})"
+
+    return render
+
+
+class _Dbt:
+    """The `dbt` namespace: dbt.dateadd('day', 1, 'x') and its like."""
+
+    def __getattr__(self, name: str):
+        if name.startswith("type_"):
+            return lambda: "varchar"
+        if name == "cast":
+            return lambda field, type: f"cast({field} as {type})"
+        return _as_call(name)
+
+
+class _Adapter:
+    """`adapter.dispatch` gives the call itself; every other question has no answer."""
+
+    def dispatch(self, name: str, package: str | None = None):
+        return _as_call(name)
+
+    def quote(self, name: str) -> str:
+        return f'"{name}"'
+
+    def __getattr__(self, name: str):
+        return lambda *arguments, **named: None
+
+
+def run_query(*arguments, **named) -> SimpleNamespace:
+    return SimpleNamespace(rows=[], columns=[])
+
+
+dbt = _Dbt()
+adapter = _Adapter()
+execute = False
+target = SimpleNamespace(name="lint", schema="lint", type="lint")
+graph = SimpleNamespace(nodes={}, sources={})
+exceptions = SimpleNamespace(raise_compiler_error=lambda message: "", warn=lambda message: "")

@@ -1,0 +1,234 @@
+"""The command line checks first, ends in sentences, and never shows a traceback."""
+
+import json
+import subprocess
+import sys
+import types
+from datetime import date
+
+import pytest
+
+from orchestration import cli
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    folder = tmp_path / "ein heim mit ümlaut"
+    for name in ("SEEDS", "VARS", "TARGET", "HASH_KEY", "THREADS", "MEMORY_LIMIT"):
+        monkeypatch.delenv(f"INTENT_MAP_{name}", raising=False)
+    monkeypatch.setenv("INTENT_MAP_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Pretended runs: `called` notes them, `error` is raised when it is set."""
+    module = types.ModuleType("orchestration.runs")
+    module.called, module.error = [], None
+
+    def note(*call):
+        if module.error:
+            raise module.error
+        module.called.append(call)
+
+    module.run_nightly = lambda settings, report=print: note("nightly", settings.home)
+    module.run_quarterly = lambda settings, as_of, report=print: note("quarterly", as_of)
+    monkeypatch.setitem(sys.modules, "orchestration.runs", module)
+    return module
+
+
+def test_every_command_has_a_line_of_help(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    for name, command in cli.COMMANDS.items():
+        assert f"  {name}" in said
+        assert command.help in " ".join(said.split())
+
+
+def test_help_imports_neither_dagster_nor_dbt_nor_duckdb():
+    code = (
+        "import sys; from orchestration.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'dagster', 'dbt', 'duckdb', 'numpy', 'yaml'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_module_runs_as_the_command_does():
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "--help"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: intent-map")
+
+
+def test_check_says_that_all_is_in_order_and_leaves_no_home(home, capsys):
+    assert cli.main(["check"]) == 0
+    assert "are in order" in capsys.readouterr().out
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("command", ["nightly", "quarterly", "land", "publish", "demo", "check"])
+def test_every_command_checks_the_policy_before_anything_else(
+    home, runs, monkeypatch, capsys, command
+):
+    monkeypatch.setenv("INTENT_MAP_VARS", '{"session_timeout_minutes": 0}')
+    assert cli.main([command]) == cli.FAILED
+    said = capsys.readouterr()
+    assert said.err.startswith("error: session_timeout_minutes is 0; allowed is 1 to 475.")
+    assert "Traceback" not in said.err + said.out
+    assert runs.called == []
+    assert not home.exists()
+
+
+def test_wrong_attached_table_stops_the_run(home, runs, monkeypatch, capsys):
+    monkeypatch.setenv("INTENT_MAP_VARS", '{"attached_sources": {"generic": {"table": "x"}}}')
+    assert cli.main(["nightly"]) == cli.FAILED
+    assert "attached_sources" in capsys.readouterr().err
+    assert runs.called == []
+
+
+def test_wrong_business_file_stops_the_run_with_its_name(home, runs, tmp_path, monkeypatch, capsys):
+    empty = tmp_path / "own files"
+    empty.mkdir()
+    monkeypatch.setenv("INTENT_MAP_SEEDS", str(empty))
+    assert cli.main(["nightly"]) == cli.FAILED
+    assert "micro_conversions.csv: the file is missing" in capsys.readouterr().err
+    assert runs.called == []
+
+
+def test_warning_is_printed_and_does_not_stop(home, runs, monkeypatch, capsys):
+    monkeypatch.setenv("INTENT_MAP_VARS", '{"look_back_days": 365}')
+    assert cli.main(["nightly"]) == 0
+    assert "warning: look_back_days is 365; advised is 28 to 90." in capsys.readouterr().out
+    assert runs.called == [("nightly", home)]
+
+
+def test_nightly_on_an_empty_home_says_where_to_drop_files_and_runs(home, runs, capsys):
+    assert cli.main(["nightly"]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing to land yet. Drop files (Parquet, CSV, gzipped CSV, JSON lines) under " in said
+    assert f"{home / 'landing'}:" in said
+    assert "visitor_id, occurred_at, event_name" in said
+    assert "Then the same command again." in said
+    assert (home / "landing" / "generic").is_dir()
+    assert runs.called == [("nightly", home)]
+
+
+def test_nightly_with_a_file_to_land_does_not_ask_for_files(home, runs, capsys):
+    (home / "landing" / "generic").mkdir(parents=True)
+    (home / "landing" / "generic" / "events.csv").touch()
+    cli.main(["nightly"])
+    assert "Nothing to land" not in capsys.readouterr().out
+
+
+def test_nightly_with_an_attached_table_does_not_ask_for_files(home, runs, monkeypatch, capsys):
+    attached = {"generic": {"database": "e.duckdb", "table": "main.e", "arrival_column": "at"}}
+    monkeypatch.setenv("INTENT_MAP_VARS", json.dumps({"attached_sources": attached}))
+    cli.main(["nightly"])
+    assert "Nothing to land" not in capsys.readouterr().out
+
+
+def test_quarterly_without_a_date_leaves_the_quarter_to_the_run(home, runs):
+    assert cli.main(["quarterly"]) == 0
+    assert runs.called == [("quarterly", None)]
+
+
+def test_quarterly_takes_the_first_day_of_a_past_quarter(home, runs):
+    assert cli.main(["quarterly", "--as-of", "2026-07-01"]) == 0
+    assert runs.called == [("quarterly", date(2026, 7, 1))]
+
+
+@pytest.mark.parametrize("text", ["July", "2026-02-30", "20260701", ""])
+def test_version_date_that_is_no_date_ends_in_a_sentence(home, runs, capsys, text):
+    assert cli.main(["quarterly", "--as-of", text]) == cli.FAILED
+    said = capsys.readouterr().err
+    assert said == f"error: --as-of is '{text}'; write a date such as 2026-07-01.\n"
+    assert runs.called == []
+
+
+def test_error_for_the_user_is_one_sentence_and_status_one(home, runs, capsys):
+    runs.error = IntentMapError("generic/a.csv, column 3: no time.")
+    assert cli.main(["nightly"]) == cli.FAILED
+    assert capsys.readouterr().err == "error: generic/a.csv, column 3: no time.\n"
+    assert not (home / "logs").exists()
+
+
+def test_unforeseen_error_is_logged_and_named(home, runs, capsys):
+    runs.error = ZeroDivisionError("division by zero\nsecond line")
+    assert cli.main(["nightly"]) == cli.FAILED
+    said = capsys.readouterr().err
+    log = home / "logs" / "error.log"
+    assert said == (
+        "error: ZeroDivisionError: division by zero. This was not foreseen; the details are in "
+        f"{log}.\n"
+    )
+    assert "Traceback" in log.read_text(encoding="utf-8")
+    runs.error = KeyError("another")
+    cli.main(["nightly"])
+    assert log.read_text(encoding="utf-8").count("Traceback") == 2
+
+
+def test_interrupt_ends_in_a_sentence_and_status_130(home, runs, capsys):
+    runs.error = KeyboardInterrupt()
+    assert cli.main(["nightly"]) == cli.INTERRUPTED
+    assert capsys.readouterr().err.startswith("Stopped.")
+
+
+def test_home_that_is_a_file_is_named(tmp_path, home, runs, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INTENT_MAP_HOME", str(tmp_path / "file" / "below"))
+    assert cli.main(["nightly"]) == cli.FAILED
+    said = capsys.readouterr().err
+    assert f"but '{tmp_path / 'file'}' is a file where a folder must be" in said
+    assert runs.called == []
+
+
+def test_home_that_cannot_be_written_is_named(home, runs, monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cli.tempfile, "TemporaryFile", refuse)
+    assert cli.main(["nightly"]) == cli.FAILED
+    assert f"The home '{home}' cannot be written (Permission denied)." in capsys.readouterr().err
+    assert runs.called == []
+
+
+def test_report_of_an_unpublished_home_ends_in_a_sentence(home, capsys):
+    assert cli.main(["report"]) == cli.FAILED
+    assert "Nothing is published" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_land_holds_the_writer_lock(home, monkeypatch):
+    from contextlib import contextmanager
+
+    inside = []
+
+    @contextmanager
+    def writer_lock(settings, what, **options):
+        inside.append(what)
+        yield
+        inside.clear()
+
+    def land(settings, source=None, report=print):
+        seen.append((source, list(inside)))
+
+    seen = []
+    monkeypatch.setattr("orchestration.landing.land", land)
+    monkeypatch.setattr("orchestration.locking.writer_lock", writer_lock)
+    assert cli.main(["land", "--source", "orders"]) == 0
+    assert seen == [("orders", ["landing"])]

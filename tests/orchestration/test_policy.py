@@ -1,0 +1,186 @@
+"""The policy check stops on impossible values, with their name, and lets the shipped ones pass."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from orchestration import policy
+from orchestration.errors import IntentMapError
+from orchestration.policy import check_policy, judge_policy, parse_iso_date
+from orchestration.settings import PROJECT_ROOT, Settings
+
+DECLARED = {
+    "session_timeout_minutes": 30,
+    "prior_strength": 20,
+    "attribution_half_life_days": 7,
+    "interval_level": 0.95,
+    "look_back_days": 90,
+    "trial_unit": "session",
+    "event_sources": ["generic", "ga4"],
+    "cap_soft": 0.3,
+    "cap_medium": 0.6,
+    "cap_hard": 0.95,
+    "reporting_time_zone": "UTC",
+    "reporting_currency": "USD",
+    "project_start_date": "2015-01-01",
+    "version_date": None,
+    "attached_sources": {},
+    "policy": {
+        "session_timeout_minutes": {"minimum": 1, "maximum": 475, "reason": "A convention."},
+        "prior_strength": {"minimum": 1, "maximum": 10000, "reason": "A weight."},
+        "attribution_half_life_days": {"minimum": 0.1, "maximum": 365, "reason": "Decay."},
+        "interval_level": {"minimum": 0.5, "maximum": 0.999, "reason": "A share."},
+        "look_back_days": {"minimum": 1, "maximum": 1095, "advised": [28, 90], "reason": "Old."},
+        "trial_unit": {"choices": ["session", "user"], "reason": "Counted once."},
+        "event_sources": {"items": ["generic", "ga4"], "reason": "One model each."},
+        "cap_soft": {"minimum": 0, "maximum": 1, "reason": "A share."},
+        "cap_medium": {"minimum": 0, "maximum": 1, "reason": "A share."},
+        "cap_hard": {"minimum": 0, "maximum": 1, "reason": "A share."},
+    },
+}
+
+
+def faults_of(**overrides):
+    return judge_policy(DECLARED, overrides)[0]
+
+
+def test_declared_values_pass_without_warning():
+    assert judge_policy(DECLARED, {}) == ([], [])
+
+
+def test_shipped_project_file_passes_without_warning():
+    settings = Settings(home=PROJECT_ROOT / "home", seeds=PROJECT_ROOT / "seeds")
+    assert check_policy(settings) == []
+
+
+def test_every_shipped_var_has_a_check():
+    declared = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    unchecked = set(declared) - {"policy"} - set(declared["policy"]) - set(policy.SPECIAL)
+    assert unchecked == set()
+
+
+def test_every_shipped_rule_has_a_reason_and_a_var():
+    declared = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    for name, rule in declared["policy"].items():
+        assert name in declared, name
+        assert rule.get("reason"), name
+
+
+def test_sentence_names_the_var_its_value_the_range_and_the_reason():
+    assert faults_of(session_timeout_minutes=0) == [
+        "session_timeout_minutes is 0; allowed is 1 to 475. A convention."
+    ]
+
+
+@pytest.mark.parametrize("value", [1, 475, 30])
+def test_both_ends_of_a_range_are_allowed(value):
+    assert faults_of(session_timeout_minutes=value) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("session_timeout_minutes", 476, "allowed is 1 to 475"),
+        ("session_timeout_minutes", "30", "as a number without quotes"),
+        ("session_timeout_minutes", True, "session_timeout_minutes is true; allowed is 1 to 475"),
+        ("session_timeout_minutes", None, "session_timeout_minutes is null"),
+        ("session_timeout_minutes", [30], "as a number"),
+        ("session_timeout_minutes", 30.5, "as a whole number"),
+        ("prior_strength", 1.0, "as a whole number"),
+        ("interval_level", float("nan"), "as a number"),
+        ("interval_level", 1, "allowed is 0.5 to 0.999"),
+        ("trial_unit", "visit", "trial_unit is 'visit'; allowed is one of session, user"),
+        ("trial_unit", ["session"], "allowed is one of session, user"),
+        ("event_sources", ["generic", "snowplow"], "allowed is a list of generic, ga4"),
+        ("event_sources", "generic", "allowed is a list of generic, ga4"),
+        ("event_sources", [], "at least one"),
+        ("event_sources", ["ga4", "ga4"], "each once"),
+        ("event_sources", [["ga4"]], "allowed is a list"),
+        ("reporting_time_zone", "Berlin", "reporting_time_zone is 'Berlin'; allowed is a name"),
+        ("reporting_time_zone", "Europe", "allowed is a name"),
+        ("reporting_time_zone", "../UTC", "allowed is a name"),
+        ("reporting_time_zone", "", "allowed is a name"),
+        ("reporting_time_zone", 2, "allowed is a name"),
+        ("reporting_currency", "usd", "three capital letters"),
+        ("reporting_currency", "EURO", "three capital letters"),
+        ("project_start_date", "01.02.2015", "project_start_date is '01.02.2015'; allowed is a"),
+        ("project_start_date", "2015-02-30", "allowed is a date"),
+        ("project_start_date", None, "allowed is a date"),
+        ("project_start_date", "2999-01-01", "yet to come"),
+        ("version_date", "2026-7-1", "allowed is a date"),
+        ("version_date", 20260701, "allowed is a date"),
+        ("attached_sources", ["a"], "allowed is a mapping"),
+    ],
+)
+def test_impossible_value_is_refused_by_name(name, value, said):
+    (fault,) = faults_of(**{name: value})
+    assert fault.startswith(f"{name} is ")
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("attribution_half_life_days", 0.5),
+        ("cap_hard", 1),
+        ("trial_unit", "user"),
+        ("event_sources", ["ga4"]),
+        ("reporting_time_zone", "Europe/Berlin"),
+        ("reporting_currency", "EUR"),
+        ("version_date", "2026-07-01"),
+    ],
+)
+def test_possible_value_passes(name, value):
+    assert judge_policy(DECLARED, {name: value}) == ([], [])
+
+
+def test_unknown_var_is_refused_with_the_nearest_known_one():
+    (fault,) = faults_of(session_timeout_minute=20)
+    assert "'session_timeout_minute', which is no policy var" in fault
+    assert "'session_timeout_minutes'" in fault
+
+
+def test_policy_block_itself_is_not_a_var():
+    (fault,) = faults_of(policy={})
+    assert "'policy', which is no policy var" in fault
+
+
+def test_value_outside_the_advised_range_is_only_a_warning():
+    faults, warnings = judge_policy(DECLARED, {"look_back_days": 365})
+    assert faults == []
+    assert warnings == ["look_back_days is 365; advised is 28 to 90. Old."]
+
+
+def test_all_faults_are_named_at_once():
+    assert len(faults_of(trial_unit="x", reporting_currency="y", unheard_of=1)) == 3
+
+
+def test_caps_must_not_fall_from_soft_to_hard():
+    (fault,) = faults_of(cap_medium=0.2)
+    assert fault.startswith("cap_soft is 0.3; allowed is at most cap_medium, which is 0.2.")
+
+
+def test_a_declared_value_is_judged_like_an_override():
+    faults, _ = judge_policy(DECLARED | {"session_timeout_minutes": "thirty"}, {})
+    assert len(faults) == 1 and "session_timeout_minutes is 'thirty'" in faults[0]
+
+
+def test_check_policy_raises_a_sentence_for_an_override(tmp_path):
+    settings = Settings(home=tmp_path, seeds=tmp_path)
+    settings = dataclasses.replace(settings, dbt_vars={"session_timeout_minutes": 0})
+    with pytest.raises(IntentMapError, match=r"session_timeout_minutes is 0; allowed is 1 to 475"):
+        check_policy(settings)
+
+
+def test_effective_vars_are_the_declared_ones_under_the_overrides(tmp_path):
+    settings = Settings(home=tmp_path, seeds=tmp_path, dbt_vars={"horizon_days": 7})
+    values = policy.effective_vars(settings)
+    assert values["horizon_days"] == 7
+    assert values["starter_pack"] == "ecommerce"
+    assert "policy" not in values
+
+
+@pytest.mark.parametrize("text", ["20260701", "2026-W27-1", "2026-07-01T00:00", "", None, 1])
+def test_only_the_dashed_form_is_a_date(text):
+    assert parse_iso_date(text) is None

@@ -1,0 +1,88 @@
+"""Settings come from the environment alone, every path from the home, and nothing is guessed."""
+
+import pytest
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT, load_settings
+
+
+def settings_of(**environ):
+    return load_settings(environ)
+
+
+def test_without_any_variable_the_home_is_in_the_repository():
+    settings = settings_of()
+    assert settings.home == PROJECT_ROOT / "home"
+    assert settings.seeds == PROJECT_ROOT / "seeds"
+    assert settings.dbt_vars == {}
+    assert settings.hash_key is None
+
+
+def test_empty_variable_counts_as_unset():
+    assert settings_of(INTENT_MAP_HOME="", INTENT_MAP_VARS="") == settings_of()
+
+
+def test_every_path_derives_from_the_home(tmp_path):
+    home = tmp_path / "ein heim mit ümlaut"
+    settings = settings_of(INTENT_MAP_HOME=str(home))
+    for path in (
+        settings.landing,
+        settings.warehouse,
+        settings.serving,
+        settings.dagster_home,
+        settings.dbt_target_path,
+        settings.dbt_log_path,
+    ):
+        assert path.is_relative_to(home)
+
+
+def test_relative_home_becomes_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert settings_of(INTENT_MAP_HOME="a/../b").home == tmp_path / "b"
+
+
+def test_home_may_start_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert settings_of(INTENT_MAP_HOME="~/data").home == tmp_path / "data"
+
+
+def test_loading_creates_nothing(tmp_path):
+    settings_of(INTENT_MAP_HOME=str(tmp_path / "home"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_vars_are_read_as_json():
+    assert settings_of(INTENT_MAP_VARS='{"horizon_days": 7}').dbt_vars == {"horizon_days": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("INTENT_MAP_TARGET", "prod", "INTENT_MAP_TARGET is 'prod'; known targets are: duckdb"),
+        ("INTENT_MAP_SEEDS", "/no/such/folder", "INTENT_MAP_SEEDS is '/no/such/folder', which is"),
+        ("INTENT_MAP_SEEDS", "~nobody-of-that-name/x", "INTENT_MAP_SEEDS is '~nobody-of-that-name"),
+        ("INTENT_MAP_HOME", "~nobody-of-that-name/x", "INTENT_MAP_HOME is '~nobody-of-that-name"),
+        ("INTENT_MAP_VARS", "horizon_days=7", "INTENT_MAP_VARS is not valid JSON"),
+        ("INTENT_MAP_VARS", "[7]", "INTENT_MAP_VARS must be a JSON object"),
+        ("INTENT_MAP_THREADS", "0", "INTENT_MAP_THREADS is '0'; write it like 2."),
+        ("INTENT_MAP_THREADS", "two", "INTENT_MAP_THREADS is 'two'"),
+        ("INTENT_MAP_MEMORY_LIMIT", "4", "INTENT_MAP_MEMORY_LIMIT is '4'; write it like 4GB or"),
+    ],
+)
+def test_impossible_setting_is_refused_by_name(name, value, said):
+    with pytest.raises(IntentMapError) as caught:
+        load_settings({name: value})
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INTENT_MAP_THREADS", "8"),
+        ("INTENT_MAP_MEMORY_LIMIT", "1.5GB"),
+        ("INTENT_MAP_MEMORY_LIMIT", "80%"),
+        ("INTENT_MAP_MEMORY_LIMIT", "512 MiB"),
+    ],
+)
+def test_possible_setting_passes(name, value):
+    load_settings({name: value})
