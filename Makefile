@@ -105,10 +105,11 @@ test-deep: setup ## all tests, with the long statistical and property tests
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 lint: setup ## ruff, sqlfluff, yamllint
-	@$(VENV_PYTHON) -m ruff check .
-	@$(VENV_PYTHON) -m ruff format --check .
-	@$(VENV_PYTHON) -m sqlfluff lint dbt_project/models tests/dbt
-	@$(VENV_PYTHON) -m yamllint --strict .
+	@status=0; \
+	for tool in "ruff check ." "ruff format --check ." "yamllint --strict ." \
+			"sqlfluff lint --processes 2 dbt_project/models tests/dbt"; do \
+		echo "$$tool"; $(VENV_PYTHON) -m $$tool || status=1; \
+	done; exit $$status
 
 lock: setup ## resolve pyproject.toml anew into constraints.txt
 	@sh -c "$$LOCK_SCRIPT"

@@ -21,10 +21,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from orchestration.errors import IntentMapError
+from orchestration.landing import attachments
 from orchestration.locking import file_lock
+from orchestration.policy import effective_vars
 from orchestration.settings import PROJECT_ROOT, Settings
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
@@ -63,6 +63,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "INTENT_MAP_HOME": str(settings.home),
         "INTENT_MAP_SEEDS": seeds,
         "INTENT_MAP_TARGET": settings.target,
+        "INTENT_MAP_ATTACH": json.dumps(attachments(settings)),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
@@ -77,8 +78,7 @@ def nightly_args(
 ) -> list[str]:
     """Build seeds, models and data tests of the nightly clock; select: node names, None = all."""
     return [
-        "build",
-        *_common_args(settings, "nightly"),
+        *_build_args(settings, "nightly"),
         *_vars_args(settings.dbt_vars),
         *_selection(select, ["--exclude", QUARTERLY_TAG]),
         *(["--full-refresh"] if full_refresh else []),
@@ -91,11 +91,17 @@ def quarterly_args(
     """Value the time before version_date; nothing from that day on is read."""
     dbt_vars = {**settings.dbt_vars, "version_date": version_date.isoformat()}
     return [
-        "build",
-        *_common_args(settings, "quarterly"),
+        *_build_args(settings, "quarterly"),
         *_vars_args(dbt_vars),
         *_selection(select, ["--select", QUARTERLY_TAG]),
     ]
+
+
+def _build_args(settings: Settings, clock: str) -> list[str]:
+    # unit tests prove code, not data, and take as long as all the rest; and dbt would write its
+    # manifest twice per build, which nobody reads
+    common = _common_args(settings, clock)
+    return ["build", *common, "--no-write-json", "--exclude-resource-type", "unit_test"]
 
 
 def _common_args(settings: Settings, clock: str) -> list[str]:
@@ -140,18 +146,6 @@ def target_path(settings: Settings, clock: str) -> Path:
 def manifest_path(settings: Settings) -> Path:
     """The manifest that the Dagster definitions read; replaced in one step, never half there."""
     return settings.dbt_target_path / "manifest.json"
-
-
-def effective_vars(settings: Settings) -> dict[str, Any]:
-    """The project's vars with this run's overrides, without the `policy` block."""
-    path = PROJECT_DIR / "dbt_project.yml"
-    try:
-        project_vars = yaml.safe_load(path.read_text(encoding="utf-8")).get("vars") or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise IntentMapError(f"{path} cannot be read: {error}") from error
-    merged = {**project_vars, **settings.dbt_vars}
-    merged.pop("policy", None)
-    return merged
 
 
 def prepare_manifest(settings: Settings, report: Callable[[str], None] = print) -> Path:

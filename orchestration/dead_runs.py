@@ -15,7 +15,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunSta
 
 # set on runs that are started from the command line; others are started by a local code server
 HOST_TAG = "intent_map/host"
-CODE_SERVER_TAG = "dagster/grpc_info"
+CODE_SERVER_TAG = ".dagster/grpc_info"
 
 # between the moment a process starts and the moment it writes its first event
 START_TOLERANCE_SECONDS = 120

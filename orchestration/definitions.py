@@ -15,7 +15,7 @@ from dagster import Definitions, definitions, in_process_executor
 from orchestration.dbt_runner import load_manifest, manifest_vars, prepare_manifest
 from orchestration.defs.dbt_assets import build_dbt_assets
 from orchestration.defs.jobs import build_jobs
-from orchestration.defs.landing import build_landing_assets
+from orchestration.defs.landing import build_landing_assets, build_other_raw_assets
 from orchestration.defs.partitions import quarters
 from orchestration.defs.published import build_published_asset
 from orchestration.defs.schedules import build_schedules
@@ -53,7 +53,13 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
     )
     nightly, quarterly, publish = build_jobs(landing, nightly_models, quarterly_models, published)
     return Definitions(
-        assets=[landing, nightly_models, quarterly_models, published],
+        assets=[
+            landing,
+            *build_other_raw_assets(manifest),
+            nightly_models,
+            quarterly_models,
+            published,
+        ],
         jobs=[nightly, quarterly, publish],
         schedules=build_schedules(nightly, quarterly, zone),
         sensors=build_sensors(),

@@ -9,7 +9,10 @@ Does not belong here: the shop itself (simulation), the runs (runs.py), the tabl
 import dataclasses
 import json
 import os
+import re
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,8 +83,9 @@ def yesterday() -> date:
 
 def run_demo(settings: Settings, shop: Shop, report: Report = print) -> None:
     """Simulate, land, build, value, publish, and print; raises IntentMapError at a real home."""
+    began = time.monotonic()
     from orchestration.report import print_report, published_places
-    from orchestration.runs import run_nightly, run_quarterly
+    from orchestration.runs import run_quarterly
 
     # Dagster's storage finds the home by the environment
     os.environ["INTENT_MAP_HOME"] = str(settings.home)
@@ -89,12 +93,11 @@ def run_demo(settings: Settings, shop: Shop, report: Report = print) -> None:
     report(SIMULATED)
     report("")
     with clock.part(f"Simulating {shop.days} days up to {shop.end_date}"):
-        simulate_shop(settings, shop, indented(report))
-    with clock.part("The nightly run: landing, tables, publishing"):
-        run_nightly(settings, report=indented(report))
+        simulate_shop(settings, shop, shortened(report))
+    # a quarterly run lands and refreshes as a night does, so no nightly run is needed besides
     for version_date in version_dates(shop):
-        with clock.part(f"The quarterly run: values in force from {version_date}"):
-            run_quarterly(settings, version_date, report=indented(report))
+        with clock.part(f"Landing, tables, values in force from {version_date}, publishing"):
+            run_quarterly(settings, version_date, report=shortened(report))
     print_report(settings, report)
     report("Where it is")
     for line in published_places(settings):
@@ -105,8 +108,7 @@ def run_demo(settings: Settings, shop: Shop, report: Report = print) -> None:
         report(line)
     report("")
     report("How long it took")
-    total = sum(seconds for _, seconds in clock.parts)
-    for name, seconds in [*clock.parts, ("all together", total)]:
+    for name, seconds in [*clock.parts, ("all together", time.monotonic() - began)]:
         report(f"  {seconds:4.0f} s  {name}")
     report("")
     report(SIMULATED)
@@ -164,15 +166,31 @@ def next_steps(settings: Settings) -> list[str]:
     home = settings.home
     if home.is_relative_to(PROJECT_ROOT):
         home = home.relative_to(PROJECT_ROOT)
+    here = f"INTENT_MAP_HOME={shlex.quote(str(home))}"
     return [
-        f"  INTENT_MAP_HOME='{home}' make dev       the graph of it all, in the browser",
-        f"  INTENT_MAP_HOME='{home}' .venv/bin/intent-map report       these tables again",
-        "  make nightly       your own events, in a home apart; it says where to drop the files",
+        f"  the graph of it all   {here} make dev",
+        f"  these tables again    {here} .venv/bin/intent-map report",
+        "  your own events       make nightly    (in a home apart; it says where to drop files)",
     ]
 
 
-def indented(report: Report) -> Report:
-    return lambda line: report(f"    {line}")
+def shortened(report: Report) -> Report:
+    """Pass lines on, indented; of those that count, such as [7/45], only each tenth and the last.
+
+    On a terminal each of them is shown instead, one over the other.
+    """
+    is_terminal = report is print and sys.stdout.isatty()
+
+    def pass_on(line: str) -> None:
+        counted = re.match(r"\s*\[(\d+)/(\d+)\]", line)
+        if is_terminal:
+            text = f"    {line}"[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\033[K{text if counted else ''}", end="", flush=True)
+        is_mark = counted and (int(counted[1]) % 10 == 0 or counted[1] == counted[2])
+        if not counted or (is_mark and not is_terminal):
+            report(f"    {line}")
+
+    return pass_on
 
 
 def _landing_files(settings: Settings) -> Iterator[str]:

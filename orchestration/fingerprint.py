@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from orchestration import dbt_runner
+from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 
 TABLE = "raw.build_state"
@@ -110,7 +111,7 @@ def in_words(changed: list[str]) -> str:
 
 
 def _policy(settings: Settings) -> dict[str, Any]:
-    policy = dbt_runner.effective_vars(settings)
+    policy = effective_vars(settings)
     policy.pop("version_date", None)
     return policy
 

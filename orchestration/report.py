@@ -164,10 +164,7 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
     version = _latest_version(connection)
     yield _version_title("What each micro-conversion is worth", version, values)
     if version is None:
-        yield from _wrapped(
-            "no version of values yet: make quarterly writes one. Until then each micro-conversion "
-            "counts with the weight in micro_conversions.csv."
-        )
+        yield "  no micro-conversion is enabled, so nothing has a value"
         return
     rows = _valued(connection, version[0], "(all)", "(all)")
     if not rows:
@@ -201,7 +198,7 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
     )
     ruled: dict[str, list[str]] = {}
     for row in rows:
-        if row["guardrail"]:
+        if row["guardrail"] not in (None, "none", "no_history"):
             ruled.setdefault(row["guardrail"], []).append(_label(row, several))
     for rule, names in ruled.items():
         yield from _wrapped(f"the guardrail {rule} set the value of {', '.join(names)}")
@@ -212,7 +209,7 @@ def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any
     version = _latest_version(connection)
     yield _version_title("Per segment", version, values)
     if version is None:
-        yield "  no version of values yet"
+        yield "  no segment has a probability yet"
         return
     segments = connection.execute(
         """
@@ -225,7 +222,7 @@ def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any
         [version[0]],
     ).fetchall()
     if not segments:
-        yield "  no segment had a trial"
+        yield "  no segment has a probability yet"
         return
     for count in range(min(SEGMENTS_SHOWN, len(segments)), 0, -1):
         lines = _segment_table(connection, version[0], segments[:count])
@@ -240,7 +237,7 @@ def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any
 
 
 def _segment_table(
-    connection: duckdb.DuckDBPyConnection, version: Any, segments: Sequence[tuple[str, str]]
+    connection: duckdb.DuckDBPyConnection, version: str, segments: Sequence[tuple[str, str]]
 ) -> list[str]:
     cells: dict[str, list[str]] = {}
     groups = {}
@@ -299,12 +296,10 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
     )
 
 
-def _latest_version(
-    connection: duckdb.DuckDBPyConnection,
-) -> tuple[Any, date, date | None] | None:
+def _latest_version(connection: duckdb.DuckDBPyConnection) -> tuple[str, date] | None:
     return connection.execute(
         """
-        select value_version, valid_from, max(valid_to)
+        select value_version, valid_from
         from marts.mart_micro_values
         group by value_version, valid_from
         order by valid_from desc, value_version desc
@@ -315,7 +310,7 @@ def _latest_version(
 
 def _valued(
     connection: duckdb.DuckDBPyConnection,
-    version: Any,
+    version: str,
     intent_class: str,
     visitor_type: str,
 ) -> list[dict[str, Any]]:
@@ -323,13 +318,13 @@ def _valued(
         """
         select
             micro_conversion, macro_conversion,
-            probabilities.trials,
+            coalesce(probabilities.trials, 0) as trials,
             micro_values.probability,
             probabilities.probability_lower, probabilities.probability_upper,
             probabilities.lift, probabilities.verdict,
             micro_values.incremental_value, micro_values.value, micro_values.guardrail
         from marts.mart_micro_values as micro_values
-        inner join marts.mart_conversion_probabilities as probabilities
+        left join marts.mart_conversion_probabilities as probabilities
             using (value_version, micro_conversion, macro_conversion, intent_class, visitor_type)
         where value_version = ? and intent_class = ? and visitor_type = ?
         order by macro_conversion, micro_values.tier_weight, micro_conversion
@@ -340,12 +335,14 @@ def _valued(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _version_title(
-    title: str, version: tuple[Any, date, date | None] | None, values: dict[str, Any]
-) -> str:
+def _version_title(title: str, version: tuple[str, date] | None, values: dict[str, Any]) -> str:
     if version is None:
         return title
-    return f"{title}, in {values['reporting_currency']}: values in force from {version[1]}"
+    money_said = f"{title}, in {values['reporting_currency']}"
+    # a name in parentheses stands for the configured weights, in force before any version
+    if version[0].startswith("("):
+        return f"{money_said}: configured weights, no version written yet"
+    return f"{money_said}: version {version[0]}, in force from {version[1]}"
 
 
 def _day_title(day: date, yesterday: date) -> str:

@@ -19,7 +19,7 @@ def build_sensors() -> list[SensorDefinition]:
 
     @sensor(
         name="release_dead_runs",
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=120,
         default_status=DefaultSensorStatus.RUNNING,
         description=(
             "Marks runs as failed whose process is gone (killed, or the machine restarted), so "

@@ -6,6 +6,7 @@ Does not belong here: landing files (run.py), reading values (columns.py).
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -88,7 +89,9 @@ def attach_sql(settings: Settings) -> list[str]:
     return [_attach(entry) for entry in attached_sources(settings).values()]
 
 
-def prepare(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, AttachedSource]:
+def prepare(
+    con: duckdb.DuckDBPyConnection, settings: Settings, report: Callable[[str], object]
+) -> dict[str, AttachedSource]:
     """Put a view over the attached table in the place of each attached source's raw table.
 
     Drops the view again where the var no longer names the source. Raises IntentMapError when the
@@ -97,15 +100,19 @@ def prepare(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Att
     """
     attached = attached_sources(settings)
     con.execute("create schema if not exists raw")
+    tables, views = _names_in_raw(con, "table"), _names_in_raw(con, "view")
     for source in SOURCES:
-        kind = _kind_of(con, RAW_TABLE[source])
         if source in attached:
-            if kind == "BASE TABLE":
+            if RAW_TABLE[source] in tables:
                 _drop_empty_table(con, attached[source])
             _open(con, attached[source])
             _create_view(con, attached[source])
-        elif kind == "VIEW":
+        elif RAW_TABLE[source] in views:
             con.execute(f"drop view raw.{quoted(RAW_TABLE[source])}")
+            report(
+                f"{source}: the var {VAR} no longer names a table, so raw.{RAW_TABLE[source]} is "
+                "an empty table again, for files; what was built from the attached table stays."
+            )
     return attached
 
 
@@ -156,7 +163,7 @@ def _entry(source: str, entry: Any) -> AttachedSource:
     for part in parts:
         if not isinstance(entry[part], str) or not entry[part].strip():
             raise IntentMapError(f"{where}, source {source}: {part} must be a text.")
-    database = Path(entry["database"]).expanduser()
+    database = Path(entry["database"])
     if not database.is_absolute():
         raise IntentMapError(
             f"{where}, source {source}: database is '{database}'; give an absolute path."
@@ -256,13 +263,13 @@ def _create_view(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
     con.execute(f"create or replace view raw.{quoted(RAW_TABLE[entry.source])} as {select}")
 
 
-def _kind_of(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    row = con.execute(
-        "select table_type from information_schema.tables where table_catalog = current_database() "
-        "and table_schema = 'raw' and table_name = ?",
-        [name],
-    ).fetchone()
-    return row[0] if row else None
+def _names_in_raw(con: duckdb.DuckDBPyConnection, kind: str) -> set[str]:
+    """The names of schema raw; kind: table or view."""
+    rows = con.execute(
+        f"select {kind}_name from duckdb_{kind}s() "
+        "where database_name = current_database() and schema_name = 'raw'"
+    ).fetchall()
+    return {name for (name,) in rows}
 
 
 def _drop_empty_table(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
@@ -270,7 +277,7 @@ def _drop_empty_table(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> 
     (rows,) = con.execute(f"select count(*) from {name}").fetchone()
     if rows:
         raise IntentMapError(
-            f"{name} already holds {rows:,} rows landed from files, so {entry.shown} cannot take "
+            f"{name} already holds rows landed from files ({rows:,}), so {entry.shown} cannot take "
             f"its place: use a fresh INTENT_MAP_HOME, or take {entry.source} out of the var {VAR}."
         )
     con.execute(f"drop table {name}")

@@ -237,7 +237,7 @@ def _cleaned(column: SourceColumn, as_text: bool) -> str:
     if not as_text:
         return sql
     if kind == "blob":
-        return f"nullif(decode({sql}, 'replace'), '')"
+        return f"nullif(coalesce(try(decode({sql})), cast({sql} as varchar)), '')"
     if kind in _NESTED:
         return f"cast(to_json({sql}) as varchar)"
     return f"cast({sql} as varchar)"
@@ -369,9 +369,8 @@ def _casts(found: Type, declared: Type) -> bool:
     """Whether DuckDB's cast by field name does it: records need one field in common, and lists
     must not be wrapped as some Parquet writers do (list → element)."""
     if declared.id == "list":
-        return found.id in ("list", "array") and _casts(
-            found.children[0][1], declared.children[0][1]
-        )
+        found_item = _item(found)
+        return found_item is not None and _casts(found_item, declared.children[0][1])
     if declared.id == "struct":
         if found.id != "struct":
             return found.id == "null"
@@ -404,7 +403,7 @@ def _json_object(others: Sequence[SourceColumn]) -> str | None:
     if not others:
         return None
     members = []
-    for number, column in enumerate(others, start=1):
+    for column in others:
         kind = column.type.id
         if str(column.type) == "JSON" or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
             value = column.sql
@@ -412,7 +411,7 @@ def _json_object(others: Sequence[SourceColumn]) -> str | None:
             value = f"case when isfinite({column.sql}) then {column.sql} end"
         else:
             value = _cleaned(column, as_text=True)
-        members.append(f"{literal(column.name.strip() or f'column_{number}')}, {value}")
+        members.append(f"{literal(column.name.strip())}, {value}")
     return f"json_object({', '.join(members)})"
 
 

@@ -75,14 +75,17 @@ def create_raw_tables(con: duckdb.DuckDBPyConnection, views: Collection[str] = (
     """
     con.execute("create schema if not exists raw")
     existing = _existing_columns(con)
+    missing = []
     for table in raw_tables().values():
         if table.name in views:
             continue
         if table.name not in existing:
             columns = ", ".join(f"{quoted(c.name)} {c.data_type}" for c in table.columns)
-            con.execute(f"create table raw.{quoted(table.name)} ({columns})")
+            missing.append(f"create table raw.{quoted(table.name)} ({columns})")
         else:
             _upgrade(con, table, existing[table.name])
+    if missing:
+        con.execute("; ".join(["begin", *missing, "commit"]))
 
 
 def _upgrade(

@@ -6,6 +6,7 @@ Does not belong here: reading rows (reading.py), what was landed before (ledger.
 """
 
 import contextlib
+import glob
 import gzip
 import hashlib
 import os
@@ -153,6 +154,8 @@ def check_whole(file: LandingFile, content: Content) -> None:
         file.name.encode("utf-8")
     except UnicodeEncodeError:
         raise Refused("its name is not UTF-8; rename it") from None
+    if "\\" in str(file.path) and glob.has_magic(str(file.path)):
+        raise Refused("its path has a backslash beside one of * ? [; rename it")
     if file.suffix == ".parquet":
         _check_parquet(file, content)
     elif file.is_gzip:

@@ -62,10 +62,17 @@ def read_header(file: LandingFile, needed: Sequence[str]) -> Header:
 def mend_csv(file: LandingFile, header: Header, target: Path) -> Mended:
     """Write the rows of a CSV file to target; broken ones as their text in the last column."""
     empty = [""] * len(header.columns)
-    with _opened(file, newline="") as lines:
+    with _opened(file, newline=_line_end(file)) as lines:
         _first_record(lines)
         records = _records(lines, header.delimiter, len(header.columns))
         return _write(target, ([*r, ""] if isinstance(r, list) else [*empty, r] for r in records))
+
+
+def _line_end(file: LandingFile) -> str:
+    """How to split lines: only where a lone carriage return ends the header does it end rows."""
+    with _opened(file, newline="") as lines:
+        record = _first_record(lines) or ""
+    return "" if record.endswith("\r") else "\n"
 
 
 def mend_json(file: LandingFile, target: Path) -> Mended:
@@ -98,7 +105,8 @@ def _first_record(lines: Iterable[str]) -> str | None:
 
 def _split(record: str, delimiter: str) -> tuple[str, ...]:
     csv.field_size_limit(sys.maxsize)
-    return tuple(next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), ()))
+    names = next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), [])
+    return tuple(name.strip() or f"column_{number}" for number, name in enumerate(names, start=1))
 
 
 def _records(lines: Iterable[str], delimiter: str, width: int) -> Iterator[list[str] | str]:
@@ -159,6 +167,4 @@ def _write(target: Path, rows: Iterable[list[str]]) -> Mended:
 
 def nothing_readable(example: str) -> Refused:
     """The verdict on a file without a single good row."""
-    return Refused(
-        f"none of its rows can be read; the first begins with: {shown_text(example, 80)}"
-    )
+    return Refused(f"none of its rows can be read; the first is: {shown_text(example, 80)}")

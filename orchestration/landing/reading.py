@@ -4,12 +4,14 @@ Belongs here: DuckDB's readers and their options, row numbers, what columns a fi
 Does not belong here: reading values (columns.py), damaged text (mending.py), transactions (run.py).
 """
 
+import glob
 import json
 from dataclasses import dataclass
 
 import duckdb
 
 from orchestration.landing.columns import (
+    NOT_UTF8,
     Refused,
     Relation,
     SourceColumn,
@@ -27,6 +29,7 @@ from orchestration.landing.files import FORMATS, LandingFile
 from orchestration.landing.mending import Header, Mended, read_header
 
 STAGE = "temp.landing_stage"
+FILE_NAME = "filename = '__file'"
 TEXT, JSON = duckdb.sqltype("VARCHAR"), duckdb.sqltype("JSON")
 
 
@@ -112,7 +115,8 @@ def _numbered(is_single: bool) -> str:
 
 
 def _paths(paths: list[str]) -> str:
-    return f"[{', '.join(map(literal, paths))}]"
+    # DuckDB takes a path as a pattern: what looks like one has to be escaped
+    return f"[{', '.join(literal(glob.escape(path)) for path in paths)}]"
 
 
 def _parquet(paths: list[str], *options: str) -> str:
@@ -128,24 +132,43 @@ def _parquet_relation(
         SourceColumn(name, quoted(name), kind)
         for name, kind in zip(found.columns, found.types, strict=True)
     )
-    options = ["filename = '__file'"]
+    if "file_row_number" in [name.lower() for name in found.columns]:
+        if replace_not_utf8:
+            raise Refused("it holds text that is not UTF-8")
+        # the file has a column of the name that the reader's own would get: number as for text
+        _fill_stage(con, f"select * from {_parquet(paths, FILE_NAME)}")
+        return Relation(_numbered(len(paths) == 1), columns)
+    numbered = (FILE_NAME, "file_row_number = true")
     if replace_not_utf8:
-        options.append("utf8_validation = 'replace'")
-    if "file_row_number" not in [name.lower() for name in found.columns]:
-        options.append("file_row_number = true")
-        files = _parquet(paths, *options)
-        return Relation(f"select *, file_row_number + 1 as __row from {files}", columns)
-    # the file has a column of that name: number the rows as for text
-    _fill_stage(con, f"select * from {_parquet(paths, *options)}")
-    return Relation(_numbered(len(paths) == 1), columns)
+        return Relation(_marking_not_utf8(paths, columns, numbered), columns)
+    files = _parquet(paths, *numbered)
+    return Relation(f"select *, file_row_number + 1 as __row from {files}", columns)
+
+
+def _marking_not_utf8(
+    paths: list[str], columns: tuple[SourceColumn, ...], options: tuple[str, ...]
+) -> str:
+    """The reader puts ? for a byte that is not UTF-8, or leaves it out; only the difference of the
+    two tells a text that had one."""
+    marked = [
+        f"case when a.{c.sql} = b.{c.sql} then a.{c.sql} "
+        f"else a.{c.sql} || {literal(NOT_UTF8)} end as {c.sql}"
+        for c in columns
+        if c.type.id == "varchar"
+    ]
+    left = _parquet(paths, *options, "utf8_validation = 'replace'")
+    right = _parquet(paths, *options, "utf8_validation = 'ignore'")
+    return (
+        f"select a.* replace ({', '.join(marked)}), a.file_row_number + 1 as __row "
+        f"from {left} as a join {right} as b using (__file, file_row_number)"
+    )
 
 
 def _csv(shape: Shape, paths: list[str], mended: Mended | None) -> str:
     names = [f"c{number}" for number in range(len(shape.header.columns))]
     if mended is None:
         return _csv_query(paths, names, shape.header.delimiter, shape.is_gzip, "header = true")
-    limit = f"header = false, max_line_size = {max(mended.longest_line + 1, 2_000_000)}"
-    return _csv_query([str(mended.path)], [*names, "broken"], ",", False, limit)
+    return _csv_query([str(mended.path)], [*names, "broken"], ",", False, _of_mended(mended))
 
 
 def _json(shape: Shape, paths: list[str], mended: Mended | None) -> str:
@@ -156,8 +179,12 @@ def _json(shape: Shape, paths: list[str], mended: Mended | None) -> str:
             f"format = 'newline_delimited', compression = '{compression}', filename = '__file', "
             "hive_partitioning = false)"
         )
-    limit = f"header = false, max_line_size = {max(mended.longest_line + 1, 2_000_000)}"
-    return _csv_query([str(mended.path)], ["line", "broken"], ",", False, limit)
+    return _csv_query([str(mended.path)], ["line", "broken"], ",", False, _of_mended(mended))
+
+
+def _of_mended(mended: Mended) -> str:
+    longest = max(mended.longest_line + 1, 2_000_000)
+    return f"header = false, new_line = '\\n', max_line_size = {longest}"
 
 
 def _csv_query(

@@ -6,6 +6,7 @@ Does not belong here: how a format is read (reading.py) or a value (columns.py).
 
 import contextlib
 import difflib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from orchestration.settings import Settings
 BATCH_FILES = 500
 BATCH_BYTES = 256 * 1024 * 1024
 SECONDS_OF_SILENCE = 5
+MENDING = "mending_"
 
 
 @dataclass
@@ -146,6 +148,8 @@ def _make_folders(settings: Settings) -> None:
                 f"The folder {folder} cannot be made ({error.strerror}): give this user the right "
                 "to write there, or set INTENT_MAP_HOME to another folder."
             ) from error
+    for left_by_a_killed_run in (settings.warehouse.parent / "spill").glob(f"{MENDING}*"):
+        shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
 
 
 class _Landing:
@@ -172,11 +176,13 @@ class _Landing:
             raise IntentMapError(f"The warehouse {path} cannot be opened: {reason}.") from error
         self.con.execute("set TimeZone = 'UTC'")
         self.con.execute("set enable_progress_bar = false")
+        # the numbers of rows rest on it, and the dbt profile turns it off
+        self.con.execute("set preserve_insertion_order = true")
         # a connection of the same process may have set it, and used it, already
         spill = str(path.parent / "spill")
         if self.con.execute("select current_setting('temp_directory')").fetchone()[0] != spill:
             self.con.execute(f"set temp_directory = {literal(spill)}")
-        self.attached = attached.prepare(self.con, self.settings)
+        self.attached = attached.prepare(self.con, self.settings, self.report)
         create_raw_tables(self.con, views=[RAW_TABLE[source] for source in self.attached])
         self.next_load_id = ledger.next_load_id(self.con)
 
@@ -371,7 +377,7 @@ class _Landing:
 
     def _land_mended(self, candidate: _Candidate) -> None:
         spill = self.settings.warehouse.parent / "spill"
-        with tempfile.TemporaryDirectory(prefix="mending_", dir=spill) as folder:
+        with tempfile.TemporaryDirectory(prefix=MENDING, dir=spill) as folder:
             target = Path(folder) / "mended.csv"
             if candidate.shape.format == "csv":
                 mended = mending.mend_csv(candidate.file, candidate.shape.header, target)
@@ -452,13 +458,14 @@ class _Landing:
             "landed_at": f"timestamp '{self.now}'",
         }
         select = landing_select(source, numbered, technical, not_utf8=replace_not_utf8)
-        self.con.execute(f"insert into {table} {select}")
+        self.con.execute(f"insert into {table} by name {select}")
         rows = self.con.execute(
             f"select load_id, count(*), count(unreadable) from {table} where load_id >= ? "
             "group by load_id",
             [min(c.load_id for c in good.values())],
         ).fetchall()
-        return {load_id: (count, unreadable) for load_id, count, unreadable in rows}
+        ours = {c.load_id for c in good.values()}
+        return {load_id: (count, bad) for load_id, count, bad in rows if load_id in ours}
 
     def _load(
         self, candidate: _Candidate, rows: int, status: str, reason: str | None = None

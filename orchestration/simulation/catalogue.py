@@ -167,7 +167,7 @@ LOST_CLICKS = 0.08
 # Monday first. Evenings and weekends are for shopping.
 WEEKDAY_WEIGHTS = (1.0, 0.97, 0.96, 0.99, 1.03, 1.12, 1.18)
 HOUR_WEIGHTS = (2, 1, 1, 1, 1, 2, 3, 5, 6, 6, 6, 6, 7, 6, 6, 6, 6, 7, 8, 10, 11, 10, 7, 4)
-GROWTH = 0.25
+GROWTH = 0.15
 
 COUNTRIES = ("United States", "United Kingdom", "Germany", "France", "Canada")
 COUNTRY_WEIGHTS = (0.52, 0.16, 0.14, 0.1, 0.08)

@@ -44,7 +44,8 @@ is real. It lies outside the landing folder and no model reads it.
 - segment_probabilities.csv: trial = session with the micro-conversion, at its first qualified
   moment; success = an order of the same person later in event order and at most 30 days later.
   Sessions end after a gap longer than 30 minutes. Measured on an independent run without
-  censoring; standard_error is binomial. `(any session)` counts every session from its first event;
+  censoring; standard_error is binomial, a little too small since one person can hold several
+  trials. `(any session)` counts every session from its first event;
   probability_without counts the sessions that never had the micro-conversion, likewise.
 - state_probabilities.csv: probability that an ordinary session ending in that state leads to an
   order, and the part of it in the session itself. The model's own parameter; sessions in which

@@ -125,21 +125,34 @@ def test_quarters_with_28_days_of_history_are_valued(end_date, days, expected):
     assert version_dates(Shop(end_date, days)) == expected
 
 
-def test_demo_runs_the_night_then_the_quarters_and_says_twice_that_it_is_simulated(
+def test_demo_values_the_quarters_and_says_twice_that_it_is_simulated(
     settings, simulated, monkeypatch
 ):
     order, said = [], []
     runs = types.ModuleType("orchestration.runs")
-    runs.run_nightly = lambda settings, report=print: order.append("nightly")
     runs.run_quarterly = lambda settings, as_of, report=print: order.append(as_of)
     monkeypatch.setitem(sys.modules, "orchestration.runs", runs)
     monkeypatch.setattr("orchestration.report.print_report", lambda *_: order.append("report"))
     monkeypatch.setenv("INTENT_MAP_HOME", "elsewhere")
     demo.run_demo(settings, Shop(date(2026, 11, 21), 200, 5, 1), said.append)
-    assert order == ["nightly", date(2026, 7, 1), date(2026, 10, 1), "report"]
+    assert order == [date(2026, 7, 1), date(2026, 10, 1), "report"]
     assert os.environ["INTENT_MAP_HOME"] == str(settings.home)
     assert said[0] == said[-1] == demo.SIMULATED
     text = "\n".join(said)
     assert "How long it took" in text and "all together" in text
     assert "What next" in text
     assert str(settings.serving) in text
+
+
+def test_of_counted_lines_each_tenth_and_the_last_are_shown():
+    said = []
+    pass_on = demo.shortened(said.append)
+    for number in range(1, 24):
+        pass_on(f"  [{number}/23] a_model 0.1 s")
+    pass_on("23 tables built")
+    assert said == [
+        "      [10/23] a_model 0.1 s",
+        "      [20/23] a_model 0.1 s",
+        "      [23/23] a_model 0.1 s",
+        "    23 tables built",
+    ]

@@ -92,7 +92,7 @@ def fill_marts(settings):
             """,
             [date(2026, 5, 1), date(2026, 5, 2)],
         )
-        for version, first_day in (("2026-04-01", date(2026, 4, 1)), ("v2", date(2026, 7, 1))):
+        for version, first_day in (("2026-Q2", date(2026, 4, 1)), ("2026-Q3", date(2026, 7, 1))):
             for micro, weight, rate in (
                 ("cart_filled", 0.7, 0.31),
                 ("a_much_longer_name", 0.1, 0.02),
@@ -145,7 +145,8 @@ def test_empty_marts_are_said_to_be_empty(settings):
     text = "\n".join(printed(settings))
     assert "nothing was read yet" in text
     assert "no session and no spend yet" in text
-    assert "no version of values yet" in text
+    assert "no micro-conversion is enabled, so nothing has a value" in text
+    assert "no segment has a probability yet" in text
     assert "no day with data yet" in text
 
 
@@ -199,8 +200,33 @@ def test_funnel_sums_days_and_divides_sums_by_sums(settings):
 
 def test_only_the_latest_version_is_shown(settings):
     fill_marts(settings)
-    titles = [line for line in printed(settings) if "values in force from" in line]
-    assert titles and all(line.endswith("2026-07-01") for line in titles)
+    titles = [line for line in printed(settings) if "in force from" in line]
+    assert len(titles) == 2
+    assert all(line.endswith("version 2026-Q3, in force from 2026-07-01") for line in titles)
+
+
+def test_before_any_version_the_configured_weights_are_shown_as_such(settings):
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute(
+            "insert into marts.mart_micro_values values ('(prior)', 'cart_filled', 'purchase', "
+            "'(all)', '(all)', '0001-01-01', '9999-12-31', 0.7, 0.7, null, 56, 'no_history')"
+        )
+    lines = printed(settings)
+    assert any(line.endswith("configured weights, no version written yet") for line in lines)
+    cells = line_with(lines, "cart_filled")
+    assert cells == ["cart_filled", "0", "70.0", "%", "-", "-", "-", "-", "56.00"]
+    assert not any("guardrail" in line for line in lines)
+
+
+def test_guardrail_that_acted_is_named_with_its_micro_conversions(settings):
+    fill_marts(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute(
+            "update marts.mart_micro_values set guardrail = "
+            "if(micro_conversion = 'cart_filled', 'capped', 'none')"
+        )
+    guards = [line for line in printed(settings) if "the guardrail " in line]
+    assert guards == ["  the guardrail capped set the value of cart_filled"]
 
 
 def test_micro_conversions_carry_probability_interval_and_value(settings):

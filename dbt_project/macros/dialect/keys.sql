@@ -9,12 +9,12 @@
 {%- endmacro %}
 
 {% macro public_key(text) -%}
-    {#- 63-bit key of a text, the same on every engine and for ever (from its MD5). -#}
+    {#- 63-bit key of a text, the same on every engine and for ever: the last bits of its MD5. -#}
     {{ return(adapter.dispatch('public_key', 'intent_map')(text)) }}
 {%- endmacro %}
 
 {% macro duckdb__public_key(text) -%}
-    cast(md5_number_lower({{ text }}) >> 1 as bigint)
+    cast(md5_number({{ text }}) & cast(9223372036854775807 as uhugeint) as bigint)
 {%- endmacro %}
 
 {% macro state_item_key(name) -%}
@@ -24,5 +24,5 @@
 {%- endmacro %}
 
 {% macro duckdb__state_item_key(name) -%}
-    cast(md5_number_lower({{ name }}) >> 11 as bigint)
+    cast(md5_number({{ name }}) & cast(9007199254740991 as uhugeint) as bigint)
 {%- endmacro %}

@@ -77,14 +77,14 @@ select
     conversion_events.order_id,
     conversion_events.value,
     conversion_events.currency,
-    {% if is_incremental() %}
-        touched.visitor_key,
-        touched.touched_from
+{% if is_incremental() %}
+    touched.visitor_key,
+    touched.touched_from
 
-        from touched
-        left join conversion_events on touched.visitor_key = conversion_events.visitor_key
-    {% else %}
-        conversion_events.visitor_key
+from touched
+left join conversion_events on touched.visitor_key = conversion_events.visitor_key
+{% else %}
+    conversion_events.visitor_key
 
-        from conversion_events
-    {% endif %}
+from conversion_events
+{% endif %}

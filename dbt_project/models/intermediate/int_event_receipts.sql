@@ -105,7 +105,8 @@ repeats_ranked as (
         ) as copy_number,
         {% if is_incremental() %}
             events_judged.event_key in (
-                select kept.event_key from {{ this }} as kept where kept.outcome = 'accepted'
+                select kept.event_key from {{ this }} as kept
+                where kept.outcome = 'accepted'
             )
         {% else %}
             false

@@ -81,8 +81,8 @@ select
     -- a placeholder is no order id: several orders carry it
     case
         when lower(trim(accepted.order_id)) not in (
-            '', '(not set)', 'null', 'undefined', 'none', 'n/a'
-        ) then accepted.order_id
+                '', '(not set)', 'null', 'undefined', 'none', 'n/a'
+            ) then accepted.order_id
     end as order_id,
 
     ---------- where the visit came from

@@ -61,7 +61,7 @@ touches_shared as (
         *,
         weight / sum(weight) over (partition by event_key, macro_conversion) as share,
         row_number() over (
-            partition by event_key, macro_conversion order by started_at desc, session_key
+            partition by event_key, macro_conversion order by started_at desc, session_key asc
         ) as touch_from_last
 
     from touches

@@ -150,14 +150,14 @@ select
     events_in_part.is_page_view,
     events_in_part.carries_source,
     events_in_part.carries_page,
-    {% if is_incremental() %}
-        touched.visitor_key,
-        touched.touched_from
+{% if is_incremental() %}
+    touched.visitor_key,
+    touched.touched_from
 
-        from touched
-        left join events_in_part on touched.visitor_key = events_in_part.visitor_key
-    {% else %}
-        events_in_part.visitor_key
+from touched
+left join events_in_part on touched.visitor_key = events_in_part.visitor_key
+{% else %}
+    events_in_part.visitor_key
 
-        from events_in_part
-    {% endif %}
+from events_in_part
+{% endif %}

@@ -92,9 +92,10 @@ sessions_numbered as (
 
     select
         sessions_counted.*,
-        row_number() over (
-            partition by sessions_counted.visitor_key order by sessions_counted.started_at
-        )
+        row_number()
+            over (
+                partition by sessions_counted.visitor_key order by sessions_counted.started_at
+            )
         {% if is_incremental() %}
             + coalesce(sessions_before.sessions_before, 0)
         {% endif %}
@@ -116,6 +117,7 @@ sessions_described as (
         first_event.visitor_id,
         first_event.device_category,
         first_event.country,
+        source_event.occurred_at as sourced_at,
         source_event.source as event_source,
         source_event.medium as event_medium,
         source_event.campaign as event_campaign,
@@ -168,19 +170,20 @@ select
     ) as medium,
     coalesce(sessions_sourced.event_campaign, '(not set)') as campaign,
     sessions_sourced.source_channel_group,
+    sessions_sourced.sourced_at,
     coalesce(sessions_sourced.device_category, '(not set)') as device_category,
     coalesce(sessions_sourced.country, '(not set)') as country,
     split_part(sessions_sourced.landing_page_url, '?', 1) as landing_page,
     sessions_sourced.events,
     sessions_sourced.page_views,
-    {% if is_incremental() %}
-        touched.visitor_key,
-        touched.touched_from
+{% if is_incremental() %}
+    touched.visitor_key,
+    touched.touched_from
 
-        from touched
-        left join sessions_sourced on touched.visitor_key = sessions_sourced.visitor_key
-    {% else %}
-        sessions_sourced.visitor_key
+from touched
+left join sessions_sourced on touched.visitor_key = sessions_sourced.visitor_key
+{% else %}
+    sessions_sourced.visitor_key
 
-        from sessions_sourced
-    {% endif %}
+from sessions_sourced
+{% endif %}

@@ -20,14 +20,16 @@ bot_rules as (
 agents as (
 
     -- distinct: each agent is matched once, however many events carry it
-    select distinct user_agent
+    select distinct staged_events.user_agent
 
     from staged_events
     where
-        user_agent is not null
+        staged_events.user_agent is not null
         and {{ arrived_since_last_build('int_event_receipts') }}
         {% if is_incremental() %}
-            and user_agent not in (select user_agent from {{ this }})
+            and staged_events.user_agent not in (
+                select kept.user_agent from {{ this }} as kept
+            )
         {% endif %}
 
 ),

@@ -1,21 +1,37 @@
-select
-    value_version,
-    micro_conversion,
-    macro_conversion,
-    intent_class,
-    visitor_type,
-    trials,
-    mature_trials,
-    conversions,
-    raw_probability,
-    probability,
-    probability_lower,
-    probability_upper,
-    base_probability,
-    probability_without,
-    lift,
-    lift_lower,
-    lift_upper,
-    verdict
+with
 
-from {{ ref('val_version_probabilities') }}
+version_probabilities as (
+
+    select * from {{ ref('val_version_probabilities') }}
+
+),
+
+periods as (
+
+    select * from {{ ref('val_version_periods') }}
+
+)
+
+-- a version whose writing was cut short has no period and is not shown
+select
+    version_probabilities.value_version,
+    version_probabilities.micro_conversion,
+    version_probabilities.macro_conversion,
+    version_probabilities.intent_class,
+    version_probabilities.visitor_type,
+    version_probabilities.trials,
+    version_probabilities.mature_trials,
+    version_probabilities.conversions,
+    version_probabilities.raw_probability,
+    version_probabilities.probability,
+    version_probabilities.probability_lower,
+    version_probabilities.probability_upper,
+    version_probabilities.base_probability,
+    version_probabilities.probability_without,
+    version_probabilities.lift,
+    version_probabilities.lift_lower,
+    version_probabilities.lift_upper,
+    version_probabilities.verdict
+
+from version_probabilities
+inner join periods on version_probabilities.value_version = periods.value_version

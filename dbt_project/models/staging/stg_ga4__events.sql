@@ -65,12 +65,14 @@ select
     {{ ga4_properties() }} as properties,
     cast(
         case
-            when event_name = 'purchase' then coalesce(
-                ecommerce.purchase_revenue, cast(param_value as double)
-            )
-            when event_name = 'refund' then coalesce(
-                ecommerce.refund_value, cast(param_value as double)
-            )
+            when event_name = 'purchase'
+                then coalesce(
+                    ecommerce.purchase_revenue, cast(param_value as double)
+                )
+            when event_name = 'refund'
+                then coalesce(
+                    ecommerce.refund_value, cast(param_value as double)
+                )
             else cast(param_value as double)
         end as decimal(18, 4)
     ) as value,
@@ -103,7 +105,7 @@ select
 
     ---------- visitor's surroundings and consent
     lower(device.category) as device_category,
-    geo.country as country,
+    geo.country,
     cast(null as varchar) as user_agent,
     case lower(privacy_info.analytics_storage)
         when 'yes' then 'granted'

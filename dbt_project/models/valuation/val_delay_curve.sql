@@ -99,10 +99,11 @@ grid_at_risk as (
     select
         *,
         all_trials
-        - sum(trials_of_age) over (
-            partition by macro_conversion, micro_conversion order by hour
-            rows between unbounded preceding and current row
-        )
+        - sum(trials_of_age)
+            over (
+                partition by macro_conversion, micro_conversion order by hour
+                rows between unbounded preceding and current row
+            )
         - (
             sum(conversions) over (
                 partition by macro_conversion, micro_conversion order by hour

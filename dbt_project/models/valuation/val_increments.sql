@@ -5,7 +5,7 @@ with
 sessions as (
 
     select * from {{ ref('val_sessions') }}
-    where is_in_look_back
+    where is_settled
 
 ),
 
@@ -18,6 +18,18 @@ states as (
 state_values as (
 
     select * from {{ ref('val_state_values') }}
+
+),
+
+-- a session that goes on past the version date: what it did from then on is not read
+trials as (
+
+    select
+        session_key,
+        micro_conversion
+
+    from {{ ref('int_micro_conversions') }}
+    where occurred_at < {{ version_moment() }}
 
 ),
 
@@ -62,16 +74,27 @@ steps_with_increment as (
 )
 
 select
-    macro_conversion,
-    item as micro_conversion,
-    coalesce(intent_class, '(all)') as intent_class,
-    coalesce(visitor_type, '(all)') as visitor_type,
-    avg(cast(increment as double)) as incremental_value
+    steps_with_increment.macro_conversion,
+    trials.micro_conversion,
+    coalesce(steps_with_increment.intent_class, '(all)') as intent_class,
+    coalesce(steps_with_increment.visitor_type, '(all)') as visitor_type,
+    avg(cast(steps_with_increment.increment as double)) as incremental_value
 
 from steps_with_increment
-where item not in ('(start)', '(macro)')
+inner join trials
+    on steps_with_increment.session_key = trials.session_key
+    and steps_with_increment.item = trials.micro_conversion
 group by grouping sets (
-    (macro_conversion, item),
-    (macro_conversion, item, intent_class),
-    (macro_conversion, item, intent_class, visitor_type)
+    (steps_with_increment.macro_conversion, trials.micro_conversion),
+    (
+        steps_with_increment.macro_conversion,
+        trials.micro_conversion,
+        steps_with_increment.intent_class
+    ),
+    (
+        steps_with_increment.macro_conversion,
+        trials.micro_conversion,
+        steps_with_increment.intent_class,
+        steps_with_increment.visitor_type
+    )
 )

@@ -20,27 +20,32 @@ traffic_sources as (
 
 )
 
+-- what gave the source only after the version date is not known yet
 select
     sessions.session_key,
     sessions.visitor_key,
     sessions.started_at,
     coalesce(identities.user_key, sessions.visitor_key) as user_key,
-    traffic_sources.intent_class,
+    case
+        when sessions.sourced_at >= {{ version_moment() }} then 'direct'
+        else traffic_sources.intent_class
+    end as intent_class,
     sessions.visitor_type,
-    sessions.started_at >= {{ dbt.dateadd(
-        'day', '-' ~ var('look_back_days'), version_moment()
-    ) }} as is_in_look_back
+    sessions.started_at >= {{ days_before_version(var('look_back_days')) }} as is_in_look_back,
+    sessions.started_at < {{ days_before_version(var('attribution_look_back_days')) }}
+    and sessions.started_at >= {{ days_before_version(
+        var('look_back_days') + var('attribution_look_back_days')
+    ) }} as is_settled
 
 from sessions
 left join identities on sessions.visitor_key = identities.visitor_key
 inner join traffic_sources
-    on sessions.source = traffic_sources.source
-    and sessions.medium = traffic_sources.medium
-    and sessions.campaign = traffic_sources.campaign
+    on
+        sessions.source = traffic_sources.source
+        and sessions.medium = traffic_sources.medium
+        and sessions.campaign = traffic_sources.campaign
 where
     sessions.started_at < {{ version_moment() }}
-    and sessions.started_at >= {{ dbt.dateadd(
-        'day',
-        '-' ~ (var('look_back_days') + var('attribution_look_back_days')),
-        version_moment()
+    and sessions.started_at >= {{ days_before_version(
+        var('look_back_days') + 2 * var('attribution_look_back_days')
     ) }}

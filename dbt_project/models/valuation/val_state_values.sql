@@ -34,7 +34,7 @@ goals as (
 
 ),
 
--- only sessions whose credit has had all its time: younger ones would look worthless
+-- only sessions whose credit is settled: younger ones would look worthless
 steps as (
 
     select
@@ -52,11 +52,7 @@ steps as (
     left join credits
         on states.session_key = credits.session_key
         and states.macro_conversion = credits.macro_conversion
-    where
-        sessions.is_in_look_back
-        and sessions.started_at < {{ dbt.dateadd(
-            'day', '-' ~ var('attribution_look_back_days'), version_moment()
-        ) }}
+    where sessions.is_settled
 
 ),
 

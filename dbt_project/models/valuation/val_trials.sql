@@ -137,7 +137,7 @@ timeline_with_next_macro as (
             partition by
                 macro_conversion,
                 {{ 'session_key' if var('conversion_scope') == 'session' else 'user_key' }}
-            order by occurred_at, sequence, event_id, is_macro desc
+            order by occurred_at asc, sequence asc, event_id asc, is_macro desc
             rows between 1 following and unbounded following
         ) as next_macro_at
 

@@ -2,20 +2,58 @@
 
 with
 
+version_probabilities as (
+
+    select * from {{ ref('val_version_probabilities') }}
+
+),
+
+version_values as (
+
+    select * from {{ ref('val_version_values') }}
+
+),
+
 version_states as (
 
     select * from {{ ref('val_version_states') }}
 
 ),
 
-versions as (
+-- a version whose writing was cut short is not in force; intersect: one row for each version
+whole_versions as (
 
-    -- distinct: one row for each version out of its many states
-    select distinct
+    select
+        value_version,
+        valid_from
+
+    from version_probabilities
+
+    intersect
+
+    select
+        value_version,
+        valid_from
+
+    from version_values
+
+    intersect
+
+    select
         value_version,
         valid_from
 
     from version_states
+
+),
+
+versions as (
+
+    select
+        value_version,
+        valid_from
+
+    from whole_versions
 
     union all
 

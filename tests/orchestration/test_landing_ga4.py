@@ -1,0 +1,142 @@
+"""The nested GA4 export: Parquet and JSON lines, older and newer, whole and in parts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_landing_home import Home
+
+from orchestration.landing.declaration import TECHNICAL_COLUMNS, raw_tables
+from orchestration.settings import PROJECT_ROOT
+
+SAMPLE = PROJECT_ROOT.parent / "shared" / "data" / "ga4_sample" / "ga4_events.parquet"
+COLUMNS = ", ".join(f'"{column.name}"' for column in raw_tables()["ga4_events"].file_columns)
+
+
+def ga4(home: Home, columns: str) -> list[tuple]:
+    return home.events(columns, "ga4_events")
+
+
+def test_the_columns_of_an_export_in_json_are_those_in_parquet(tmp_path):
+    home = Home(tmp_path)
+    home.drop(
+        "ga4/a.jsonl",
+        [
+            {
+                **{"event_date": "20260105", "event_timestamp": "1767614400000000"},
+                **{"event_name": "purchase", "stream_id": 123, "batch_page_id": "7"},
+                "event_params": [
+                    {"key": "ga_session_id", "value": {"int_value": "9007199254740993"}},
+                    {"key": "session_engaged", "value": {"string_value": "1"}},
+                    {"key": "value", "value": {"double_value": 12.5}},
+                ],
+                "privacy_info": {"analytics_storage": "Yes", "uses_transient_token": "No"},
+                "ecommerce": {"purchase_revenue": 12.5, "transaction_id": 4711},
+                "session_traffic_source_last_click": {"manual_campaign": {"source": "s"}},
+                "items": [{"item_id": "1"}],
+            }
+        ],
+    )
+    home.drop_parquet(
+        "ga4/b.parquet",
+        """
+        select '20260105' as event_date, 1767614400000000 as event_timestamp,
+            'purchase' as event_name, 123 as stream_id, 7::integer as batch_page_id, [
+            {'key': 'ga_session_id', 'value': {'int_value': 9007199254740993,
+                'string_value': null::varchar, 'double_value': null::double}},
+            {'key': 'session_engaged', 'value': {'int_value': null, 'string_value': '1',
+                'double_value': null}},
+            {'key': 'value', 'value': {'int_value': null, 'string_value': null,
+                'double_value': 12.5}}] as event_params,
+            {'analytics_storage': 'Yes', 'ads_storage': null::bigint} as privacy_info,
+            {'transaction_id': 4711, 'purchase_revenue': 12.5} as ecommerce,
+            {'manual_campaign': {'source': 's', 'unknown': 1}} as session_traffic_source_last_click,
+            null::bigint as user_id, null::bigint as geo, [{'item_id': '1'}] as items
+        """,
+    )
+    home.land()
+    in_json, in_parquet = ga4(home, COLUMNS)
+    assert in_json == in_parquet
+    assert ga4(home, "unreadable") == [(None,), (None,)]
+    assert ga4(home, "event_params[1].value.int_value, stream_id, ecommerce.transaction_id")[0] == (
+        *(9007199254740993, "123", "4711"),
+    )
+    assert ga4(home, "session_traffic_source_last_click.manual_campaign.source, geo")[0] == (
+        "s",
+        None,
+    )
+
+
+def test_lists_wrapped_by_the_parquet_writer_are_unwrapped(tmp_path):
+    home = Home(tmp_path)
+    params = "[{'key': 'a', 'value': {'int_value': 1}}, {'key': 'b', 'value': {'int_value': 2}}]"
+    wrapped = f"{{'list': list_transform({params}, lambda p: {{'element': p}})}}"
+    home.drop_parquet(
+        "ga4/a.parquet",
+        f"select 'x' as event_name, 1767614400000000 as event_timestamp, {wrapped} as event_params",
+    )
+    home.land()
+    assert ga4(home, "event_params[2].key, event_params[2].value.int_value, unreadable") == [
+        ("b", 2, None)
+    ]
+
+
+def test_a_field_of_a_wrong_kind_costs_that_field_and_is_named(tmp_path):
+    home = Home(tmp_path)
+    event = {"event_name": "x", "event_timestamp": 1767614400000000}
+    home.drop(
+        "ga4/a.jsonl",
+        [
+            event | {"event_params": {"key": "a"}, "device": {"category": ["a", "b"]}},
+            event | {"ecommerce": {"purchase_revenue": "much", "transaction_id": 1}},
+            {"event_name": "x", "event_timestamp": "soon", "geo": "here"},
+        ],
+    )
+    home.drop_parquet(
+        "ga4/b.parquet",
+        "select 'x' as event_name, 1767614400000000 as event_timestamp, 5 as event_params, "
+        "{'other': 1} as device, {'purchase_revenue': 'much', 'transaction_id': 1} as ecommerce",
+    )
+    home.land()
+    assert [json.loads(unreadable) for (unreadable,) in ga4(home, "unreadable")] == [
+        {"event_params": '{"key":"a"}'},
+        {"ecommerce.purchase_revenue": "much"},
+        {"event_timestamp": "soon", "geo": '"here"'},
+        {"event_params": "5", "ecommerce.purchase_revenue": "much"},
+    ]
+    assert ga4(home, "device.category, ecommerce.transaction_id") == [
+        *(('["a","b"]', None), (None, "1"), (None, None), (None, "1"))
+    ]
+
+
+def test_csv_is_refused_for_ga4_and_a_file_without_timestamps_too(tmp_path):
+    home = Home(tmp_path)
+    home.drop("ga4/a.csv", "event_name,event_timestamp\nx,1\n")
+    home.drop_parquet("ga4/b.parquet", "select 'x' as event_name")
+    reasons = dict(home.land().set_aside)
+    assert "CSV cannot carry GA4's nested columns" in reasons["ga4/a.csv"]
+    assert "it lacks the needed column event_timestamp" in reasons["ga4/b.parquet"]
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason=f"no {Path('../shared/data/ga4_sample')} here")
+def test_the_real_sample_lands_whole_and_alike_in_both_formats(tmp_path):
+    home = Home(tmp_path)
+    home.drop("ga4/a.parquet", SAMPLE.read_bytes())
+    home.land()
+    ((rows, unreadable, params, revenue),) = home.rows(
+        "select count(*), count(unreadable), sum(len(event_params)), "
+        "sum(ecommerce.purchase_revenue) from raw.ga4_events"
+    )
+    ((expected_params, expected_revenue),) = home.rows(
+        f"select sum(len(event_params)), sum(ecommerce.purchase_revenue) from '{SAMPLE}'"
+    )
+    assert (rows, unreadable) == (24219, 0)
+    assert (params, revenue) == (expected_params, expected_revenue)
+    home.rows(
+        f"copy (from '{SAMPLE}' limit 500) to '{home.settings.landing}/ga4/b.jsonl' (format json)"
+    )
+    home.land()
+    both = "select {} from raw.ga4_events where file_name = '{}' and row_number <= 500".format
+    different = home.rows(f"{both(COLUMNS, 'a.parquet')} except all {both(COLUMNS, 'b.jsonl')}")
+    assert different == []
+    assert not set(TECHNICAL_COLUMNS) & set(COLUMNS.replace('"', "").split(", "))

@@ -1,0 +1,274 @@
+"""Damaged and unusual text files: one bad row costs one row, a bad file costs one file."""
+
+import gzip
+import json
+
+from test_landing_home import HEADER, ROW, Home
+
+from orchestration.landing import run as landing_run
+
+GOOD = {"visitor_id": "v", "occurred_at": 1767614400, "event_name": "x"}
+
+
+def broken_rows(home: Home) -> list[str]:
+    """The texts of the rows that could not be taken apart, in order."""
+    return [
+        json.loads(unreadable)["row"]
+        for (unreadable,) in home.events("unreadable")
+        if unreadable and "row" in json.loads(unreadable)
+    ]
+
+
+def test_a_csv_row_with_a_wrong_number_of_fields_is_kept_as_one_unreadable_row(tmp_path):
+    home = Home(tmp_path)
+    home.drop(
+        "generic/a.csv",
+        HEADER + "v1,2026-01-05,x\nv2,2026-01-05\n\nv3,2026-01-05,x,y\nv4,2026-01-05,x\n",
+    )
+    result = home.land()
+    assert home.events("row_number, visitor_id, event_name") == [
+        *((1, "v1", "x"), (2, None, None), (3, None, None), (4, "v4", "x"))
+    ]
+    assert broken_rows(home) == ["v2,2026-01-05", "v3,2026-01-05,x,y"]
+    assert result.sources["generic"].unreadable_rows == 2
+
+
+def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path):
+    home = Home(tmp_path)
+    home.drop(
+        "generic/a.csv",
+        HEADER + 'v1,2026-01-05,"open\nv2,2026-01-05,x\nv3,2026-01-05,"two\nlines, ""one"" row"\n'
+        'v4,2026-01-05,"stray" quote\nv5,2026-01-05,x\nv6,2026-01-05,"again\nv7,2026-01-05,x\n',
+    )
+    home.land()
+    assert [visitor for (visitor,) in home.events("visitor_id") if visitor] == [
+        *("v2", "v3", "v5", "v7")
+    ]
+    assert ('two\nlines, "one" row',) in home.events("event_name")
+    assert broken_rows(home) == [
+        *('v1,2026-01-05,"open', 'v4,2026-01-05,"stray" quote', 'v6,2026-01-05,"again')
+    ]
+
+
+def test_a_csv_cut_in_the_middle_of_a_row_keeps_what_is_whole(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER + ROW + "v2,2026-01-")
+    home.land()
+    assert home.events("visitor_id") == [("v1",), (None,)]
+    assert broken_rows(home) == ["v2,2026-01-"]
+
+
+def test_a_text_that_is_not_utf8_is_unreadable_and_never_another_text(tmp_path):
+    home = Home(tmp_path)
+    header = HEADER.strip() + ",campaign\n"
+    home.drop(
+        "generic/a.csv",
+        (header + "v1,2026-01-05,x,café\ncafé,2026-01-05,x,sale\n").encode("latin-1"),
+    )
+    home.drop(
+        "generic/b.jsonl",
+        json.dumps(GOOD | {"campaign": "ä"}, ensure_ascii=False).encode("latin-1"),
+    )
+    path = home.drop_parquet(
+        "generic/c.parquet",
+        "select unnest(['v', 'w']) as visitor_id, now() as occurred_at, 'x' as event_name, "
+        "unnest(['cafe', 'sale']) as campaign",
+    )
+    path.write_bytes(path.read_bytes().replace(b"cafe", b"caf\xe9"))
+    home.land()
+    assert home.events("visitor_id, campaign, unreadable") == [
+        ("v1", None, '{"campaign":"caf\ufffd"}'),
+        (None, "sale", '{"visitor_id":"caf\ufffd"}'),
+        ("v", None, '{"campaign":"\ufffd"}'),
+        ("v", None, '{"campaign":"caf?\ufffd"}'),
+        ("w", "sale", None),
+    ]
+
+
+def test_line_ends_of_every_system_are_read(tmp_path):
+    home = Home(tmp_path)
+    for ending in ("\n", "\r\n", "\r"):
+        text = (HEADER + ROW + ROW.replace("v1", "v2")).replace("\n", ending)
+        home.drop(f"generic/{len(ending)}{ord(ending[0])}a.csv", text)
+        # several line ends in one file send it to the slower reader
+        mixed = "v3,2026-01-05,x\nv4,2026-01-05,x\r\n"
+        home.drop(f"generic/{len(ending)}{ord(ending[0])}b.csv", text + mixed)
+    home.land()
+    assert [visitor for (visitor,) in home.events("visitor_id")] == [
+        *("v1", "v2", "v1", "v2", "v3", "v4")
+    ] * 3
+    assert broken_rows(home) == []
+
+
+def test_a_carriage_return_inside_a_value_is_no_end_of_a_row(tmp_path):
+    home = Home(tmp_path)
+    rows = 'v1,2026-01-05,"a\rb"\nv2,2026-01-05,c\rd\n'
+    home.drop("generic/a.csv", HEADER + rows)
+    home.drop("generic/b.csv", HEADER + rows + "broken\n")
+    home.drop("generic/c.jsonl", "{bad\rline\n" + json.dumps(GOOD) + "\r\n")
+    home.land()
+    assert home.events("visitor_id, event_name") == [
+        *(("v1", "a\rb"), ("v2", "c\rd"), ("v1", "a\rb"), ("v2", "c\rd"), (None, None)),
+        *((None, None), ("v", "x")),
+    ]
+    assert broken_rows(home) == ["broken", "{bad\rline"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", "\ufeff" + HEADER + ROW)
+    home.drop("generic/b.csv", '\ufeff"visitor_id",occurred_at,event_name\n' + ROW + "bad\n")
+    home.drop("generic/c.jsonl", "\ufeff" + json.dumps(GOOD) + "\n")
+    home.land()
+    assert home.events("visitor_id") == [("v1",), ("v1",), (None,), ("v",)]
+
+
+def test_a_delimiter_under_which_the_header_holds_the_needed_columns_is_taken(tmp_path):
+    home = Home(tmp_path)
+    for number, delimiter in enumerate(";\t|"):
+        home.drop(f"generic/{number}a.csv", (HEADER + ROW).replace(",", delimiter))
+        home.drop(f"generic/{number}b.csv", (HEADER + ROW + "a,b\n").replace(",", delimiter))
+    home.land()
+    assert (
+        home.events("visitor_id, event_name")
+        == [*(("v1", "page_view"), ("v1", "page_view"), (None, None))] * 3
+    )
+
+
+def test_a_file_that_cannot_become_rows_is_set_aside_in_words_and_stops_nothing(tmp_path):
+    home = Home(tmp_path)
+    csv, packed = (HEADER + ROW).encode(), gzip.compress((HEADER + ROW).encode())
+    files = {
+        "names.csv": (
+            "visitor_id,event\nv,x\n",
+            "it lacks the needed columns occurred_at, event_name (found: visitor_id, event)",
+        ),
+        "twice.csv": (HEADER.strip() + ",Visitor_Id\n", "two of its columns are named visitor_id"),
+        "rows.csv": (HEADER + "one\ntwo\n", "none of its rows can be read; the first is: one"),
+        "utf16.csv": (csv.decode().encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
+        "zip.csv": (b"PK\x03\x04\x00\x00\xff", "it lacks the needed columns"),
+        "cut.csv.gz": (packed[:30], "the gzip file is cut off"),
+        "plain.csv.gz": (csv + b"x", "it is not a whole gzip file"),
+        "sum.csv.gz": (packed[:-8] + b"\0" * 8, "it is not a whole gzip file"),
+        "empty.csv.gz": (b"", "it has no bytes at all"),
+        "array.jsonl": ('[{"visitor_id": 1},\n{"visitor_id": 2}]\n', "it holds a JSON array"),
+        "pretty.json": ('{\n"visitor_id": 1\n}\n', "no line of it holds a JSON object"),
+        "keys.jsonl": (
+            '{"visitor_id": 1, "b": 2}\n',
+            "it lacks the needed keys occurred_at, event_name (found: b, visitor_id)",
+        ),
+        "empty.parquet": (b"", "it has 0 bytes, too few for a Parquet file"),
+        "text.parquet": (csv + b"y", "it is not a Parquet file"),
+        "secret.parquet": (b"PARE" + b"x" * 20 + b"PARE", "it is an encrypted Parquet file"),
+        "hollow.parquet": (b"PAR1" + b"x" * 20 + b"PAR1", "it cannot be read ("),
+    }
+    for name, (content, _) in files.items():
+        home.drop(f"generic/{name}", content)
+    home.drop("generic/good.csv", HEADER + ROW)
+    result = home.land()
+    reasons = dict(result.set_aside)
+    assert {name: reasons[f"generic/{name}"][: len(r)] for name, (_, r) in files.items()} == {
+        name: reason for name, (_, reason) in files.items()
+    }
+    for name in files:
+        assert home.aside(f"generic/{name}.reason.txt").read_text() == (
+            f"generic/{name} was set aside: {reasons[f'generic/{name}']}.\n"
+        )
+    assert home.events("visitor_id") == [("v1",)]
+    assert (
+        dict(
+            home.rows(
+                "select 'generic/' || file_name, reason from raw.loads where reason is not null"
+            )
+        )
+        == reasons
+    )
+
+
+def test_a_parquet_file_cut_in_the_middle_is_set_aside(tmp_path):
+    home = Home(tmp_path)
+    path = home.drop_parquet(
+        "generic/a.parquet",
+        "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name from range(10000)",
+    )
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    result = home.land()
+    assert result.set_aside == [
+        ("generic/a.parquet", "the Parquet file is cut off (the mark at its end is missing)")
+    ]
+    assert home.events("visitor_id") == []
+
+
+def test_a_malformed_json_line_is_kept_as_one_unreadable_row(tmp_path):
+    home = Home(tmp_path)
+    lines = [json.dumps(GOOD), "{bad", "", "[1, 2]", "null", json.dumps(GOOD) * 2, '{"visitor_id"']
+    lines.insert(5, '{"visitor_id": "\\ud800"}')
+    home.drop("generic/a.jsonl", "\n".join([*lines, json.dumps(GOOD | {"visitor_id": "w"})]))
+    home.land()
+    assert home.events("row_number, visitor_id")[0] == (1, "v")
+    assert home.events("row_number, visitor_id")[-1] == (8, "w")
+    assert broken_rows(home) == [line for line in lines[1:] if line]
+
+
+def test_keys_of_json_may_be_spelled_differently_from_line_to_line(tmp_path):
+    home = Home(tmp_path)
+    home.drop(
+        "generic/a.jsonl",
+        [GOOD, {"Visitor_ID": "w", "occurred_at ": "2026-01-05", "EVENT_NAME": "y"}, {"other": 1}],
+    )
+    home.land()
+    assert home.events("visitor_id, event_name, occurred_at is null, properties") == [
+        ("v", "x", False, None),
+        ("w", "y", False, None),
+        (None, None, True, '{"other":1}'),
+    ]
+
+
+def test_row_numbers_follow_the_file_also_when_several_threads_read_it(tmp_path):
+    home = Home(tmp_path)
+    # larger than one read buffer of either reader
+    count = 40_000
+    padding = "p" * 1000
+    home.drop(
+        "generic/a.csv",
+        HEADER + "".join(f'{n},1767614400,"{padding}\n,{n}"\n' for n in range(1, count + 1)),
+    )
+    home.drop(
+        "generic/b.jsonl",
+        "".join(
+            f'{{"visitor_id":{n},"occurred_at":1767614400,"event_name":"{padding}"}}\n'
+            for n in range(1, count + 1)
+        ),
+    )
+    home.drop_parquet(
+        "generic/c.parquet",
+        f"select n as visitor_id, now() as occurred_at, 'x' as event_name, 1 as file_row_number "
+        f"from range(1, {count + 1}) as t(n)",
+    )
+    home.land()
+    assert home.rows(
+        "select file_name, count(*), count(*) filter (visitor_id = row_number::varchar) "
+        "from raw.generic_events group by file_name order by file_name"
+    ) == [(name, count, count) for name in ("a.csv", "b.jsonl", "c.parquet")]
+
+
+def test_many_small_files_are_read_in_few_statements(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    for number in range(120):
+        home.drop(f"generic/{number:04}.csv", HEADER + f"{number},1767614400,x\n" * 2)
+    statements = []
+    stage = landing_run.reading.stage
+
+    def counted(*arguments, **options):
+        statements.append(1)
+        return stage(*arguments, **options)
+
+    monkeypatch.setattr(landing_run, "BATCH_FILES", 50)
+    monkeypatch.setattr(landing_run.reading, "stage", counted)
+    result = home.land()
+    assert result.files_landed == 120
+    assert len(statements) == 3
+    assert home.rows(
+        "select count(*), count(distinct load_id), min(row_number), max(row_number), "
+        "bool_and(file_name = lpad(visitor_id, 4, '0') || '.csv') from raw.generic_events"
+    ) == [(240, 120, 1, 2, True)]

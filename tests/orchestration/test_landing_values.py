@@ -1,0 +1,391 @@
+"""Values: what each kind of text, number and type becomes, and what cannot be read is kept."""
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+
+from test_landing_home import HEADER, Home
+
+from orchestration.landing.declaration import raw_tables
+
+NOON = datetime(2026, 1, 5, 12)
+
+
+def land_values(home: Home, column: str, values: list) -> list[tuple]:
+    """The column and `unreadable` after landing each value as a JSON line, in order."""
+    rows = [
+        {"visitor_id": "v", "occurred_at": "2026-01-05", "event_name": "x", column: value}
+        for value in values
+    ]
+    home.drop("generic/values.jsonl", rows)
+    home.land()
+    return home.events(f"{column}, unreadable")
+
+
+def test_times_of_every_notation_become_utc(tmp_path):
+    readable = {
+        "2026-01-05 12:00:00": NOON,
+        "2026-01-05T12:00:00Z": NOON,
+        "2026-01-05t12:00:00z": NOON,
+        "2026-01-05T14:00:00+02:00": NOON,
+        "2026-01-05T17:30:00+0530": NOON,
+        "2026-01-05 04:00:00-08": NOON,
+        "2026-01-05 13:00:00 Europe/Berlin": NOON,
+        "2026-07-05 14:00:00 Europe/Berlin": datetime(2026, 7, 5, 12),
+        "2026-01-05T12:00:00.123456789Z": NOON.replace(microsecond=123456),
+        "2026-01-05T12:00:00,5Z": NOON.replace(microsecond=500000),
+        "2026-01-05": datetime(2026, 1, 5),
+        "1767614400": NOON,
+        "1767614400.25": NOON.replace(microsecond=250000),
+        "1767614400123": NOON.replace(microsecond=123000),
+        "1767614400123456": NOON.replace(microsecond=123456),
+        "1767614400123456789": NOON.replace(microsecond=123456),
+        "1.7676144E9": NOON,
+        "0": datetime(1970, 1, 1),
+        "1970-01-01 00:00:01": datetime(1970, 1, 1, 0, 0, 1),
+        "4102444800": datetime(2100, 1, 1),
+        "4102444800000": datetime(2100, 1, 1),
+        "4102444800000000": datetime(2100, 1, 1),
+        "2100-01-01T00:00:00Z": datetime(2100, 1, 1),
+    }
+    unreadable = ["2026-13-01", "2026-02-30", "yesterday", "12:00", "infinity", "-5000-01-01"]
+    unreadable += ["290000-01-01", "NaN", "1e300", "9223372036854775807000", "2026-01-05xyz"]
+    texts = [*readable, *unreadable, ""]
+    home = Home(tmp_path)
+    row = {"visitor_id": "v", "event_name": "x"}
+    home.drop("generic/a.csv", HEADER + "".join(f'v,"{text}",x\n' for text in texts))
+    home.drop("generic/b.jsonl", [row | {"occurred_at": text} for text in texts])
+    home.land()
+    expected = [
+        *((moment, None) for moment in readable.values()),
+        *((None, json.dumps({"occurred_at": text}, separators=(",", ":"))) for text in unreadable),
+        (None, None),
+    ]
+    assert home.events("occurred_at, unreadable") == expected * 2
+
+
+def test_numbers_of_json_are_times_by_their_magnitude(tmp_path):
+    home = Home(tmp_path)
+    rows = [1767614400, 1767614400.5, 1767614400123, 1767614400123456, 1767614400123456789, True]
+    landed = land_values(home, "loaded_at", rows)
+    assert [moment for moment, _ in landed] == [
+        NOON,
+        NOON.replace(microsecond=500000),
+        NOON.replace(microsecond=123000),
+        NOON.replace(microsecond=123456),
+        NOON.replace(microsecond=123456),
+        None,
+    ]
+    assert landed[-1][1] == '{"loaded_at":"true"}'
+
+
+def test_each_unit_of_time_reaches_to_where_the_next_begins(tmp_path):
+    home = Home(tmp_path)
+    limits = [99_999_999_999, 100_000_000_000]
+    limits += [99_999_999_999_999, 100_000_000_000_000]
+    limits += [99_999_999_999_990_000, 100_000_000_000_000_000]
+    for kind in ("text", "bigint", "double"):
+        home.drop_parquet(
+            f"generic/{kind}.parquet",
+            f"select 'v' as visitor_id, unnest({limits})::{kind} as occurred_at, 'x' as event_name",
+        )
+    home.land()
+    assert [moment.year for (moment,) in home.events("occurred_at")] == [5138, 1973] * 9
+
+
+def test_times_typed_in_parquet_become_utc(tmp_path):
+    home = Home(tmp_path)
+    moment = "timestamp '2026-01-05 12:00:00'"
+    for name, sql in {
+        "a": moment,
+        "b": "timestamptz '2026-01-05 14:00:00+02'",
+        "c": f"cast({moment} as timestamp_s)",
+        "d": f"cast({moment} as timestamp_ms)",
+        "e": f"cast({moment} as timestamp_ns)",
+        "f": "1767614400::integer",
+        "g": "1767614400000::bigint",
+        "h": "1767614400000000::hugeint",
+        "i": "1767614400000000000::ubigint",
+        "j": "1767614400.0::double",
+        "k": "1767614400.0::decimal(20, 3)",
+        "l": "'2026-01-05 12:00:00'",
+        "m": "date '2026-01-05'",
+        "n": "time '12:00:00'",
+        "o": "timestamp 'infinity'",
+        "p": "timestamp '0044-03-15 (BC) 00:00:00'",
+        "q": "null::integer",
+    }.items():
+        home.drop_parquet(
+            f"generic/{name}.parquet",
+            f"select '{name}' as visitor_id, {sql} as occurred_at, 'x' as event_name",
+        )
+    home.land()
+    landed = {name: rest for name, *rest in home.events("visitor_id, occurred_at, unreadable")}
+    assert {name: moment for name, (moment, _) in landed.items()} == (
+        dict.fromkeys("abcdefghijkl", NOON) | {"m": datetime(2026, 1, 5)} | dict.fromkeys("nopq")
+    )
+    assert {name for name, (_, unreadable) in landed.items() if unreadable} == set("nop")
+
+
+def test_money_comes_from_numbers_and_numeric_text_and_never_by_guess(tmp_path):
+    home = Home(tmp_path)
+    values = [
+        12.5,
+        "12.5",
+        " 12.5 ",
+        "1e3",
+        0,
+        -3,
+        "12,50",
+        "1,234.56",
+        "€5",
+        "NaN",
+        True,
+        1e15,
+        "",
+    ]
+    landed = land_values(home, "value", values)
+    amounts = ["12.5", "12.5", "12.5", "1000", "0", "-3"]
+    assert [value for value, _ in landed[:6]] == [Decimal(amount) for amount in amounts]
+    assert [unreadable for _, unreadable in landed] == [
+        *[None] * 6,
+        *('{"value":"12,50"}', '{"value":"1,234.56"}', '{"value":"€5"}', '{"value":"NaN"}'),
+        *('{"value":"true"}', '{"value":"1000000000000000.0"}', None),
+    ]
+
+
+def test_a_fraction_is_no_sequence(tmp_path):
+    home = Home(tmp_path)
+    landed = land_values(home, "sequence", ["7", 7, "7.0", 7.0, "7.4", 7.4, "0x10", 2**62, 2**70])
+    assert [value for value, _ in landed] == [7, 7, 7, 7, None, None, None, 2**62, None]
+    assert [bool(unreadable) for _, unreadable in landed] == [
+        *[False] * 4,
+        *[True] * 3,
+        False,
+        True,
+    ]
+
+
+def test_ids_are_text_and_keep_every_digit(tmp_path):
+    home = Home(tmp_path)
+    big = 12345678901234567890123
+    home.drop("generic/a.csv", HEADER.strip() + ",user_id\n9007199254740993,1767614400,x,007\n")
+    row = {"occurred_at": 1767614400, "event_name": "x"}
+    home.drop(
+        "generic/b.jsonl",
+        [
+            row | {"visitor_id": 9007199254740993, "user_id": "007"},
+            row | {"visitor_id": big, "user_id": True},
+        ],
+    )
+    home.drop_parquet(
+        "generic/c.parquet",
+        "select 9007199254740993 as visitor_id, now() as occurred_at, 'x' as event_name, "
+        "unnest([42.0::double, 'NaN'::double, 1.5::double, null]) as user_id",
+    )
+    home.drop_parquet(
+        "generic/d.parquet",
+        "select '\\x61\\x62'::blob as visitor_id, now() as occurred_at, "
+        "'x'::enum('x') as event_name, uuid '12345678-1234-1234-1234-123456789012' as user_id",
+    )
+    home.land()
+    assert home.events("visitor_id, user_id") == [
+        ("9007199254740993", "007"),
+        ("9007199254740993", "007"),
+        (str(big), "true"),
+        # an id column with gaps is often stored as floating point: 42.0 is the id 42
+        ("9007199254740993", "42"),
+        ("9007199254740993", None),
+        ("9007199254740993", "1.5"),
+        ("9007199254740993", None),
+        ("ab", "12345678-1234-1234-1234-123456789012"),
+    ]
+
+
+def test_empty_text_is_null_everywhere_and_the_word_null_is_a_word(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER.strip() + ',campaign,shade\nv,1767614400,x,"",\n')
+    row = {"visitor_id": "v", "occurred_at": 1767614400, "event_name": "x"}
+    home.drop("generic/b.jsonl", [row | {"campaign": "", "term": None}, row | {"campaign": "null"}])
+    home.drop_parquet(
+        "generic/c.parquet",
+        "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name, '' as campaign, "
+        "'' as shade",
+    )
+    home.land()
+    assert home.events("campaign, term, properties, unreadable") == [
+        (None, None, None, None),
+        (None, None, None, None),
+        ("null", None, None, None),
+        (None, None, None, None),
+    ]
+
+
+def test_other_columns_become_properties_with_the_type_that_the_format_knows(tmp_path):
+    home = Home(tmp_path)
+    home.drop(
+        "generic/a.csv",
+        'Visitor_ID ,"occurred_at",EVENT_NAME,properties,price,Shade,\n'
+        'v,1767614400,x,"{""item"": ""a"", ""price"": 9}",12.5,red,last\n'
+        "v,1767614400,x,,12.5,,\n",
+    )
+    home.drop(
+        "generic/b.jsonl",
+        [
+            {
+                **{"visitor_id": "v", " Occurred_At": 1767614400, "event_name": "x"},
+                "properties": {"item": "a", "price": 9},
+                **{"price": 12.5, "big": 9007199254740993, "tags": [1, "b"], "is_new": True},
+                **{"nothing": None, "a/b~c": 1},
+            }
+        ],
+    )
+    home.drop_parquet(
+        "generic/c.parquet",
+        "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name, "
+        "{'item': 'a'} as properties, 12.5::double as price, 9007199254740993 as big, "
+        "[1, 2] as tags, true as is_new, 'nan'::double as nothing, date '2026-01-05' as day",
+    )
+    home.land()
+    assert [json.loads(text) for (text,) in home.events("properties")] == [
+        {"item": "a", "price": 9, "Shade": "red", "column_7": "last"},
+        {"price": "12.5"},
+        {
+            **{"item": "a", "price": 9, "big": 9007199254740993, "tags": [1, "b"]},
+            **{"is_new": True, "a/b~c": 1},
+        },
+        {
+            **{"item": "a", "price": 12.5, "big": 9007199254740993, "tags": [1, 2]},
+            **{"is_new": True, "day": "2026-01-05"},
+        },
+    ]
+
+
+def test_properties_that_are_no_json_object_are_unreadable_and_the_rest_of_the_row_stays(tmp_path):
+    home = Home(tmp_path)
+    long = "x" * 300
+    texts = ["{bad", "[1]", '"a"', long, "{}", '{"a": {"b": null}}']
+    rows = "".join(f'v,1767614400,x,"{text.replace(chr(34), chr(34) * 2)}",red\n' for text in texts)
+    home.drop("generic/a.csv", "visitor_id,occurred_at,event_name,properties,shade\n" + rows)
+    home.land()
+    landed = home.events("visitor_id, properties, unreadable")
+    assert [json.loads(properties) for _, properties, _ in landed[:5]] == [{"shade": "red"}] * 5
+    assert [json.loads(unreadable or "{}") for _, _, unreadable in landed] == [
+        *({"properties": text} for text in ("{bad", "[1]", '"a"', long[:200])),
+        *({}, {}),
+    ]
+
+
+def test_a_very_large_and_a_very_deep_property_land(tmp_path):
+    home = Home(tmp_path)
+    large = json.dumps({"text": "x" * 10_000_000})
+    deep = '{"a":' * 100_000 + "1" + "}" * 100_000
+    quoted = [text.replace('"', '""') for text in (large, deep)]
+    home.drop(
+        "generic/a.csv",
+        "visitor_id,occurred_at,event_name,properties\n"
+        + "".join(f'v,1767614400,x,"{text}"\n' for text in quoted)
+        + "v,1767614400,y,\n",
+    )
+    lines = [
+        f'{{"visitor_id":"v","occurred_at":1767614400,"event_name":"x","properties":{text},"b":1}}\n'
+        for text in (large, deep)
+    ]
+    home.drop("generic/b.jsonl", "".join(lines))
+    home.land()
+    sizes = home.events("length(properties), unreadable")
+    assert [size for size, _ in sizes] == [
+        *(len(large), len(deep), None),
+        # without the blank after the colon, and with the member b
+        *(len(large) - 1 + 6, len(deep) + 6),
+    ]
+    assert {unreadable for _, unreadable in sizes} == {None}
+
+
+def test_nul_characters_are_kept_and_kill_nothing(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER.strip() + ",shade\nv\0w,1767614400,x,a\0b\nv,\0,x,\n")
+    row = {"visitor_id": "v\0w", "occurred_at": 1767614400, "event_name": "x"}
+    home.drop("generic/b.jsonl", [row])
+    home.drop("generic/c.jsonl", '{"visitor_id":"v\0w"}\n' + json.dumps(row) + "\n")
+    home.drop_parquet(
+        "generic/d.parquet",
+        "select 'v' || chr(0) || 'w' as visitor_id, now() as occurred_at, 'x' as event_name",
+    )
+    home.land()
+    assert home.events("visitor_id, properties, unreadable") == [
+        ("v\0w", '{"shade":"a\\u0000b"}', None),
+        ("v", None, '{"occurred_at":"\\u0000"}'),
+        ("v\0w", None, None),
+        (None, None, '{"row":"{\\"visitor_id\\":\\"v\\u0000w\\"}"}'),
+        ("v\0w", None, None),
+        ("v\0w", None, None),
+    ]
+
+
+def test_columns_may_come_and_go_between_files(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER + "v,1767614400,x\n")
+    home.drop("generic/b.csv", "value,event_name,visitor_id,occurred_at\n3,x,v,1767614400\n")
+    home.drop("generic/c.csv", HEADER.strip() + ",value,shade\nv,1767614400,x,4,red\n")
+    home.land()
+    assert home.events("visitor_id, occurred_at, value, properties") == [
+        ("v", NOON, None, None),
+        ("v", NOON, Decimal(3), None),
+        ("v", NOON, Decimal(4), '{"shade":"red"}'),
+    ]
+
+
+def test_every_declared_column_is_taken_from_every_format(tmp_path):
+    home = Home(tmp_path)
+    columns = [column.name for column in raw_tables()["generic_events"].file_columns]
+    values = {name: f"a {name}" for name in columns}
+    values |= {"occurred_at": "2026-01-05", "loaded_at": "2026-01-06", "properties": '{"a":1}'}
+    values |= {"value": "3.25", "sequence": "4"}
+    cells = ",".join('"' + values[name].replace('"', '""') + '"' for name in columns)
+    home.drop("generic/a.csv", ",".join(columns) + "\n" + cells + "\n")
+    home.drop("generic/b.jsonl", [values])
+    home.drop_parquet(
+        "generic/c.parquet",
+        "from read_csv('{}', all_varchar = true)".format(
+            home.settings.landing / "generic" / "a.csv"
+        ),
+    )
+    home.land()
+    rows = home.events(", ".join(columns))
+    assert rows[0] == rows[1] == rows[2]
+    typed = {"occurred_at": datetime(2026, 1, 5), "loaded_at": datetime(2026, 1, 6)}
+    typed |= {"value": Decimal("3.25"), "sequence": 4}
+    assert dict(zip(columns, rows[0], strict=True)) == values | typed
+
+
+def test_spend_and_orders_are_read_by_their_own_columns(tmp_path):
+    home = Home(tmp_path)
+    home.drop(
+        "ad_spend/a.csv",
+        "Date,Campaign,Cost,Clicks,Other\n20260105,brand,12.34,7,x\n2026-01-06,brand,,,x\n"
+        "2026-01-07 00:00:00,brand,1,2,x\n05.01.2026,brand,free,2.5,x\n",
+    )
+    home.drop(
+        "ad_spend/b.jsonl", [{"date": 20260105, "campaign": "c", "cost": 1, "currency": "EUR"}]
+    )
+    home.drop_parquet(
+        "ad_spend/c.parquet",
+        "select timestamp '2026-01-05 10:00' as date, 'c' as campaign, 1.5::float as cost, "
+        "7::smallint as impressions",
+    )
+    home.drop(
+        "orders/a.csv", "order_id,value,ordered_at,status\n1,12.5,2026-01-05T10:00:00+01,paid\n"
+    )
+    home.land()
+    assert home.events("date, campaign, cost, clicks, impressions, unreadable", "ad_spend") == [
+        (date(2026, 1, 5), "brand", Decimal("12.34"), 7, None, None),
+        (date(2026, 1, 6), "brand", None, None, None, None),
+        (date(2026, 1, 7), "brand", Decimal(1), 2, None, None),
+        (None, "brand", None, None, None, '{"date":"05.01.2026","clicks":"2.5","cost":"free"}'),
+        (date(2026, 1, 5), "c", Decimal(1), None, None, None),
+        (date(2026, 1, 5), "c", Decimal("1.5"), None, 7, None),
+    ]
+    assert home.events("order_id, value, ordered_at, status", "orders") == [
+        ("1", Decimal("12.5"), datetime(2026, 1, 5, 9), "paid")
+    ]

@@ -1,0 +1,125 @@
+"""An e-commerce log by other authors, through the real nightly and a value version.
+
+Their answers: which events are one session, and for each of 18 micro-conversions how many of its
+users purchased strictly later than their first time.
+"""
+
+import csv
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from pipeline.homes import Home, Workshop
+
+from orchestration.business_files import check_business_files
+from orchestration.settings import PROJECT_ROOT, Settings
+
+# the log is from January to June 2024: all of it in the look-back, every trial with all its time
+VERSION_DATE = date(2025, 7, 1)
+PER_USER = {"trial_unit": "user", "look_back_days": 1095, "horizon_days": 365}
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data: Path) -> Path:
+    return shared_data / "ecom_sessions"
+
+
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "expected_conversion_rate_user.csv").open(encoding="utf-8", newline="") as file:
+        return {row["start_anchor"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def home(
+    workshop: Workshop,
+    folder: Path,
+    answers: dict[str, dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Home:
+    seeds = business_files(tmp_path_factory.mktemp("business") / "seeds", sorted(answers))
+    home = workshop.home("ecom", PER_USER, seeds)
+    check_business_files(Settings(home=home.path, seeds=seeds))
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select user_id as visitor_id, timestamp as occurred_at, event as event_name, "
+            "session_id, row_number() over () as sequence, acquisition_channel, platform "
+            f"from read_csv('{folder / 'ecom.csv.gz'}', parallel = false)) "
+            f"to '{home.landing('generic') / 'ecom.csv.gz'}' (header, compression gzip)"
+        )
+    home.night()
+    home.quarter(VERSION_DATE)
+    return home
+
+
+def business_files(folder: Path, micro_conversions: Iterable[str]) -> Path:
+    """The shipped business files, but with every event of the log as a micro-conversion."""
+    shutil.copytree(PROJECT_ROOT / "seeds", folder, ignore=shutil.ignore_patterns("*.yml"))
+    dictionary = folder / "event_dictionary.csv"
+    header = dictionary.read_text(encoding="utf-8").splitlines()[0]
+    names = [*micro_conversions, "purchase"]
+    dictionary.write_text(
+        "\n".join([header, *(f"any,{name},{name}" for name in names)]) + "\n", encoding="utf-8"
+    )
+    rules = folder / "micro_conversions.csv"
+    header = rules.read_text(encoding="utf-8").splitlines()[0]
+    rest = "1,session,once_per_session,process,intent,hard,0.5,ecommerce,true"
+    rules.write_text(
+        "\n".join([header, *(f"{name},{name},,,,{rest}" for name in names[:-1])]) + "\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+def test_the_thirty_minute_rule_gives_exactly_the_3605_sessions_of_the_log(home: Home) -> None:
+    rows = home.query(
+        "select event_key, session_key, source_session_id "
+        "from intermediate.int_session_events join intermediate.int_events using (event_key)"
+    )
+    ours, theirs = defaultdict(set), defaultdict(set)
+    for row in rows:
+        ours[row["session_key"]].add(row["event_key"])
+        theirs[row["source_session_id"]].add(row["event_key"])
+    assert len(rows) == 31_106
+    assert len(theirs) == 3_605
+    assert {frozenset(events) for events in ours.values()} == {
+        frozenset(events) for events in theirs.values()
+    }
+    assert home.query("select count(*) as number from marts.mart_sessions")[0]["number"] == 3_605
+
+
+def test_no_row_of_the_log_is_refused_and_all_470_purchases_count(home: Home) -> None:
+    (row,) = home.query(
+        "select count(*) filter (outcome = 'accepted') as accepted, count(*) as raw "
+        "from intermediate.int_event_receipts"
+    )
+    assert row == {"accepted": 31_106, "raw": 31_106}
+    (row,) = home.query("select count(*) as number from marts.mart_macro_conversions")
+    assert row["number"] == 470
+
+
+def test_probabilities_per_user_are_the_peers_for_all_18_micro_conversions(
+    home: Home, answers: dict[str, dict[str, str]]
+) -> None:
+    rows = home.query(
+        "select * from valuation.val_version_probabilities "
+        "where intent_class = '(all)' and visitor_type = '(all)'"
+    )
+    ours = {row["micro_conversion"]: row for row in rows}
+    assert len(answers) == 18
+    assert ours.keys() == answers.keys()
+    for name, answer in answers.items():
+        row = ours[name]
+        assert row["trials"] == int(answer["paths_with_start"]), name
+        assert row["mature_trials"] == row["trials"], name
+        assert row["conversions"] == int(answer["converted"]), name
+        theirs = [float(answer[column]) for column in ("conversion_rate", "base_rate", "lift")]
+        assert [
+            row["raw_probability"],
+            row["base_probability"],
+            row["lift"],
+        ] == pytest.approx(theirs, rel=1e-12), name

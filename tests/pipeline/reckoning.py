@@ -1,0 +1,430 @@
+"""The values of one version, reckoned in plain Python from sessions, micros, macros and logins.
+
+Written from the methods that the model YAMLs state, one row at a time and without SQL, so that one
+mistake does not stand in both. One goal; reporting time zone UTC.
+Belongs here: the reckoning. Does not belong here: reading the warehouse, comparing.
+"""
+
+import math
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+Segment = tuple[str, str]
+ALL: Segment = ("(all)", "(all)")
+START = "(session)"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def money(amount: float) -> Decimal:
+    return Decimal(repr(float(amount))).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+
+
+def event_order(row: Mapping[str, Any]) -> tuple[datetime, int, str]:
+    return row["occurred_at"], row["sequence"], row["event_id"]
+
+
+def groups_of(segment: Segment) -> tuple[Segment, Segment, Segment]:
+    """The segment and its parents, from all to itself."""
+    return ALL, (segment[0], "(all)"), segment
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of micro_conversions.csv as far as values need it."""
+
+    name: str
+    tier: str
+    rank: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment at which the state of a session changes."""
+
+    item: str
+    occurred_at: datetime
+    state: frozenset[str]
+    rank: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    unit: int
+    segment: Segment
+    age: int
+    delay: int | None
+    is_success: bool
+
+
+@dataclass
+class Probability:
+    trials: int
+    mature_trials: int
+    conversions: int
+    matured: float
+    base_conversions: int
+    base_matured: float
+    conversions_without: int
+    matured_without: float
+    prior_rate: float = math.nan
+    prior_strength: float = math.nan
+
+    @property
+    def successes(self) -> float:
+        return self.conversions + self.prior_rate * self.prior_strength
+
+    @property
+    def failures(self) -> float:
+        return self.matured - self.conversions + (1 - self.prior_rate) * self.prior_strength
+
+    @property
+    def probability(self) -> float:
+        return self.successes / (self.matured + self.prior_strength)
+
+
+@dataclass
+class Shop:
+    """What is known, and the policy under which the version of `moment` is reckoned."""
+
+    moment: datetime
+    policy: Mapping[str, Any]
+    default_value: float
+    rules: Mapping[str, Rule]
+    sessions: Mapping[int, Mapping[str, Any]]
+    micros: Sequence[Mapping[str, Any]]
+    macros: Sequence[Mapping[str, Any]]
+    logins: Sequence[Mapping[str, Any]]
+    curves: dict[str, list[float]] = field(default_factory=dict)
+
+    def known(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Nothing that happened from the moment on is read."""
+        return [row for row in rows if row["occurred_at"] < self.moment]
+
+    @cached_property
+    def users(self) -> dict[int, int]:
+        """Visitor → user: the last login that was known at the moment."""
+        return {
+            row["visitor_key"]: row["user_key"]
+            for row in sorted(self.known(self.logins), key=event_order)
+        }
+
+    def user_of(self, row: Mapping[str, Any]) -> int:
+        return self.users.get(row["visitor_key"], row["visitor_key"])
+
+    def segment_of(self, session: int) -> Segment:
+        row = self.sessions[session]
+        return row["intent_class"], row["visitor_type"]
+
+    @cached_property
+    def in_look_back(self) -> set[int]:
+        begin = self.moment - self.policy["look_back_days"] * DAY
+        return {
+            key for key, row in self.sessions.items() if begin <= row["started_at"] < self.moment
+        }
+
+    @cached_property
+    def macros_of_user(self) -> dict[int, list[Mapping[str, Any]]]:
+        macros = defaultdict(list)
+        for row in sorted(self.known(self.macros), key=event_order):
+            macros[self.user_of(row)].append(row)
+        return macros
+
+    @cached_property
+    def trials(self) -> dict[str, list[Trial]]:
+        moments = [
+            (START, key, (self.sessions[key]["started_at"], -1, "")) for key in self.in_look_back
+        ]
+        moments += [
+            (row["micro_conversion"], row["session_key"], event_order(row))
+            for row in self.known(self.micros)
+            if row["session_key"] in self.in_look_back
+        ]
+        trials = defaultdict(list)
+        for name, session, moment in moments:
+            trials[name].append(self._trial(session, moment))
+        return trials
+
+    def _trial(self, session: int, moment: tuple[datetime, int, str]) -> Trial:
+        horizon = self.policy["horizon_days"] * 24
+        later = [
+            row["occurred_at"]
+            for row in self.macros_of_user.get(self.user_of(self.sessions[session]), [])
+            if event_order(row) > moment and row["occurred_at"] <= moment[0] + horizon * HOUR
+        ]
+        return Trial(
+            unit=session,
+            segment=self.segment_of(session),
+            age=min((self.moment - moment[0]) // HOUR, horizon),
+            delay=min((later[0] - moment[0]) // HOUR, horizon - 1) if later else None,
+            is_success=bool(later),
+        )
+
+    def maturity(self, name: str, age: int) -> float:
+        """G: the share of the horizon's conversions that has come within `age` full hours."""
+        if age >= self.policy["horizon_days"] * 24:
+            return 1.0
+        if name not in self.curves:
+            self.curves[name] = self._curve(self.trials[name])
+        curve = self.curves[name]
+        return (curve[age] / curve[-1] if curve[-1] else 1.0) if age else 0.0
+
+    def _curve(self, trials: Sequence[Trial]) -> list[float]:
+        """F at each full hour, by the product-limit estimate over the trials still at risk."""
+        # how long each was watched without a conversion: until it came or until today
+        events = Counter(t.delay for t in trials if t.delay is not None and t.delay < t.age)
+        ends = sorted(
+            t.delay + 1 if t.delay is not None and t.delay < t.age else t.age for t in trials
+        )
+        curve, left = [0.0], 1.0
+        for hour in range(self.policy["horizon_days"] * 24):
+            at_risk = len(ends) - bisect_right(ends, hour)
+            left *= 1 - events[hour] / at_risk if at_risk else 1
+            curve.append(1 - left)
+        return curve
+
+    @cached_property
+    def probabilities(self) -> dict[tuple[str, Segment], Probability]:
+        counted = {
+            (name, segment): self._count(name, segment)
+            for name in self.trials
+            if name != START
+            for segment in sorted({g for t in self.trials[name] for g in groups_of(t.segment)})
+        }
+        # from all down to the segments, since each leans on its parent
+        for (name, segment), row in sorted(counted.items(), key=lambda item: _depth(item[0][1])):
+            depth = _depth(segment)
+            if depth == 0:
+                row.prior_rate = self.rules[name].weight
+                row.prior_strength = float(self.policy["prior_strength"])
+                continue
+            parent = counted[name, groups_of(segment)[depth - 1]]
+            known = parent.matured + parent.prior_strength
+            spread = _strength_of_parents(name, depth, counted)
+            row.prior_rate = parent.probability
+            row.prior_strength = known if spread is None else min(spread, known)
+        return counted
+
+    def _count(self, name: str, segment: Segment) -> Probability:
+        own = [t for t in self.trials[name] if segment in groups_of(t.segment)]
+        units = [t for t in self.trials[START] if segment in groups_of(t.segment)]
+        with_micro = {t.unit for t in self.trials[name]}
+        without = [t for t in units if t.unit not in with_micro]
+        conversions, matured = self._sums(name, own)
+        base_conversions, base_matured = self._sums(START, units)
+        conversions_without, matured_without = self._sums(START, without)
+        return Probability(
+            trials=len(own),
+            mature_trials=sum(self.maturity(name, t.age) >= 1 for t in own),
+            conversions=conversions,
+            matured=matured,
+            base_conversions=base_conversions,
+            base_matured=base_matured,
+            conversions_without=conversions_without,
+            matured_without=matured_without,
+        )
+
+    def _sums(self, name: str, trials: Sequence[Trial]) -> tuple[int, float]:
+        conversions = sum(t.is_success for t in trials)
+        # a success can come before its trial has matured
+        return conversions, max(math.fsum(self.maturity(name, t.age) for t in trials), conversions)
+
+    @cached_property
+    def average_macro_values(self) -> dict[Segment, float]:
+        read = [
+            (float(row["value"]), self.segment_of(row["session_key"]))
+            for row in self.known(self.macros)
+            if row["session_key"] in self.in_look_back
+        ]
+        ceiling = _quantile([value for value, _ in read], self.policy["winsor_quantile"])
+        strength = self.policy["macro_value_prior_orders"]
+        averages: dict[Segment, float] = {}
+        segments = {g for row in self.sessions for g in groups_of(self.segment_of(row))}
+        for segment in sorted(segments, key=_depth):
+            depth = _depth(segment)
+            parent = averages[groups_of(segment)[depth - 1]] if depth else self.default_value
+            own = [min(value, ceiling) for value, of in read if segment in groups_of(of)]
+            averages[segment] = (math.fsum(own) + strength * parent) / (len(own) + strength)
+        return averages
+
+    @cached_property
+    def steps(self) -> dict[int, list[Step]]:
+        """Session → its steps: the start, each micro-conversion, the goal."""
+        items: dict[int, list[tuple[int, int, str, datetime, float]]] = defaultdict(list)
+        for row in self.micros:
+            rule = self.rules[row["micro_conversion"]]
+            place = row["event_number"], rule.rank, rule.name
+            items[row["session_key"]].append((*place, row["occurred_at"], rule.weight))
+        for row in sorted(self.macros, key=lambda row: row["event_number"], reverse=True):
+            others = [item for item in items[row["session_key"]] if item[1] != 4]
+            macro = row["event_number"], 4, "(macro)", row["occurred_at"], 1.0
+            items[row["session_key"]] = [*others, macro]
+        steps = {}
+        for session, row in self.sessions.items():
+            steps[session] = [Step("(start)", row["started_at"], frozenset(), 0, 0.0)]
+            for _, rank, item, occurred_at, weight in sorted(items[session]):
+                last = steps[session][-1]
+                steps[session].append(
+                    Step(
+                        item,
+                        occurred_at,
+                        last.state | {item},
+                        max(last.rank, rank),
+                        max(last.weight, weight),
+                    )
+                )
+        return steps
+
+    @cached_property
+    def credits(self) -> dict[int, float]:
+        """Session → the money that macros known at the moment credit to it, by time decay."""
+        reach = self.policy["attribution_look_back_days"] * DAY
+        half_life = self.policy["attribution_half_life_days"] * DAY
+        sessions_of_user = defaultdict(list)
+        for key, row in self.sessions.items():
+            if row["started_at"] < self.moment:
+                sessions_of_user[self.user_of(row)].append(key)
+        credits: dict[int, float] = defaultdict(float)
+        for user, macros in self.macros_of_user.items():
+            for macro in macros:
+                weights = {}
+                for key in sessions_of_user[user]:
+                    age = macro["occurred_at"] - self.sessions[key]["started_at"]
+                    if timedelta() <= age and (age <= reach or key == macro["session_key"]):
+                        weights[key] = 0.5 ** (age / half_life)
+                for key, weight in weights.items():
+                    share = weight / math.fsum(weights.values())
+                    credits[key] += float(macro["value"]) * share
+        return credits
+
+    @cached_property
+    def state_values(self) -> dict[tuple[Segment, object], tuple[Decimal, Decimal]]:
+        """(segment, tier rank or state) → V, W. Ranks are there for every segment met."""
+        full = self.moment - self.policy["attribution_look_back_days"] * DAY
+        read = [key for key in self.in_look_back if self.sessions[key]["started_at"] < full]
+        passed, ended = _Means(), _Means()
+        for session in read:
+            steps, segment = self.steps[session], self.segment_of(session)
+            credit = self.credits.get(session, 0.0)
+            for rank in {step.rank for step in steps}:
+                passed.add(credit, (ALL, rank), (segment, rank))
+            for step in steps:
+                passed.add(credit, (segment, step.state))
+            last = steps[-1]
+            ended.add(credit, (ALL, last.rank), (segment, last.rank), (segment, last.state))
+
+        strength = self.policy["state_prior_sessions"]
+        start = passed.mean((ALL, 0), 0.0, 0)
+        tiers: dict[tuple[Segment, object], tuple[float, float]] = {}
+        for segment in {self.segment_of(session) for session in self.sessions}:
+            for rank in range(5):
+                tiers[segment, rank] = (
+                    passed.mean((segment, rank), passed.mean((ALL, rank), start, 0), strength),
+                    ended.mean((segment, rank), ended.mean((ALL, rank), start, 0), strength),
+                )
+        states = {}
+        for session in read:
+            segment = self.segment_of(session)
+            for step in self.steps[session]:
+                own, tier = (segment, step.state), tiers[segment, step.rank]
+                states[own] = (
+                    passed.mean(own, tier[0], strength),
+                    ended.mean(own, tier[1], strength),
+                )
+        return {key: (money(v), money(w)) for key, (v, w) in {**tiers, **states}.items()}
+
+    def value_of(self, segment: Segment, step: Step) -> tuple[Decimal, Decimal]:
+        """V, W of a state; one that was never seen is worth what its deepest tier is."""
+        values = self.state_values
+        return values.get((segment, step.state)) or values[segment, step.rank]
+
+    @cached_property
+    def increments(self) -> dict[tuple[str, Segment], float]:
+        """Mean of V(after) - V(before) over the trials of a micro-conversion."""
+        found = defaultdict(list)
+        for session in self.in_look_back:
+            segment, steps = self.segment_of(session), self.steps[session]
+            for before, after in pairwise(steps):
+                if after.item != "(macro)" and after.occurred_at < self.moment:
+                    raised = self.value_of(segment, after)[0] - self.value_of(segment, before)[0]
+                    for group in groups_of(segment):
+                        found[after.item, group].append(float(raised))
+        return {key: math.fsum(raised) / len(raised) for key, raised in found.items()}
+
+    def booked(self, session: int) -> tuple[Decimal, Decimal, Decimal]:
+        """Baseline, increments and closing of a session, by what is in force on its day."""
+        segment, steps = self.segment_of(session), self.steps[session]
+        if self.sessions[session]["started_at"] >= self.moment:
+            values = [self.value_of(segment, step) for step in steps]
+        else:
+            # no version yet: the configured weights speak, and an end books nothing
+            weights = [money(step.weight * self.default_value) for step in steps]
+            values = [(value, value) for value in weights]
+        raised = sum(
+            (after[0] - before[0] for before, after in pairwise(values)),
+            Decimal(0),
+        )
+        return values[0][0], raised, values[-1][1] - values[-1][0]
+
+
+class _Means:
+    """Sums and counts by key."""
+
+    def __init__(self) -> None:
+        self._amounts: dict[object, list[float]] = defaultdict(list)
+
+    def add(self, amount: float, *keys: object) -> None:
+        for key in keys:
+            self._amounts[key].append(amount)
+
+    def mean(self, key: object, parent: float, strength: float) -> float:
+        """The mean, which leans on the parent's as if that were `strength` members."""
+        own = self._amounts.get(key, [])
+        if not own and not strength:
+            return parent
+        return (math.fsum(own) + strength * parent) / (len(own) + strength)
+
+
+def _depth(segment: Segment) -> int:
+    """0 for all, 1 for an intent class, 2 for a segment."""
+    return sum(part != "(all)" for part in segment)
+
+
+def _strength_of_parents(
+    name: str, depth: int, counted: Mapping[tuple[str, Segment], Probability]
+) -> float | None:
+    """M = 1 / rho - 1 of one level, None when the groups differ no more than by chance."""
+    families = defaultdict(list)
+    for (of, segment), row in counted.items():
+        if of == name and _depth(segment) == depth and row.matured > 0:
+            families[groups_of(segment)[depth - 1]].append(row)
+    above = below = 0.0
+    for parent_segment, rows in families.items():
+        parent = counted[name, parent_segment]
+        mean = parent.conversions / parent.matured
+        variance = mean * (1 - mean)
+        sizes = [row.matured for row in rows]
+        spread = sum(row.matured * (row.conversions / row.matured - mean) ** 2 for row in rows)
+        free = len(rows) - 1
+        above += spread - variance * free
+        below += variance * (sum(sizes) - sum(n * n for n in sizes) / sum(sizes) - free)
+    if below == 0 or above / below <= 0:
+        return None
+    return 1 / min(above / below, 0.999999) - 1
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Interpolated between neighbours."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)

@@ -1,0 +1,220 @@
+"""One value version against a reckoning without SQL (reckoning.py), to the last digit."""
+
+import math
+from decimal import Decimal
+
+import pytest
+from pipeline.reckoning import ALL, Probability, Rule, Segment, Shop, groups_of, money
+from pipeline.valued_home import VERSION, VERSION_DATE, VERSION_MOMENT, ValuedHome
+from scipy import stats
+
+from orchestration.policy import effective_vars
+
+NEAR = 1e-9
+
+
+@pytest.fixture(scope="module")
+def shop(valued: ValuedHome) -> Shop:
+    home = valued.home
+    sessions = home.query(
+        "select session_key, visitor_key, started_at, session_date, visitor_type, intent_class "
+        "from intermediate.int_sessions "
+        "join intermediate.int_traffic_sources using (source, medium, campaign)"
+    )
+    rules = home.query(
+        "select * from intermediate.int_conversion_rules where conversion_type = 'micro'"
+    )
+    (goal,) = home.query(
+        "select * from intermediate.int_conversion_rules where conversion_type = 'macro'"
+    )
+    return Shop(
+        moment=VERSION_MOMENT,
+        policy=effective_vars(home.settings),
+        default_value=float(goal["default_value"]),
+        rules={
+            row["conversion"]: Rule(row["conversion"], row["tier"], row["tier_rank"], row["weight"])
+            for row in rules
+        },
+        sessions={row["session_key"]: row for row in sessions},
+        micros=home.query("select * from intermediate.int_micro_conversions"),
+        macros=home.query("select * from intermediate.int_macro_conversions"),
+        logins=home.query("select * from intermediate.int_logins"),
+    )
+
+
+def lift_bounds(row: Probability, level: float) -> tuple[float, float]:
+    """Of the log ratio of the rates with and without, half a success added to each."""
+    x1, n1 = row.conversions + 0.5, row.matured + 1
+    x0, n0 = row.conversions_without + 0.5, row.matured_without + 1
+    error = math.sqrt(1 / x1 - 1 / n1 + 1 / x0 - 1 / n0)
+    share = row.matured / (row.matured + row.matured_without)
+    z = stats.norm.isf((1 - level) / 2)
+    ratios = [x1 / n1 / (x0 / n0) * math.exp(sign * z * error) for sign in (-1, 1)]
+    # against all instead of against those without
+    low, high = (ratio / (share * ratio + 1 - share) for ratio in ratios)
+    return low, high
+
+
+def verdict(row: Probability, shop: Shop) -> str:
+    low, high = lift_bounds(row, shop.policy["interval_level"])
+    if row.trials < shop.policy["minimum_trials"]:
+        return "too_few"
+    return "predictive" if low > 1 else "misleading" if high < 1 else "unclear"
+
+
+def by_segment(rows: list[dict]) -> dict[tuple[str, Segment], dict]:
+    return {
+        (row["micro_conversion"], (row["intent_class"], row["visitor_type"])): row for row in rows
+    }
+
+
+def test_the_shop_is_rich_enough_to_prove_something(shop: Shop) -> None:
+    verdicts = {verdict(row, shop) for row in shop.probabilities.values()}
+    assert verdicts >= {"predictive", "unclear", "too_few"}
+    assert {segment for _, segment in shop.probabilities} >= {ALL, ("brand", "returning")}
+    young = [t for trials in shop.trials.values() for t in trials if t.age < 30 * 24]
+    assert any(t.is_success for t in young)
+    assert any(not t.is_success for t in young)
+    later = [row for row in shop.logins if row["occurred_at"] >= VERSION_MOMENT]
+    assert {row["visitor_key"] for row in later} - shop.users.keys()
+    assert any(
+        steps[0].occurred_at < VERSION_MOMENT <= steps[-1].occurred_at
+        for steps in shop.steps.values()
+    )
+
+
+def test_every_probability_is_the_one_reckoned_without_sql(valued: ValuedHome, shop: Shop) -> None:
+    rows = by_segment(valued.home.query("select * from marts.mart_conversion_probabilities"))
+    assert rows.keys() == shop.probabilities.keys()
+    tail = (1 - shop.policy["interval_level"]) / 2
+    for key, own in shop.probabilities.items():
+        row = rows[key]
+        raw = own.conversions / own.matured if own.matured else None
+        base = own.base_conversions / own.base_matured if own.base_matured else None
+        low, high = lift_bounds(own, shop.policy["interval_level"])
+        expected = {
+            "trials": own.trials,
+            "mature_trials": own.mature_trials,
+            "conversions": own.conversions,
+            "raw_probability": raw,
+            "probability": own.probability,
+            "base_probability": base,
+            "probability_without": (
+                own.conversions_without / own.matured_without if own.matured_without else None
+            ),
+            "lift": raw / base if base and raw is not None else None,
+            "lift_lower": low,
+            "lift_upper": high,
+        }
+        for column, value in expected.items():
+            assert row[column] == pytest.approx(value, rel=NEAR, abs=NEAR), (key, column)
+        assert row["verdict"] == verdict(own, shop), key
+        posterior = stats.beta(own.successes, own.failures)
+        assert posterior.cdf(row["probability_lower"]) == pytest.approx(tail, abs=NEAR), key
+        assert posterior.sf(row["probability_upper"]) == pytest.approx(tail, abs=NEAR), key
+
+
+def test_every_value_and_its_guardrail_is_the_one_reckoned_without_sql(
+    valued: ValuedHome, shop: Shop
+) -> None:
+    rows = by_segment(
+        valued.home.query(
+            f"select * from marts.mart_micro_values where value_version = '{VERSION}'"
+        )
+    )
+    assert rows.keys() == shop.probabilities.keys()
+    for (name, segment), own in shop.probabilities.items():
+        rule, average = shop.rules[name], shop.average_macro_values[segment]
+        cap = shop.policy[f"cap_{rule.tier}"] * average
+        worth = own.probability * average
+        here, anywhere = verdict(own, shop), verdict(shop.probabilities[name, ALL], shop)
+        if here == "misleading" or (
+            here in ("unclear", "too_few") and anywhere in ("unclear", "misleading")
+        ):
+            value, guardrail = 0.0, "not_predictive"
+        elif worth > cap:
+            value, guardrail = cap, "tier_cap"
+        else:
+            value, guardrail = worth, "minimum_trials" if here == "too_few" else "none"
+        row = rows[name, segment]
+        assert row["probability"] == pytest.approx(own.probability, rel=NEAR)
+        assert row["tier_weight"] == rule.weight
+        told = {
+            "average_macro_value": average,
+            "weighted_value": rule.weight * average,
+            "probability_value": worth,
+            "incremental_value": shop.increments.get((name, segment), 0.0),
+            "value": value,
+        }
+        for column, amount in told.items():
+            assert row[column] == money(amount), (name, segment, column)
+        assert row["guardrail"] == guardrail, (name, segment)
+        assert row["valid_from"] == VERSION_DATE
+
+
+def test_every_state_is_worth_what_is_reckoned_without_sql(valued: ValuedHome, shop: Shop) -> None:
+    keys = {
+        row["conversion"]: row["state_item_key"]
+        for row in valued.home.query("select * from intermediate.int_conversion_rules")
+    }
+    keys["(macro)"] = keys.pop("purchase")
+    rows = {
+        ((row["intent_class"], row["visitor_type"]), row["level"], row["state_key"]): (
+            row["passed_value"],
+            row["ended_value"],
+        )
+        for row in valued.home.query("select * from valuation.val_version_states")
+    }
+    expected = {}
+    for (segment, state), values in shop.state_values.items():
+        if isinstance(state, int):
+            expected[segment, "tier", state] = values
+        else:
+            expected[segment, "state", sum(keys[item] for item in state)] = values
+    assert len(expected) == len(shop.state_values)
+    assert {key: rows[key] for key in expected} == expected
+    # what is left are tiers of segments without a single session
+    assert {level for _, level, _ in rows.keys() - expected.keys()} <= {"tier"}
+
+
+def test_every_session_books_what_is_reckoned_without_sql(valued: ValuedHome, shop: Shop) -> None:
+    rows = valued.home.query("select * from valuation.val_session_values")
+    booked = {
+        row["session_key"]: (
+            row["baseline_value"],
+            row["incremental_value"],
+            row["closing_value"],
+        )
+        for row in rows
+    }
+    assert booked == {session: shop.booked(session) for session in shop.sessions}
+    # the parts sum to what the last state is worth, to the last digit
+    for session, steps in shop.steps.items():
+        if shop.sessions[session]["started_at"] >= VERSION_MOMENT:
+            ended = shop.value_of(shop.segment_of(session), steps[-1])[1]
+            assert sum(booked[session]) == ended
+
+
+def test_a_days_expected_revenue_is_the_sum_over_its_sessions(
+    valued: ValuedHome, shop: Shop
+) -> None:
+    expected: dict[tuple, list[Decimal]] = {}
+    for session, row in shop.sessions.items():
+        key = row["session_date"], *groups_of(shop.segment_of(session))[2]
+        parts = expected.setdefault(key, [Decimal(0)] * 4)
+        booked = shop.booked(session)
+        expected[key] = [a + b for a, b in zip(parts, (*booked, sum(booked)), strict=True)]
+    rows = valued.home.query(
+        "select date, intent_class, visitor_type, sum(baseline_value) as baseline, "
+        "sum(incremental_value) as increments, sum(closing_value) as closing, "
+        "sum(expected_revenue) as expected from marts.mart_daily_values group by all"
+    )
+    assert {
+        (row["date"], row["intent_class"], row["visitor_type"]): [
+            row["baseline"],
+            row["increments"],
+            row["closing"],
+            row["expected"],
+        ]
+        for row in rows
+    } == expected

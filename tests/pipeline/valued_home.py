@@ -1,0 +1,42 @@
+"""The valued home: a small shop, a value version, and the weeks in which the version is in force.
+
+Belongs here: building it, and what the tests of values and versions know of it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from pipeline.histories import Row, shop_history
+from pipeline.homes import Home, Tables, Workshop
+
+VERSION_DATE = date(2025, 4, 1)
+VERSION_MOMENT = datetime.combine(VERSION_DATE, time())
+VERSION = "2025-Q2"
+
+
+@dataclass(frozen=True)
+class ValuedHome:
+    """home: with the version and the weeks behind it. before: the marts without any version.
+    written: the valuation as it wrote the version. earlier, later: rows before its date and from
+    it on; the version was written before the later ones came."""
+
+    home: Home
+    before: Tables
+    written: Tables
+    earlier: list[Row]
+    later: list[Row]
+
+
+def build_valued_home(workshop: Workshop) -> ValuedHome:
+    rows = shop_history(VERSION_MOMENT)
+    earlier = [row for row in rows if row["occurred_at"] < str(VERSION_MOMENT)]
+    later = [row for row in rows if row["occurred_at"] >= str(VERSION_MOMENT)]
+    home = workshop.home("valued")
+    home.drop("generic", "earlier", earlier)
+    home.night()
+    before = home.tables(["marts"])
+    home.quarter(VERSION_DATE)
+    written = home.tables(["valuation"])
+    home.drop("generic", "later", later)
+    home.night()
+    return ValuedHome(home, before, written, earlier, later)
