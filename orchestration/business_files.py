@@ -47,6 +47,7 @@ def check_business_files(settings: Settings) -> list[str]:
         rows, file_faults = read_business_file(settings.seeds / file.name, file)
         tables[file.name] = rows
         faults += file_faults
+    faults += _descriptions_beside(settings.seeds)
     values = effective_vars(settings)
     if not faults:
         faults += _rates_of_the_reporting_currency(tables, values["reporting_currency"])
@@ -55,6 +56,17 @@ def check_business_files(settings: Settings) -> list[str]:
         lines = "\n".join(str(fault) for fault in faults)
         raise IntentMapError(lines if len(faults) == 1 else heading + lines)
     return _warnings(tables, values["starter_pack"])
+
+
+def _descriptions_beside(seeds: Path) -> Iterator[Fault]:
+    """dbt refuses two descriptions of one file, and the shipped ones are always read."""
+    if seeds != SHIPPED_SEEDS:
+        for path in sorted([*seeds.glob("*.yml"), *seeds.glob("*.yaml")]):
+            yield Fault(
+                path.name,
+                "descriptions stay with the project, so that an upgrade brings new ones; "
+                f"delete this file from '{seeds}' and keep the CSV files",
+            )
 
 
 def read_business_file(path: Path, file: BusinessFile) -> tuple[dict[int, Row], list[Fault]]:

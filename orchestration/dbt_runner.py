@@ -261,7 +261,7 @@ def run_dbt(
         ) from error
     # dbt is slow to import: only who runs it pays
     from dbt.cli.main import dbtRunner
-    from dbt_common.events.functions import msg_to_dict
+    from dbt_common.events.functions import msg_to_dict, reset_metadata_vars
 
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     done = object()
@@ -278,6 +278,8 @@ def run_dbt(
             events.put(done)
 
     folder = Path.cwd()
+    # dbt reads the variables for its manifest once per process
+    reset_metadata_vars()
     with _environment_set({**environment(settings), **(extra_environment or {})}):
         thread = threading.Thread(target=work, name="dbt", daemon=True)
         thread.start()

@@ -83,15 +83,15 @@ def yesterday() -> date:
 
 def run_demo(settings: Settings, shop: Shop, report: Report = print) -> None:
     """Simulate, land, build, value, publish, and print; raises IntentMapError at a real home."""
-    began = time.monotonic()
-    from orchestration.report import print_report, published_places
-    from orchestration.runs import run_quarterly
-
     # Dagster's storage finds the home by the environment
     os.environ["INTENT_MAP_HOME"] = str(settings.home)
+    began = time.monotonic()
     clock = Clock(report)
     report(SIMULATED)
     report("")
+    with clock.part("Starting Dagster and dbt"):
+        from orchestration.report import print_report, published_places
+        from orchestration.runs import run_quarterly
     with clock.part(f"Simulating {shop.days} days up to {shop.end_date}"):
         simulate_shop(settings, shop, shortened(report))
     # a quarterly run lands and refreshes as a night does, so no nightly run is needed besides

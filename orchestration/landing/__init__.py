@@ -2,14 +2,17 @@
 
 Belongs here: everything between the folder and schema raw; `land` is the one way in.
 Does not belong here: what an event means (dbt models), the writer's lock (the caller holds it).
-The package in the order of the road: files.py → reading.py (mending.py) → columns.py → run.py,
-with ledger.py for what landed before, declaration.py for the tables, attached.py for no files.
+
+run.py decides and tells. On its road: files.py (what lies there), reading.py and mending.py (rows),
+columns.py and values.py (what they mean), warehouse.py and ledger.py (writing), declaration.py
+(the tables), attached.py (a table in place of files), result.py (what came of it).
 """
 
 from orchestration.landing.attached import attach_sql, attached_sources, attachments
 from orchestration.landing.declaration import RAW_TABLE, SOURCES, create_raw_tables
 from orchestration.landing.files import listing
-from orchestration.landing.run import LandingResult, SourceLanding, land
+from orchestration.landing.result import LandingResult, SourceLanding
+from orchestration.landing.run import land
 
 __all__ = [
     "RAW_TABLE",

@@ -18,15 +18,9 @@ import yaml
 
 from orchestration.errors import IntentMapError
 from orchestration.landing import ledger
-from orchestration.landing.columns import (
-    Refused,
-    Relation,
-    SourceColumn,
-    landing_select,
-    moment_of,
-    shown_names,
-)
+from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
 from orchestration.landing.declaration import RAW_TABLE, SOURCES, literal, quoted
+from orchestration.landing.values import SourceColumn, moment_of
 from orchestration.settings import PROJECT_ROOT, Settings
 
 VAR = "attached_sources"
@@ -139,7 +133,7 @@ def note_arrivals(con: duckdb.DuckDBPyConnection, entry: AttachedSource, now: da
             reason=None,
             landed_at=now,
         )
-        ledger.write(con, [load])
+        ledger.write(con, load)
     return Arrivals(rows, without)
 
 

@@ -1,11 +1,11 @@
 """From the columns a file has to the columns raw declares: matching by name, reading by type.
 
-Belongs here: which found column is which declared one, and the SQL that reads one value of any
-type as text, time, date, number, JSON or nested record; what cannot be read is kept by name.
-Does not belong here: opening files (reading.py), business rules (staging and later models).
+Belongs here: which found column is which declared one, the query that makes raw rows of them, and
+how what could not be read is kept.
+Does not belong here: opening files (reading.py), reading one value (values.py), business rules
+(staging and later models).
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,35 +18,25 @@ from orchestration.landing.declaration import (
     quoted,
     raw_tables,
 )
+from orchestration.landing.values import (
+    NUMBERS,
+    SCALARS,
+    SourceColumn,
+    Type,
+    cleaned_value,
+    fields_of,
+    json_object_of,
+    nested_value,
+)
 
 # what a byte sequence that is not UTF-8 was replaced by
 NOT_UTF8 = "\ufffd"
 # how much of a text that could not be read is kept
 KEPT = 200
 
-Type = duckdb.sqltypes.DuckDBPyType
-
-_INTEGERS = {
-    *("tinyint", "smallint", "integer", "bigint", "hugeint"),
-    *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
-}
-_FLOATS = {"float", "double"}
-_NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
-_PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
-_NESTED = {"struct", "list", "array", "map", "union", "variant"}
-
 
 class Refused(Exception):  # noqa: N818 - a verdict on a file, not a fault of the program
     """A file that cannot become rows; the message is the reason, in words."""
-
-
-@dataclass(frozen=True)
-class SourceColumn:
-    """One column of a file or an attached table: its name, the SQL that reads it, its type."""
-
-    name: str
-    sql: str
-    type: Type
 
 
 @dataclass(frozen=True)
@@ -129,7 +119,7 @@ def landing_select(
     }
     others = None
     if any(column.name == "properties" for column in table.columns):
-        others = relation.others or _json_object(matched.others)
+        others = relation.others or json_object_of(matched.others)
 
     # three steps, so that no expression is written twice: clean, read, judge
     cleaned = [f"{sql} as {quoted('t_' + name)}" for name, sql in technical.items()]
@@ -181,7 +171,7 @@ class _Reader:
 def _reader(name: str, data_type: str, column: SourceColumn, not_utf8: bool) -> _Reader:
     kind, given, result = column.type.id, quoted("c_" + name), quoted("r_" + name)
     declared = duckdb.sqltype(data_type)
-    cleaned = _cleaned(column, as_text=declared.id == "varchar")
+    cleaned = cleaned_value(column, as_text=declared.id == "varchar")
     failures = [(name, f"{given} is not null and {result} is null", given)]
     if name == "properties":
         read = f"case when try(json_type({given})) = 'OBJECT' then {given} end"
@@ -190,10 +180,10 @@ def _reader(name: str, data_type: str, column: SourceColumn, not_utf8: bool) -> 
     elif declared.id == "varchar":
         read, failures = given, []
     elif declared.id in ("struct", "list"):
-        read = _nested(given, column.type, declared)
+        read = nested_value(given, column.type, declared)
         failures += _failures_in_record(name, column.type, declared)
     else:
-        read = _SCALARS[declared.id](given, kind, data_type)
+        read = SCALARS[declared.id](given, kind, data_type)
     return _Reader(cleaned, read, tuple(failures))
 
 
@@ -203,13 +193,13 @@ def _failures_in_record(name: str, found: Type, declared: Type) -> list[tuple[st
     if declared.id != "struct":
         return []
     failures = []
-    fields = {field.lower(): (field, kind) for field, kind in _children(found)}
+    fields = {field.lower(): (field, kind) for field, kind in fields_of(found)}
     for leaf, kind in declared.children:
-        if kind.id not in _NUMBERS:
+        if kind.id not in NUMBERS:
             continue
         if found.id == "varchar":
             own = f"json_extract_string({given}, {literal('/' + leaf)})"
-        elif leaf in fields and fields[leaf][1].id not in _NUMBERS:
+        elif leaf in fields and fields[leaf][1].id not in NUMBERS:
             own = f"cast(struct_extract({given}, {literal(fields[leaf][0])}) as varchar)"
         else:
             continue
@@ -217,202 +207,6 @@ def _failures_in_record(name: str, found: Type, declared: Type) -> list[tuple[st
         missed = f"struct_extract({result}, {literal(leaf)}) is null"
         failures.append((f"{name}.{leaf}", f"{own} is not null and {missed}", own))
     return failures
-
-
-def _cleaned(column: SourceColumn, as_text: bool) -> str:
-    """A value with empty text and NaN as null; as text where a text is declared."""
-    sql, kind = column.sql, column.type.id
-    if kind in ("varchar", "enum"):
-        empty = "'null'" if str(column.type) == "JSON" else "''"
-        return f"nullif(cast({sql} as varchar), {empty})"
-    if kind in _FLOATS and not as_text:
-        return f"case when not isnan({sql}) then {sql} end"
-    if kind in _FLOATS:
-        # an id of a file with gaps is often stored as a float: 42.0 is the id 42
-        return (
-            f"case when isnan({sql}) then null when {sql} = trunc({sql}) "
-            f"and abs({sql}) < 9007199254740992 then cast(cast({sql} as bigint) as varchar) "
-            f"else cast({sql} as varchar) end"
-        )
-    if not as_text:
-        return sql
-    if kind == "blob":
-        return f"nullif(coalesce(try(decode({sql})), cast({sql} as varchar)), '')"
-    if kind in _NESTED:
-        return f"cast(to_json({sql}) as varchar)"
-    return f"cast({sql} as varchar)"
-
-
-def _timestamp(given: str, kind: str, _: str) -> str:
-    if kind in _PLAIN_TIMES or kind == "date":
-        moment = f"cast({given} as timestamp)"
-    elif kind == "timestamp with time zone":
-        moment = f"make_timestamp(epoch_us({given}))"
-    elif kind in _INTEGERS:
-        moment = _moment_of_integer(f"try_cast({given} as bigint)")
-    elif kind in _FLOATS or kind == "decimal":
-        moment = _moment_of_number(given)
-    elif kind == "varchar":
-        iso = "make_timestamp(epoch_us(try_cast({} as timestamptz)))".format
-        # second try for lower-case t and z, and a comma before the fraction
-        lenient = iso(f"replace(upper({given}), ',', '.')")
-        moment = f"coalesce({iso(given)}, {_moment_of_number(given)}, {lenient})"
-    else:
-        return "cast(null as timestamp)"
-    # beyond these years the arithmetic of later models would overflow
-    return (
-        f"case when {moment} between timestamp '0001-01-01' and "
-        f"timestamp '9999-12-31 23:59:59.999999' then {moment} end"
-    )
-
-
-def _moment_of_integer(whole: str) -> str:
-    """Seconds, milliseconds, microseconds or nanoseconds by magnitude: as seconds 1e11 is the year
-    5138, as milliseconds 1973, and so on by thousands."""
-    return (
-        f"case when {whole} between -99999999999 and 99999999999 "
-        f"then make_timestamp({whole} * 1000000) "
-        f"when {whole} between -99999999999999 and 99999999999999 "
-        f"then make_timestamp({whole} * 1000) "
-        f"when {whole} between -99999999999999999 and 99999999999999999 "
-        f"then make_timestamp({whole}) else make_timestamp({whole} // 1000) end"
-    )
-
-
-def _moment_of_number(given: str) -> str:
-    number = f"try_cast({given} as double)"
-    whole = f"try_cast({given} as bigint)"
-    return (
-        f"case when abs({number}) < 1e11 "
-        f"then make_timestamp(cast(round({number} * 1000000) as bigint)) "
-        f"when abs({number}) < 1e14 then make_timestamp(cast(round({number} * 1000) as bigint)) "
-        f"when abs({number}) < 1e17 then make_timestamp({whole}) "
-        f"else make_timestamp({whole} // 1000) end"
-    )
-
-
-def _date(given: str, kind: str, _: str) -> str:
-    if kind in _PLAIN_TIMES or kind in ("date", "timestamp with time zone"):
-        day = f"cast({given} as date)"
-    elif kind == "varchar" or kind in _NUMBERS:
-        digits = f"cast(try_cast({given} as integer) as varchar)"
-        compact = f"cast(try_strptime({digits}, '%Y%m%d') as date)"
-        day = f"coalesce(try_cast(cast({given} as varchar) as date), {compact})"
-    else:
-        return "cast(null as date)"
-    return f"case when {day} between date '0001-01-01' and date '9999-12-31' then {day} end"
-
-
-def _decimal(given: str, kind: str, data_type: str) -> str:
-    if kind == "varchar" or kind in _NUMBERS:
-        return f"try_cast({given} as {data_type})"
-    return f"cast(null as {data_type})"
-
-
-def _bigint(given: str, kind: str, _: str) -> str:
-    if kind in _INTEGERS:
-        return f"try_cast({given} as bigint)"
-    if kind == "varchar" or kind in _NUMBERS:
-        # a cast would round 3.7 to 4
-        exact = f"try_cast({given} as decimal(38, 9))"
-        return f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
-    return "cast(null as bigint)"
-
-
-_SCALARS = {"timestamp": _timestamp, "date": _date, "decimal": _decimal, "bigint": _bigint}
-
-
-def moment_of(column: SourceColumn) -> str:
-    """SQL of a column of any type read as a time, over the column itself."""
-    return _timestamp(_cleaned(column, as_text=False), column.type.id, "")
-
-
-_JSON_KIND = {"struct": "'OBJECT'", "list": "'ARRAY'"}
-
-
-def _nested(sql: str, found: Type, declared: Type) -> str:
-    """Read a record, or a list of records, whatever part of the declared shape it has.
-
-    A missing field becomes null, a field of another type is cast, an unknown field is dropped.
-    """
-    if found.id == "varchar":
-        shape, kind = literal(json.dumps(_json_shape(declared))), _JSON_KIND.get(declared.id)
-        return f"case when try(json_type({sql})) = {kind} then json_transform({sql}, {shape}) end"
-    if _casts(found, declared):
-        return f"try_cast({sql} as {declared})"
-    if declared.id == "list":
-        item, found_item = declared.children[0][1], _item(found)
-        if found_item is not None:
-            return f"list_transform({sql}, lambda x: {_nested('x', found_item, item)})"
-        wrapped = _only_child(found)
-        if wrapped is not None:
-            return _nested(f"struct_extract({sql}, {literal(wrapped[0])})", wrapped[1], declared)
-        return f"cast(null as {declared})"
-    if declared.id == "struct" and found.id == "struct":
-        wrapped = _only_child(found)
-        if wrapped is not None and wrapped[0].lower() in ("element", "item", "array"):
-            return _nested(f"struct_extract({sql}, {literal(wrapped[0])})", wrapped[1], declared)
-        fields = {name.lower(): (name, kind) for name, kind in found.children}
-        parts = []
-        for name, kind in declared.children:
-            if name.lower() in fields:
-                own, own_type = fields[name.lower()]
-                value = _nested(f"struct_extract({sql}, {literal(own)})", own_type, kind)
-            else:
-                value = f"cast(null as {kind})"
-            parts.append(f"{quoted(name)} := {value}")
-        return f"case when {sql} is not null then struct_pack({', '.join(parts)}) end"
-    return f"cast(null as {declared})"
-
-
-def _casts(found: Type, declared: Type) -> bool:
-    """Whether DuckDB's cast by field name does it: records need one field in common, and lists
-    must not be wrapped as some Parquet writers do (list → element)."""
-    if declared.id == "list":
-        found_item = _item(found)
-        return found_item is not None and _casts(found_item, declared.children[0][1])
-    if declared.id == "struct":
-        if found.id != "struct":
-            return found.id == "null"
-        fields = {name.lower(): kind for name, kind in found.children}
-        shared = [(fields[n.lower()], kind) for n, kind in declared.children if n.lower() in fields]
-        return bool(shared) and all(_casts(own, kind) for own, kind in shared)
-    return True
-
-
-def _item(found: Type) -> Type | None:
-    return found.children[0][1] if found.id in ("list", "array") else None
-
-
-def _only_child(found: Type) -> tuple[str, Type] | None:
-    if found.id == "struct" and len(found.children) == 1:
-        return found.children[0]
-    return None
-
-
-def _json_shape(declared: Type) -> object:
-    if declared.id == "struct":
-        return {name: _json_shape(kind) for name, kind in declared.children}
-    if declared.id == "list":
-        return [_json_shape(declared.children[0][1])]
-    return str(declared)
-
-
-def _json_object(others: Sequence[SourceColumn]) -> str | None:
-    """JSON object of columns under their own names; empty texts and NaN are null."""
-    if not others:
-        return None
-    members = []
-    for column in others:
-        kind = column.type.id
-        if str(column.type) == "JSON" or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
-            value = column.sql
-        elif kind in _FLOATS:
-            value = f"case when isfinite({column.sql}) then {column.sql} end"
-        else:
-            value = _cleaned(column, as_text=True)
-        members.append(f"{literal(column.name.strip())}, {value}")
-    return f"json_object({', '.join(members)})"
 
 
 def _unreadable(readers: dict[str, _Reader], has_broken: bool) -> str:
@@ -430,7 +224,3 @@ def _unreadable(readers: dict[str, _Reader], has_broken: bool) -> str:
         f"case when {' or '.join(f'({failed})' for _, failed, _ in failures)} then "
         f"cast(json_merge_patch('{{}}', json_object({', '.join(members)})) as varchar) end"
     )
-
-
-def _children(found: Type) -> list[tuple[str, Type]]:
-    return list(found.children) if found.id == "struct" else []

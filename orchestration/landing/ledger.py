@@ -4,7 +4,7 @@ Belongs here: reading what is known, writing one row per load, the next load_id.
 Does not belong here: deciding (run.py) and moving files (files.py).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 
 import duckdb
@@ -64,16 +64,10 @@ def next_load_id(con: duckdb.DuckDBPyConnection) -> int:
     return con.execute("select coalesce(max(load_id), 0) + 1 from raw.loads").fetchone()[0]
 
 
-def write(con: duckdb.DuckDBPyConnection, loads: list[Load]) -> None:
-    """Add rows; the caller holds the transaction."""
-    con.executemany(
+def write(con: duckdb.DuckDBPyConnection, load: Load) -> None:
+    """Add one row; the caller holds the transaction."""
+    con.execute(
         "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
         "status, reason, landed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            [
-                *(load.load_id, load.source, load.file_name, load.content_hash, load.size_bytes),
-                *(load.row_count, load.status, load.reason, load.landed_at),
-            ]
-            for load in loads
-        ],
+        list(astuple(load)),
     )

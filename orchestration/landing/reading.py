@@ -14,7 +14,6 @@ from orchestration.landing.columns import (
     NOT_UTF8,
     Refused,
     Relation,
-    SourceColumn,
     match_columns,
     shown_names,
 )
@@ -27,6 +26,7 @@ from orchestration.landing.declaration import (
 )
 from orchestration.landing.files import FORMATS, LandingFile
 from orchestration.landing.mending import Header, Mended, read_header
+from orchestration.landing.values import SourceColumn
 
 STAGE = "temp.landing_stage"
 FILE_NAME = "filename = '__file'"

@@ -413,6 +413,11 @@ def test_missing_file_of_an_own_folder_is_to_be_copied_from_the_shipped_one(seed
     assert answer.startswith(f"funnels.csv: the file is missing in '{seeds}'; copy it there from")
 
 
+def test_description_copied_along_with_the_files_is_to_be_deleted(seeds):
+    (seeds / "funnels.yml").write_text("seeds: []")
+    assert "funnels.yml: descriptions stay with the project" in said_about(seeds)
+
+
 def test_file_that_is_a_folder_is_said_to_be_unreadable(seeds):
     (seeds / "funnels.csv").unlink()
     (seeds / "funnels.csv").mkdir()

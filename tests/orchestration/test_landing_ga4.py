@@ -81,6 +81,18 @@ def test_lists_wrapped_by_the_parquet_writer_are_unwrapped(tmp_path):
     ]
 
 
+def test_a_record_that_shares_no_field_with_the_declared_one_costs_only_itself(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet(
+        "ga4/a.parquet",
+        "select 'x' as event_name, 1767614400000000 as event_timestamp, "
+        "[{'key': 'a', 'value': {'other': 1}}] as event_params, "
+        "{'manual_campaign': {'other': 1}} as session_traffic_source_last_click",
+    )
+    home.land()
+    assert ga4(home, "event_params[1].key, event_params[1].value.int_value") == [("a", None)]
+
+
 def test_a_field_of_a_wrong_kind_costs_that_field_and_is_named(tmp_path):
     home = Home(tmp_path)
     event = {"event_name": "x", "event_timestamp": 1767614400000000}

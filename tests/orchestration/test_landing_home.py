@@ -16,6 +16,7 @@ from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, land, listing
 from orchestration.landing import files as landing_files
 from orchestration.landing import run as landing_run
+from orchestration.landing import warehouse as landing_warehouse
 from orchestration.settings import PROJECT_ROOT, Settings
 
 HEADER = "visitor_id,occurred_at,event_name\n"
@@ -391,11 +392,11 @@ def test_a_run_that_dies_leaves_no_rows_without_their_ledger_entry(tmp_path, mon
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + ROW)
 
-    def die(con, loads):
+    def die(con, load):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing_run.ledger, "write", die)
+        patch.setattr(landing_warehouse.ledger, "write", die)
         with pytest.raises(KeyboardInterrupt):
             home.land()
     assert home.events("visitor_id") == []
@@ -480,7 +481,7 @@ def test_a_warehouse_open_elsewhere_is_named_with_the_process(tmp_path, monkeypa
         )
 
     home = Home(tmp_path)
-    monkeypatch.setattr(landing_run.duckdb, "connect", held)
+    monkeypatch.setattr(landing_warehouse.duckdb, "connect", held)
     with pytest.raises(IntentMapError, match=r"it is open in /usr/bin/python3 \(PID 42\)"):
         home.land()
 
@@ -489,6 +490,25 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "home").write_text("a file, not a folder")
     with pytest.raises(IntentMapError, match="cannot be made"):
         Home(tmp_path / "home").land()
+
+
+def test_a_landing_folder_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(IntentMapError, match=r"landing cannot be read \(Permission denied\)"):
+        Home(tmp_path).land()
+
+
+def test_a_failing_warehouse_is_a_sentence_too(tmp_path, monkeypatch):
+    def fail(*_):
+        raise duckdb.IOException("IO Error: disk is gone.\nLINE 1: ...")
+
+    home = Home(tmp_path)
+    monkeypatch.setattr(landing_run.ledger, "read_known", fail)
+    with pytest.raises(IntentMapError, match=r"failed: IO Error: disk is gone\. What landed"):
+        home.land()
 
 
 def test_an_older_table_gets_the_columns_that_were_declared_since(tmp_path):

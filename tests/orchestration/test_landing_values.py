@@ -114,6 +114,7 @@ def test_times_typed_in_parquet_become_utc(tmp_path):
         "o": "timestamp 'infinity'",
         "p": "timestamp '0044-03-15 (BC) 00:00:00'",
         "q": "null::integer",
+        "r": "date '5000000-01-01'",
     }.items():
         home.drop_parquet(
             f"generic/{name}.parquet",
@@ -122,9 +123,9 @@ def test_times_typed_in_parquet_become_utc(tmp_path):
     home.land()
     landed = {name: rest for name, *rest in home.events("visitor_id, occurred_at, unreadable")}
     assert {name: moment for name, (moment, _) in landed.items()} == (
-        dict.fromkeys("abcdefghijkl", NOON) | {"m": datetime(2026, 1, 5)} | dict.fromkeys("nopq")
+        dict.fromkeys("abcdefghijkl", NOON) | {"m": datetime(2026, 1, 5)} | dict.fromkeys("nopqr")
     )
-    assert {name for name, (_, unreadable) in landed.items() if unreadable} == set("nop")
+    assert {name for name, (_, unreadable) in landed.items() if unreadable} == set("nopr")
 
 
 def test_money_comes_from_numbers_and_numeric_text_and_never_by_guess(tmp_path):

@@ -394,16 +394,16 @@ def _ordinary_visitors(arrivals: Arrivals, rng: random.Random) -> None:
 
 
 def shop_history(version_moment: datetime, seed: int = 7, visitors: int = 420) -> list[Row]:
-    """Generic rows of a small shop from 140 days before a moment until 30 days after it.
+    """Generic rows of a small shop from 165 days before a moment until 30 days after it.
 
     Carts lead to orders, some of them weeks later; around the moment lie the cases that a value
     version could get wrong: visits and logins that go on past it, trials at the edges.
     """
     rng = random.Random(seed)
     rows: list[Row] = []
-    begin = version_moment - timedelta(days=140)
+    begin = version_moment - timedelta(days=165)
     for number in range(visitors):
-        visitor, moment = f"s{number}", begin + timedelta(seconds=rng.randrange(150 * 86400))
+        visitor, moment = f"s{number}", begin + timedelta(seconds=rng.randrange(175 * 86400))
         # two visitors in seven share a login with another one
         user = f"user {number // 2}" if number % 7 < 2 else None
         while moment < version_moment + timedelta(days=30):
@@ -459,9 +459,11 @@ def _edges_of_a_version(rows: list[Row], version_moment: datetime) -> None:
     for number in range(8):
         # begun before the moment: what follows it is not yet known to the version
         visitor = f"midnight {number}"
-        add(visitor, 10 * minute, "view_item", source="google", medium="organic")
+        # ... and for half of them where they came from
+        source = {"source": "google", "medium": "organic"}
+        add(visitor, 10 * minute, "view_item", **(source if number % 2 else {}))
         add(visitor, second, "add_to_wishlist")
-        add(visitor, -1 * number * minute, "add_to_cart")
+        add(visitor, -1 * number * minute, "add_to_cart", **source)
         add(visitor, -8 * minute, "purchase", value="500")
     for number in range(6):
         # bought as a visitor without a name, who turns out later to be somebody with carts
@@ -473,8 +475,11 @@ def _edges_of_a_version(rows: list[Row], version_moment: datetime) -> None:
     for visitor, delay in (("in time", 30 * day), ("too late", 30 * day + second)):
         add(visitor, 60 * day, "add_to_cart")
         add(visitor, 60 * day - delay, "purchase", value="33")
-    for visitor, before in (("first second", 90 * day), ("one too early", 90 * day + second)):
-        add(visitor, before, "add_to_cart")
+    # the first and the last second of what trials and state values are read from
+    for days in (90, 120):
+        for visitor, before in ((f"in {days}", days * day), (f"out {days}", days * day + second)):
+            add(visitor, before, "add_to_cart", source="newsletter", medium="email")
+            add(visitor, before - minute, "purchase", value="61.07")
     for visitor, before in (("all its time", 30 * day + second), ("a second young", 30 * day)):
         add(visitor, before, "search", source="newsletter", medium="email")
         add(visitor, before, "purchase", value="77.77", sequence=1)

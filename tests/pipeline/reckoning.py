@@ -1,7 +1,7 @@
 """The values of one version, reckoned in plain Python from sessions, micros, macros and logins.
 
-Written from the methods that the model YAMLs state, one row at a time and without SQL, so that one
-mistake does not stand in both. One goal; reporting time zone UTC.
+Written from docs/methods.md, one row at a time and without SQL, so that one mistake does not stand
+in both. One goal; reporting time zone UTC.
 Belongs here: the reckoning. Does not belong here: reading the warehouse, comparing.
 """
 
@@ -124,12 +124,25 @@ class Shop:
         row = self.sessions[session]
         return row["intent_class"], row["visitor_type"]
 
+    def segment_then(self, session: int) -> Segment:
+        """The segment as it was known at the moment: what gave the source may have come later."""
+        row = self.sessions[session]
+        unknown = row["sourced_at"] is not None and row["sourced_at"] >= self.moment
+        return "direct" if unknown else row["intent_class"], row["visitor_type"]
+
+    def started_within(self, begin: datetime, end: datetime) -> set[int]:
+        return {key for key, row in self.sessions.items() if begin <= row["started_at"] < end}
+
     @cached_property
     def in_look_back(self) -> set[int]:
-        begin = self.moment - self.policy["look_back_days"] * DAY
-        return {
-            key for key, row in self.sessions.items() if begin <= row["started_at"] < self.moment
-        }
+        """The sessions whose trials count."""
+        return self.started_within(self.moment - self.policy["look_back_days"] * DAY, self.moment)
+
+    @cached_property
+    def settled(self) -> set[int]:
+        """As many days of sessions, but such that all that could credit them is known."""
+        end = self.moment - self.policy["attribution_look_back_days"] * DAY
+        return self.started_within(end - self.policy["look_back_days"] * DAY, end)
 
     @cached_property
     def macros_of_user(self) -> dict[int, list[Mapping[str, Any]]]:
@@ -162,7 +175,7 @@ class Shop:
         ]
         return Trial(
             unit=session,
-            segment=self.segment_of(session),
+            segment=self.segment_then(session),
             age=min((self.moment - moment[0]) // HOUR, horizon),
             delay=min((later[0] - moment[0]) // HOUR, horizon - 1) if later else None,
             is_success=bool(later),
@@ -240,7 +253,7 @@ class Shop:
     @cached_property
     def average_macro_values(self) -> dict[Segment, float]:
         read = [
-            (float(row["value"]), self.segment_of(row["session_key"]))
+            (float(row["value"]), self.segment_then(row["session_key"]))
             for row in self.known(self.macros)
             if row["session_key"] in self.in_look_back
         ]
@@ -308,11 +321,9 @@ class Shop:
     @cached_property
     def state_values(self) -> dict[tuple[Segment, object], tuple[Decimal, Decimal]]:
         """(segment, tier rank or state) → V, W. Ranks are there for every segment met."""
-        full = self.moment - self.policy["attribution_look_back_days"] * DAY
-        read = [key for key in self.in_look_back if self.sessions[key]["started_at"] < full]
         passed, ended = _Means(), _Means()
-        for session in read:
-            steps, segment = self.steps[session], self.segment_of(session)
+        for session in self.settled:
+            steps, segment = self.steps[session], self.segment_then(session)
             credit = self.credits.get(session, 0.0)
             for rank in {step.rank for step in steps}:
                 passed.add(credit, (ALL, rank), (segment, rank))
@@ -331,8 +342,8 @@ class Shop:
                     ended.mean((segment, rank), ended.mean((ALL, rank), start, 0), strength),
                 )
         states = {}
-        for session in read:
-            segment = self.segment_of(session)
+        for session in self.settled:
+            segment = self.segment_then(session)
             for step in self.steps[session]:
                 own, tier = (segment, step.state), tiers[segment, step.rank]
                 states[own] = (
@@ -348,10 +359,10 @@ class Shop:
 
     @cached_property
     def increments(self) -> dict[tuple[str, Segment], float]:
-        """Mean of V(after) - V(before) over the trials of a micro-conversion."""
+        """Mean of V(after) - V(before) over the settled sessions with a micro-conversion."""
         found = defaultdict(list)
-        for session in self.in_look_back:
-            segment, steps = self.segment_of(session), self.steps[session]
+        for session in self.settled:
+            segment, steps = self.segment_then(session), self.steps[session]
             for before, after in pairwise(steps):
                 if after.item != "(macro)" and after.occurred_at < self.moment:
                     raised = self.value_of(segment, after)[0] - self.value_of(segment, before)[0]

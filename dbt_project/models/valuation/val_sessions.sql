@@ -41,9 +41,9 @@ from sessions
 left join identities on sessions.visitor_key = identities.visitor_key
 inner join traffic_sources
     on
-        sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
+    sessions.source = traffic_sources.source
+    and sessions.medium = traffic_sources.medium
+    and sessions.campaign = traffic_sources.campaign
 where
     sessions.started_at < {{ version_moment() }}
     and sessions.started_at >= {{ days_before_version(

@@ -10,7 +10,7 @@
 
 select
     {{ value_version() }} as value_version,
-    cast({{ "'" ~ var('version_date') ~ "'" if var('version_date') else 'null' }} as date) as valid_from,
+    {{ version_date() }} as valid_from,
     macro_conversion,
     micro_conversion,
     intent_class,

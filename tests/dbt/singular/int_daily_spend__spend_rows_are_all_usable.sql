@@ -1,5 +1,5 @@
--- One row comes back for each spend row that counts nowhere: no readable date or cost, or a currency
--- without a rate on that day.
+-- One row comes back for each spend row that counts nowhere: no readable date or cost, or a
+-- currency without a rate on that day.
 {{ config(severity='warn') }}
 
 with
@@ -27,9 +27,9 @@ select
 from spend
 left join currency_rates
     on
-        spend.currency = currency_rates.currency
-        and spend.spend_date >= currency_rates.valid_from
-        and spend.spend_date < currency_rates.valid_to
+    spend.currency = currency_rates.currency
+    and spend.spend_date >= currency_rates.valid_from
+    and spend.spend_date < currency_rates.valid_to
 where
     spend.spend_date is null
     or spend.cost is null

@@ -68,12 +68,12 @@ select
 from raw_counts
 full outer join receipt_counts
     on
-        raw_counts.source_system = receipt_counts.source_system
-        and raw_counts.load_id = receipt_counts.load_id
+    raw_counts.source_system = receipt_counts.source_system
+    and raw_counts.load_id = receipt_counts.load_id
 left join event_counts
     on
-        receipt_counts.source_system = event_counts.source_system
-        and receipt_counts.load_id = event_counts.load_id
+    receipt_counts.source_system = event_counts.source_system
+    and receipt_counts.load_id = event_counts.load_id
 where
     coalesce(raw_counts.raw_rows, 0) <> coalesce(receipt_counts.receipts, 0)
     or coalesce(receipt_counts.accepted, 0) <> coalesce(event_counts.events, 0)

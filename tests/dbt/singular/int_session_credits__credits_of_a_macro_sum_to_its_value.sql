@@ -33,6 +33,6 @@ select
 from macro_conversions
 left join credit_totals
     on
-        macro_conversions.event_key = credit_totals.event_key
-        and macro_conversions.macro_conversion = credit_totals.macro_conversion
+    macro_conversions.event_key = credit_totals.event_key
+    and macro_conversions.macro_conversion = credit_totals.macro_conversion
 where macro_conversions.value <> coalesce(credit_totals.credit, -1)

@@ -1,0 +1,61 @@
+"""What a landing did, for the command line, Dagster and tests.
+
+Belongs here: plain records without behaviour. Does not belong here: doing or printing anything.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class SourceLanding:
+    """What happened to one source. Names are paths below landing/<source>/.
+
+    duplicates: (name, name of the landed file with the same content). set_aside: (name, reason).
+    skipped: (name, reason) of files that stay where they are and are tried again next time.
+    attached: the table that is read in place of files; rows then counts what arrived since.
+    """
+
+    source: str
+    landed: list[str] = field(default_factory=list)
+    rows: int = 0
+    unreadable_rows: int = 0
+    unchanged: int = 0
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    set_aside: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    attached: str | None = None
+
+    @property
+    def files_landed(self) -> int:
+        return len(self.landed)
+
+    @property
+    def is_empty(self) -> bool:
+        """No file lay there and no table is attached."""
+        something = (self.attached, self.unchanged, self.landed, self.duplicates)
+        return not any((*something, self.set_aside, self.skipped))
+
+
+@dataclass
+class LandingResult:
+    """Per source what happened; warnings are sentences about the folders themselves."""
+
+    sources: dict[str, SourceLanding] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def files_landed(self) -> int:
+        return sum(source.files_landed for source in self.sources.values())
+
+    @property
+    def rows(self) -> int:
+        return sum(source.rows for source in self.sources.values())
+
+    @property
+    def set_aside(self) -> list[tuple[str, str]]:
+        """(source/name, reason) of all sources."""
+        return [
+            (f"{source.source}/{name}", reason)
+            for source in self.sources.values()
+            for name, reason in source.set_aside
+        ]

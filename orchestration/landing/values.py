@@ -1,0 +1,240 @@
+"""The SQL that reads one value: from any type that a file may have to the type raw declares.
+
+Belongs here: text, times, dates, numbers, nested records and JSON, each as one expression over one
+column; what cannot be read becomes null and never raises.
+Does not belong here: which column is which (columns.py).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.landing.declaration import literal, quoted
+
+Type = duckdb.sqltypes.DuckDBPyType
+
+_INTEGERS = {
+    *("tinyint", "smallint", "integer", "bigint", "hugeint"),
+    *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
+}
+_FLOATS = {"float", "double"}
+NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
+_PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
+_NESTED = {"struct", "list", "array", "map", "union", "variant"}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column of a file or an attached table: its name, the SQL that reads it, its type."""
+
+    name: str
+    sql: str
+    type: Type
+
+
+def cleaned_value(column: SourceColumn, as_text: bool) -> str:
+    """A value with empty text and NaN as null; as text where a text is declared."""
+    sql, kind = column.sql, column.type.id
+    if kind in ("varchar", "enum"):
+        empty = "'null'" if str(column.type) == "JSON" else "''"
+        return f"nullif(cast({sql} as varchar), {empty})"
+    if kind in _FLOATS and not as_text:
+        return f"case when not isnan({sql}) then {sql} end"
+    if kind in _FLOATS:
+        # an id of a file with gaps is often stored as a float: 42.0 is the id 42
+        return (
+            f"case when isnan({sql}) then null when {sql} = trunc({sql}) "
+            f"and abs({sql}) < 9007199254740992 then cast(cast({sql} as bigint) as varchar) "
+            f"else cast({sql} as varchar) end"
+        )
+    if not as_text:
+        return sql
+    if kind == "blob":
+        return f"nullif(coalesce(try(decode({sql})), cast({sql} as varchar)), '')"
+    if kind in _NESTED:
+        return f"cast(to_json({sql}) as varchar)"
+    return f"cast({sql} as varchar)"
+
+
+def _timestamp(given: str, kind: str, _: str) -> str:
+    if kind in _PLAIN_TIMES or kind == "date":
+        moment = f"try_cast({given} as timestamp)"
+    elif kind == "timestamp with time zone":
+        moment = f"make_timestamp(epoch_us({given}))"
+    elif kind in _INTEGERS:
+        moment = _moment_of_integer(f"try_cast({given} as bigint)")
+    elif kind in _FLOATS or kind == "decimal":
+        moment = _moment_of_number(given)
+    elif kind == "varchar":
+        iso = "make_timestamp(epoch_us(try_cast({} as timestamptz)))".format
+        # second try for lower-case t and z, and a comma before the fraction
+        lenient = iso(f"replace(upper({given}), ',', '.')")
+        moment = f"coalesce({iso(given)}, {_moment_of_number(given)}, {lenient})"
+    else:
+        return "cast(null as timestamp)"
+    # beyond these years the arithmetic of later models would overflow
+    return (
+        f"case when {moment} between timestamp '0001-01-01' and "
+        f"timestamp '9999-12-31 23:59:59.999999' then {moment} end"
+    )
+
+
+def _moment_of_integer(whole: str) -> str:
+    """Seconds, milliseconds, microseconds or nanoseconds by magnitude: as seconds 1e11 is the year
+    5138, as milliseconds 1973, and so on by thousands."""
+    return (
+        f"case when {whole} between -99999999999 and 99999999999 "
+        f"then make_timestamp({whole} * 1000000) "
+        f"when {whole} between -99999999999999 and 99999999999999 "
+        f"then make_timestamp({whole} * 1000) "
+        f"when {whole} between -99999999999999999 and 99999999999999999 "
+        f"then make_timestamp({whole}) else make_timestamp({whole} // 1000) end"
+    )
+
+
+def _moment_of_number(given: str) -> str:
+    number = f"try_cast({given} as double)"
+    whole = f"try_cast({given} as bigint)"
+    return (
+        f"case when abs({number}) < 1e11 "
+        f"then make_timestamp(cast(round({number} * 1000000) as bigint)) "
+        f"when abs({number}) < 1e14 then make_timestamp(cast(round({number} * 1000) as bigint)) "
+        f"when abs({number}) < 1e17 then make_timestamp({whole}) "
+        f"else make_timestamp({whole} // 1000) end"
+    )
+
+
+def _date(given: str, kind: str, _: str) -> str:
+    if kind in _PLAIN_TIMES or kind in ("date", "timestamp with time zone"):
+        day = f"try_cast({given} as date)"
+    elif kind == "varchar" or kind in NUMBERS:
+        digits = f"cast(try_cast({given} as integer) as varchar)"
+        compact = f"cast(try_strptime({digits}, '%Y%m%d') as date)"
+        day = f"coalesce(try_cast(cast({given} as varchar) as date), {compact})"
+    else:
+        return "cast(null as date)"
+    return f"case when {day} between date '0001-01-01' and date '9999-12-31' then {day} end"
+
+
+def _decimal(given: str, kind: str, data_type: str) -> str:
+    if kind == "varchar" or kind in NUMBERS:
+        return f"try_cast({given} as {data_type})"
+    return f"cast(null as {data_type})"
+
+
+def _bigint(given: str, kind: str, _: str) -> str:
+    if kind in _INTEGERS:
+        return f"try_cast({given} as bigint)"
+    if kind == "varchar" or kind in NUMBERS:
+        # a cast would round 3.7 to 4
+        exact = f"try_cast({given} as decimal(38, 9))"
+        return f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
+    return "cast(null as bigint)"
+
+
+SCALARS = {"timestamp": _timestamp, "date": _date, "decimal": _decimal, "bigint": _bigint}
+
+
+def moment_of(column: SourceColumn) -> str:
+    """SQL of a column of any type read as a time, over the column itself."""
+    return _timestamp(cleaned_value(column, as_text=False), column.type.id, "")
+
+
+_JSON_KIND = {"struct": "'OBJECT'", "list": "'ARRAY'"}
+
+
+def nested_value(sql: str, found: Type, declared: Type) -> str:
+    """Read a record, or a list of records, whatever part of the declared shape it has.
+
+    A missing field becomes null, a field of another type is cast, an unknown field is dropped.
+    """
+    if declared.id not in _JSON_KIND:
+        return f"try_cast({sql} as {declared})"
+    if found.id == "varchar":
+        shape, kind = literal(json.dumps(_json_shape(declared))), _JSON_KIND[declared.id]
+        return f"case when try(json_type({sql})) = {kind} then json_transform({sql}, {shape}) end"
+    if _casts(found, declared):
+        return f"try_cast({sql} as {declared})"
+    if declared.id == "list":
+        item, found_item = declared.children[0][1], _item(found)
+        if found_item is not None:
+            return f"list_transform({sql}, lambda x: {nested_value('x', found_item, item)})"
+        wrapped = _only_child(found)
+        if wrapped is not None:
+            return nested_value(_field(sql, wrapped[0]), wrapped[1], declared)
+        return f"cast(null as {declared})"
+    if declared.id == "struct" and found.id == "struct":
+        wrapped = _only_child(found)
+        if wrapped is not None and wrapped[0].lower() in ("element", "item", "array"):
+            return nested_value(_field(sql, wrapped[0]), wrapped[1], declared)
+        fields = {name.lower(): (name, kind) for name, kind in found.children}
+        parts = []
+        for name, kind in declared.children:
+            if name.lower() in fields:
+                own, own_type = fields[name.lower()]
+                value = nested_value(_field(sql, own), own_type, kind)
+            else:
+                value = f"cast(null as {kind})"
+            parts.append(f"{quoted(name)} := {value}")
+        return f"case when {sql} is not null then struct_pack({', '.join(parts)}) end"
+    return f"cast(null as {declared})"
+
+
+def _casts(found: Type, declared: Type) -> bool:
+    """Whether DuckDB's cast by field name does it: records need one field in common, and lists
+    must not be wrapped as some Parquet writers do (list → element)."""
+    if declared.id == "list":
+        found_item = _item(found)
+        return found_item is not None and _casts(found_item, declared.children[0][1])
+    if declared.id == "struct":
+        if found.id != "struct":
+            return found.id == "null"
+        fields = {name.lower(): kind for name, kind in found.children}
+        shared = [(fields[n.lower()], kind) for n, kind in declared.children if n.lower() in fields]
+        return bool(shared) and all(_casts(own, kind) for own, kind in shared)
+    return True
+
+
+def _item(found: Type) -> Type | None:
+    return found.children[0][1] if found.id in ("list", "array") else None
+
+
+def _field(sql: str, name: str) -> str:
+    return f"struct_extract({sql}, {literal(name)})"
+
+
+def _only_child(found: Type) -> tuple[str, Type] | None:
+    if found.id == "struct" and len(found.children) == 1:
+        return found.children[0]
+    return None
+
+
+def _json_shape(declared: Type) -> object:
+    if declared.id == "struct":
+        return {name: _json_shape(kind) for name, kind in declared.children}
+    if declared.id == "list":
+        return [_json_shape(declared.children[0][1])]
+    return str(declared)
+
+
+def json_object_of(others: Sequence[SourceColumn]) -> str | None:
+    """JSON object of columns under their own names; empty texts and NaN are null."""
+    if not others:
+        return None
+    members = []
+    for column in others:
+        kind = column.type.id
+        if str(column.type) == "JSON" or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
+            value = column.sql
+        elif kind in _FLOATS:
+            value = f"case when isfinite({column.sql}) then {column.sql} end"
+        else:
+            value = cleaned_value(column, as_text=True)
+        members.append(f"{literal(column.name.strip())}, {value}")
+    return f"json_object({', '.join(members)})"
+
+
+def fields_of(found: Type) -> list[tuple[str, Type]]:
+    return list(found.children) if found.id == "struct" else []

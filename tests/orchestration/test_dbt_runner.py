@@ -1,0 +1,250 @@
+"""dbt gets the right arguments, runs in this process, and leaves nothing open behind it."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import dbt_runner
+from orchestration.dbt_runner import DbtError, nightly_args, parse_args, quarterly_args
+from orchestration.settings import PROJECT_ROOT, Settings
+
+pytest_plugins = ["stub_project"]
+
+
+@pytest.fixture
+def plain():
+    return Settings(home=Path("/somewhere/heim ü"), seeds=PROJECT_ROOT / "seeds")
+
+
+def _after(args, flag):
+    return args[args.index(flag) + 1]
+
+
+def test_the_nightly_arguments_are_these(plain):
+    assert nightly_args(plain) == [
+        "build",
+        "--project-dir",
+        str(PROJECT_ROOT / "dbt_project"),
+        "--profiles-dir",
+        str(PROJECT_ROOT),
+        "--target",
+        "duckdb",
+        "--target-path",
+        "/somewhere/heim ü/dbt/nightly",
+        "--log-path",
+        "/somewhere/heim ü/dbt/logs",
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "debug",
+        "--log-file-max-bytes",
+        "20971520",
+        "--no-use-colors",
+        "--no-write-json",
+        "--exclude-resource-type",
+        "unit_test",
+        "--exclude",
+        "tag:quarterly",
+    ]
+
+
+def test_names_select_exactly_those_nodes(plain):
+    args = nightly_args(plain, ["int_events", "int_sessions"])
+    assert args[-5:] == [
+        "--indirect-selection",
+        "empty",
+        "--select",
+        "int_events",
+        "int_sessions",
+    ]
+    assert "tag:quarterly" not in args
+
+
+def test_only_a_full_refresh_says_so(plain):
+    assert "--full-refresh" in nightly_args(plain, full_refresh=True)
+    assert "--full-refresh" not in nightly_args(plain)
+    assert "--full-refresh" not in quarterly_args(plain, date(2026, 7, 1))
+
+
+def test_the_quarterly_arguments_carry_the_version_date_and_select_by_tag(plain):
+    args = quarterly_args(plain, date(2026, 7, 1))
+    assert _after(args, "--vars") == '{"version_date": "2026-07-01"}'
+    assert _after(args, "--select") == "tag:quarterly"
+
+
+def test_overridden_vars_reach_both_clocks_and_the_version_date_of_the_run_wins():
+    settings = Settings(
+        home=Path("/h"),
+        seeds=Path("/s"),
+        dbt_vars={"version_date": "2020-01-01", "horizon_days": 7},
+    )
+    nightly = _after(nightly_args(settings), "--vars")
+    quarterly = _after(quarterly_args(settings, date(2026, 7, 1)), "--vars")
+    assert nightly == '{"horizon_days": 7, "version_date": "2020-01-01"}'
+    assert quarterly == '{"horizon_days": 7, "version_date": "2026-07-01"}'
+
+
+def test_vars_are_left_out_when_there_are_none(plain):
+    assert "--vars" not in nightly_args(plain)
+    assert "--vars" not in parse_args(plain)
+
+
+def test_each_clock_has_its_own_target_folder(plain):
+    # other vars make dbt forget what it parsed, so they must not share one
+    args = [parse_args(plain), nightly_args(plain), quarterly_args(plain, date(2026, 7, 1))]
+    assert len({_after(each, "--target-path") for each in args}) == 3
+
+
+def test_the_shipped_business_files_keep_the_name_that_dbt_project_yml_gives_them(plain):
+    assert dbt_runner.environment(plain)["INTENT_MAP_SEEDS"] == "../seeds"
+
+
+def test_business_files_elsewhere_are_named_by_their_absolute_path(tmp_path):
+    settings = Settings(home=tmp_path, seeds=tmp_path / "mine")
+    environment = dbt_runner.environment(settings)
+    assert environment["INTENT_MAP_SEEDS"] == str(tmp_path / "mine")
+    assert environment["INTENT_MAP_HOME"] == str(tmp_path)
+
+
+def _night(settings, **options):
+    return [
+        event["data"]["node_info"]["node_name"]
+        for event in dbt_runner.run_dbt(settings, nightly_args(settings, **options))
+    ]
+
+
+def _is_free(settings):
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).close()"
+    return subprocess.run([sys.executable, "-c", code, settings.warehouse], check=False).returncode
+
+
+def test_a_night_yields_an_event_per_node_and_leaves_the_process_as_it_was(
+    project,
+    tmp_path,
+    monkeypatch,
+):
+    settings = project.settings()
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    events = _night(settings)
+    assert sorted(name for name in events if name.startswith("mart_")) == [
+        "mart_sessions",
+        "mart_values",
+        "mart_values__is_never_before_1970",
+    ]
+    assert "rules" in events
+    assert Path.cwd() == tmp_path
+    assert dict(os.environ) == before
+    assert _is_free(settings) == 0
+
+    # the second night parses nothing anew and still finds ../seeds
+    assert sorted(_night(settings, select=["rules", "mart_sessions"])) == ["mart_sessions", "rules"]
+
+
+def test_the_business_files_of_another_folder_are_read(project, tmp_path):
+    elsewhere = tmp_path / "mine ü"
+    elsewhere.mkdir()
+    (elsewhere / "rules.csv").write_text("rule,weight\nmine,1\n")
+    (elsewhere / "labels.csv").write_text("label\nmine\n")
+    settings = project.settings(seeds=elsewhere)
+    _night(settings, select=["rules"])
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        assert con.execute("select rule from seeds.rules").fetchall() == [("mine",)]
+
+
+def test_a_failing_model_is_named_with_its_message_and_the_log(project):
+    project.write(
+        "dbt_project/models/marts/mart_sessions.sql",
+        "select no_such_column from {{ ref('int_sessions') }}",
+    )
+    settings = project.settings()
+    with pytest.raises(DbtError) as caught:
+        _night(settings)
+    message = str(caught.value)
+    assert "dbt model mart_sessions failed" in message
+    assert "no_such_column" in message
+    assert str(settings.dbt_log_path / "dbt.log") in message
+    assert "\n" not in message
+    assert not caught.value.is_transient
+    assert _is_free(settings) == 0
+
+
+def test_a_failing_data_test_is_named_with_the_number_of_rows(project):
+    settings = project.settings()
+    settings.warehouse.parent.mkdir(parents=True)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("create schema raw; create table raw.generic_events (visitor_id varchar)")
+        con.execute("insert into raw.generic_events values (null), (null)")
+    with pytest.raises(DbtError, match="data test not_null_mart_sessions_visitor_id failed: Got 2"):
+        _night(settings)
+
+
+def test_a_project_that_cannot_be_read_says_what_is_wrong(project):
+    project.write("dbt_project/models/marts/mart_values.sql", "{{ ref('nothing') }}")
+    with pytest.raises(DbtError, match=r"dbt stopped: .*'nothing' which was not found"):
+        dbt_runner.prepare_manifest(project.settings(), report=lambda _: None)
+
+
+def test_who_stops_listening_stops_the_running_query(project):
+    slow = "select count(*) as n from range(3000000000) a(i), range(9) b(j) where (i * j) % 7 = 3"
+    project.write("dbt_project/models/marts/mart_slow.sql", slow)
+    settings = project.settings()
+    events = dbt_runner.run_dbt(settings, nightly_args(settings))
+    next(events)
+    began = time.monotonic()
+    events.close()
+    assert time.monotonic() - began < 15
+    assert _is_free(settings) == 0
+
+
+def test_the_manifest_is_made_once_and_anew_after_each_change(project):
+    settings = project.settings()
+    lines = []
+
+    def was_made(using=settings):
+        lines.clear()
+        dbt_runner.prepare_manifest(using, report=lines.append)
+        return bool(lines)
+
+    assert was_made()
+    assert not was_made()
+    assert dbt_runner.manifest_vars(dbt_runner.load_manifest(settings)) == {
+        "reporting_time_zone": "Europe/Prague",
+        "project_start_date": "2026-01-01",
+    }
+
+    project.write("dbt_project/models/marts/mart_more.sql", "select 1 as one")
+    assert was_made()
+    (project.folder / "dbt_project/models/marts/mart_more.sql").unlink()
+    assert was_made()
+    assert "model.intent_map.mart_more" not in dbt_runner.load_manifest(settings)["nodes"]
+
+    zone = project.settings(dbt_vars={"reporting_time_zone": "Asia/Tokyo"})
+    assert was_made(zone)
+    noted = dbt_runner.manifest_vars(dbt_runner.load_manifest(zone))
+    assert noted["reporting_time_zone"] == "Asia/Tokyo"
+
+    # as if a killed process had left half of it
+    dbt_runner.manifest_path(zone).write_text('{"nodes": ')
+    assert was_made(zone)
+
+
+def test_a_business_file_that_changed_makes_the_manifest_anew(project):
+    settings = project.settings()
+    made = dbt_runner.prepare_manifest(settings, report=lambda _: None).stat().st_mtime_ns
+    path = project.folder / "seeds" / "rules.csv"
+    os.utime(path, ns=(made + 1, made + 1))
+    assert not dbt_runner._is_current(settings, dbt_runner.manifest_path(settings))
+
+
+def test_making_the_manifest_opens_no_database(project, monkeypatch):
+    settings = project.settings()
+    monkeypatch.setattr(duckdb, "connect", lambda *_, **__: pytest.fail("opened a database"))
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    assert not settings.warehouse.exists()

@@ -1,0 +1,254 @@
+"""What Dagster shows is what the project promises: names, groups, crons, partitions."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from datetime import UTC, date, datetime
+
+import pytest
+from dagster import AssetKey, DagsterInstance, build_schedule_context
+
+from orchestration import dbt_runner
+from orchestration.definitions import build_definitions
+from orchestration.defs.dbt_assets import with_all_tests_attached
+from orchestration.defs.partitions import first_day_of_quarter, next_quarter, quarters
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT, Settings
+
+pytest_plugins = ["stub_project"]
+
+FLOORS = {"seeds", "staging", "intermediate", "valuation", "marts"}
+
+# a name that changes here changes for everybody who reads, links or schedules it
+LISTING = """
+job nightly_refresh
+job publish_marts
+job quarterly_value_recalculation
+landing raw/ad_spend
+landing raw/ga4_events
+landing raw/generic_events
+landing raw/loads
+landing raw/orders
+landing raw/watermarks
+marts marts/mart_conversion_probabilities
+marts marts/mart_daily_funnels
+marts marts/mart_daily_values
+marts marts/mart_macro_conversions
+marts marts/mart_micro_conversions
+marts marts/mart_micro_values
+marts marts/mart_sessions
+published published_marts
+schedule nightly_refresh_at_3: 0 3 * * * UTC
+schedule quarterly_value_recalculation_at_4: 0 4 1 1,4,7,10 * UTC
+sensor release_dead_runs
+"""
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Manifest and definitions of the real project."""
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(home=home, seeds=PROJECT_ROOT / "seeds")
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    manifest = dbt_runner.load_manifest(settings)
+    return settings, manifest, build_definitions(settings, manifest)
+
+
+@pytest.fixture(scope="module")
+def specs(real):
+    return {spec.key: spec for spec in real[2].resolve_all_asset_specs()}
+
+
+def test_public_names_groups_and_crons_are_these(real, specs):
+    definitions = real[2]
+    lines = [f"job {job.name}" for job in definitions.jobs]
+    lines += [
+        f"schedule {one.name}: {one.cron_schedule} {one.execution_timezone}"
+        for one in definitions.schedules
+    ]
+    lines += [f"sensor {one.name}" for one in definitions.sensors]
+    lines += [
+        f"{spec.group_name} {key.to_user_string()}"
+        for key, spec in specs.items()
+        if spec.group_name in ("landing", "marts", "published")
+    ]
+    assert sorted(lines) == LISTING.strip().splitlines()
+
+
+def test_the_group_of_a_model_is_its_floor_and_the_beginning_of_its_key(real, specs):
+    nodes = real[1]["nodes"].values()
+    for node in nodes:
+        if node["resource_type"] in ("model", "seed"):
+            assert node["schema"] in FLOORS
+            assert specs[AssetKey([node["schema"], node["name"]])].group_name == node["schema"]
+
+
+def test_raw_tables_in_the_graph_are_the_ones_that_landing_fills(specs):
+    staging = [spec for spec in specs.values() if spec.group_name == "staging"]
+    assert staging
+    for spec in staging:
+        raw = [dep.asset_key for dep in spec.deps if dep.asset_key.path[0] == "raw"]
+        assert raw
+        assert all(specs[key].group_name == "landing" for key in raw)
+
+
+def test_every_asset_says_what_it_is(specs):
+    assert [key for key, spec in specs.items() if not spec.description] == []
+
+
+def test_publishing_waits_for_every_mart(specs):
+    marts = {key for key, spec in specs.items() if spec.group_name == "marts"}
+    assert {dep.asset_key for dep in specs[AssetKey("published_marts")].deps} == marts
+
+
+def test_everything_that_writes_the_warehouse_is_in_the_writer_pool(real):
+    definitions = real[2]
+    for job in definitions.jobs:
+        for step in definitions.resolve_job_def(job.name).graph.node_defs:
+            assert step.pool == "duckdb_writer", step.name
+            assert step.retry_policy.max_retries == 2, step.name
+
+
+def test_every_data_test_of_a_table_is_an_asset_check(real):
+    manifest, definitions = real[1], real[2]
+    checks = {
+        key.name for asset in definitions.assets if hasattr(asset, "check_keys")
+        for key in asset.check_keys
+    }  # fmt: skip
+    tests = {
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        and any(parent in manifest["nodes"] for parent in node["depends_on"]["nodes"])
+    }
+    assert tests - checks == set()
+
+
+def test_only_the_quarterly_job_has_the_quarterly_models(real):
+    definitions = real[2]
+    steps = {
+        job.name: {step.name for step in definitions.resolve_job_def(job.name).graph.node_defs}
+        for job in definitions.jobs
+    }
+    assert steps["nightly_refresh"] == {"landing", "nightly_models", "published_marts"}
+    assert "quarterly_models" in steps["quarterly_value_recalculation"]
+    assert steps["publish_marts"] == {"published_marts"}
+
+
+def test_a_singular_test_belongs_to_the_table_its_name_begins_with():
+    nodes = {
+        "model.a": {"name": "mart_a", "resource_type": "model", "schema": "marts"},
+        "model.b": {"name": "mart_b", "resource_type": "model", "schema": "marts"},
+        "test.one": {
+            "name": "mart_a__equals_b",
+            "resource_type": "test",
+            "depends_on": {"nodes": ["model.b", "model.a"]},
+        },
+        "test.two": {
+            "name": "nothing_is_lost",
+            "resource_type": "test",
+            "depends_on": {"nodes": ["model.a", "model.b"]},
+        },
+    }
+    attached = with_all_tests_attached({"nodes": nodes})["nodes"]
+    assert attached["test.one"]["attached_node"] == "model.a"
+    assert attached["test.two"]["attached_node"] == "model.b"
+    assert "attached_node" not in nodes["test.one"]
+
+
+def test_a_quarter_can_run_from_its_own_first_day_on():
+    partitions = quarters(date(2026, 2, 10), "Europe/Prague")
+    # still 30 June in UTC, already 1 July in Prague
+    now = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
+    assert partitions.get_partition_keys(current_time=now) == [
+        "2026-01-01",
+        "2026-04-01",
+        "2026-07-01",
+    ]
+
+
+def test_the_first_day_of_a_quarter_is_found_across_the_year():
+    assert first_day_of_quarter(date(2026, 12, 31)) == date(2026, 10, 1)
+    assert first_day_of_quarter(date(2026, 4, 1)) == date(2026, 4, 1)
+    assert next_quarter(date(2026, 10, 1)) == date(2027, 1, 1)
+    assert next_quarter(date(2026, 1, 1)) == date(2026, 4, 1)
+
+
+def test_an_unknown_time_zone_is_named():
+    with pytest.raises(IntentMapError, match="reporting_time_zone is 'Europe/Nowhere'"):
+        quarters(date(2026, 1, 1), "Europe/Nowhere")
+
+
+@pytest.fixture(scope="module")
+def stub(real, lasting_project):
+    """Definitions of a project whose reporting time zone is Europe/Prague."""
+    settings = lasting_project.settings()
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    return build_definitions(settings, dbt_runner.load_manifest(settings))
+
+
+def test_schedules_follow_the_reporting_time_zone_and_are_on(stub):
+    for schedule in stub.schedules:
+        assert schedule.execution_timezone == "Europe/Prague"
+        assert schedule.default_status.value == "RUNNING"
+
+
+def test_the_quarterly_schedule_asks_for_the_version_valid_from_that_day(stub):
+    repository = stub.get_repository_def()
+    schedule = repository.get_schedule_def("quarterly_value_recalculation_at_4")
+    # 04:00 on 1 July in Prague
+    tick = datetime(2026, 7, 1, 2, 0, tzinfo=UTC)
+    with DagsterInstance.ephemeral() as instance:
+        context = build_schedule_context(
+            instance=instance, scheduled_execution_time=tick, repository_def=repository
+        )
+        requests = schedule.evaluate_tick(context).run_requests
+    assert [request.partition_key for request in requests] == ["2026-07-01"]
+
+
+def test_loading_the_definitions_opens_only_the_manifest_and_no_connection(real):
+    code = """
+        import sys
+        from pathlib import Path
+        opened = []
+
+        def watch(event, arguments):
+            if event == "open" and isinstance(arguments[0], str):
+                opened.append(Path(arguments[0]))
+            if event in ("socket.connect", "subprocess.Popen"):
+                opened.append(event)
+
+        import duckdb
+        duckdb.connect = None
+        sys.addaudithook(watch)
+        import orchestration.definitions
+        imported, opened[:] = [*opened], []
+        orchestration.definitions.defs()
+        root, home = Path(sys.argv[1]), Path(sys.argv[2])
+        for step in (imported, opened):
+            print(sorted({
+                str(one) for one in step
+                if isinstance(one, str)
+                or (one.is_relative_to(root) or one.is_relative_to(home))
+                and one.suffix not in (".py", ".pyc") and ".venv" not in one.parts
+                and one.is_file()
+            }))
+    """
+    settings = real[0]
+    # somebody may be editing the project while the tests run
+    later = time.time() + 3600
+    os.utime(dbt_runner.manifest_path(settings), (later, later))
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(PROJECT_ROOT), str(settings.home)],
+        env={"PATH": "", "HOME": "/", "INTENT_MAP_HOME": str(settings.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT_ROOT,
+    )
+    assert done.stderr == ""
+    importing, loading = done.stdout.strip().splitlines()
+    assert importing == "[]"
+    assert loading == str([str(dbt_runner.manifest_path(settings))])

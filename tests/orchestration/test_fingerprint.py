@@ -1,0 +1,193 @@
+"""Everything is built anew when a rule that built rows follow has changed, and only then."""
+
+import copy
+
+import duckdb
+import pytest
+
+from orchestration import fingerprint
+from orchestration.settings import Settings
+
+pytest_plugins = ["stub_project"]
+
+PARTS = ["business files", "policy", "models", "engine"]
+
+
+def _node(name, kind, parents=(), **changes):
+    return {
+        "name": name,
+        "resource_type": kind,
+        "raw_code": f"select '{name}'",
+        "config": {"materialized": {"seed": "seed"}.get(kind, "table")},
+        "columns": {"a": {"name": "a", "data_type": "varchar", "description": "Old words."}},
+        "description": "Old words.",
+        "original_file_path": f"../seeds/{name}.csv",
+        **changes,
+    }
+
+
+@pytest.fixture
+def manifest():
+    nodes = {
+        "seed.rules": _node("rules", "seed"),
+        "seed.labels": _node("labels", "seed"),
+        "model.stg": _node("stg_events", "model"),
+        "model.int": _node("int_sessions", "model", config={"materialized": "incremental"}),
+        "model.mart": _node("mart_values", "model"),
+        "model.val": _node(
+            "val_versions",
+            "model",
+            config={"materialized": "incremental", "full_refresh": False},
+        ),
+    }
+    return {
+        "nodes": nodes,
+        "parent_map": {
+            "model.stg": ["seed.rules"],
+            "model.int": ["model.stg"],
+            "model.mart": ["model.int", "seed.labels"],
+            "model.val": ["seed.labels"],
+        },
+        "macros": {
+            "macro.own": {"package_name": "intent_map", "macro_sql": "one"},
+            "macro.dbt": {"package_name": "dbt", "macro_sql": "one"},
+        },
+        "metadata": {"dbt_version": "1.11.16", "project_name": "intent_map"},
+    }
+
+
+@pytest.fixture
+def settings(project):
+    return project.settings()
+
+
+def _changed(settings, manifest, change=None, **new_settings):
+    """Parts that differ after `change` was made to a copy of the manifest."""
+    before = fingerprint.current(settings, manifest)
+    manifest = copy.deepcopy(manifest)
+    if change:
+        change(manifest)
+    values = {**settings.__dict__, **new_settings}
+    after = fingerprint.current(Settings(**values), manifest)
+    return [part for part in before if before[part] != after[part]]
+
+
+def test_nothing_differs_when_nothing_changed(settings, manifest):
+    assert _changed(settings, manifest) == []
+    assert list(fingerprint.current(settings, manifest)) == PARTS
+
+
+def test_a_business_file_that_built_rows_rest_on_counts(settings, manifest, project):
+    def change(_):
+        project.write("seeds/rules.csv", "rule,weight\nv1,2\n")
+
+    assert _changed(settings, manifest, change) == ["business files"]
+
+
+def test_a_business_file_that_is_read_anew_each_night_does_not_count(
+    settings,
+    manifest,
+    project,
+):
+    def change(_):
+        project.write("seeds/labels.csv", "label\nother\n")
+
+    assert _changed(settings, manifest, change) == []
+
+
+def test_an_overridden_policy_var_counts(settings, manifest):
+    assert _changed(settings, manifest, dbt_vars={"horizon_days": 20}) == ["policy"]
+
+
+def test_an_override_with_the_value_in_force_does_not_count(settings, manifest):
+    assert _changed(settings, manifest, dbt_vars={"horizon_days": 30}) == []
+
+
+def test_the_version_date_does_not_count(settings, manifest):
+    assert _changed(settings, manifest, dbt_vars={"version_date": "2026-07-01"}) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["nodes"]["model.mart"].update(raw_code="select 2"),
+        lambda m: m["nodes"]["model.int"]["config"].update(unique_key="a"),
+        lambda m: m["nodes"]["model.int"]["columns"]["a"].update(data_type="bigint"),
+        lambda m: m["macros"]["macro.own"].update(macro_sql="two"),
+        lambda m: m["nodes"].pop("model.mart"),
+    ],
+    ids=["sql", "configuration", "column type", "macro", "removed model"],
+)
+def test_what_models_do_counts(settings, manifest, change):
+    assert _changed(settings, manifest, change) == ["models"]
+
+
+def test_descriptions_do_not_count(settings, manifest):
+    def change(new):
+        new["nodes"]["model.int"]["description"] = "New words."
+        new["nodes"]["model.int"]["columns"]["a"]["description"] = "New words."
+
+    assert _changed(settings, manifest, change) == []
+
+
+def test_the_version_of_dbt_counts(settings, manifest):
+    def change(new):
+        new["metadata"]["dbt_version"] = "1.11.17"
+
+    assert _changed(settings, manifest, change) == ["engine"]
+
+
+def test_the_version_of_duckdb_counts(settings, manifest, monkeypatch):
+    def change(_):
+        monkeypatch.setattr(duckdb, "__version__", "9.9.9")
+
+    assert _changed(settings, manifest, change) == ["engine"]
+
+
+def test_version_tables_are_never_built_anew(manifest):
+    assert fingerprint.incremental_models(manifest) == {"int_sessions"}
+    assert fingerprint.incremental_models(manifest, ["mart_values"]) == set()
+
+
+def _warehouse(settings, *tables):
+    settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        for table in tables:
+            con.execute(f"create table {table} (a int)")
+
+
+RULES = dict.fromkeys(PARTS, "old")
+
+
+def test_a_fresh_home_has_nothing_to_build_anew(settings):
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == []
+    _warehouse(settings)
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == []
+
+
+def test_the_changed_part_is_told_for_the_models_asked_about(settings):
+    _warehouse(settings, "int_sessions", "int_events")
+    fingerprint.remember(settings, RULES, ["int_sessions"])
+    fingerprint.remember(settings, {**RULES, "policy": "new"}, ["int_events"])
+    now = {**RULES, "policy": "new"}
+    assert fingerprint.changed_parts(settings, now, ["int_events"]) == []
+    assert fingerprint.changed_parts(settings, now, ["int_events", "int_sessions"]) == ["policy"]
+
+
+def test_a_table_built_outside_these_runs_counts_as_changed_in_all_parts(settings):
+    _warehouse(settings, "int_sessions")
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == PARTS
+
+
+def test_remembering_again_replaces_what_was_noted(settings):
+    _warehouse(settings, "int_sessions")
+    fingerprint.remember(settings, RULES, ["int_sessions"])
+    fingerprint.remember(settings, {**RULES, "engine": "new"}, ["int_sessions"])
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == ["engine"]
+
+
+def test_the_reason_is_said_in_words():
+    assert fingerprint.in_words(["policy"]) == (
+        "Building all rows anew: policy vars changed since they were built."
+    )
+    assert "the business files, policy vars and the dbt models" in fingerprint.in_words(PARTS[:3])

@@ -1,0 +1,352 @@
+"""What is published is whole, replaced in one step, and free of personal ids."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import publishing
+from orchestration.errors import IntentMapError
+from orchestration.publishing import publish
+from orchestration.settings import Settings
+
+ROWS = 2_000
+
+
+@pytest.fixture
+def settings(tmp_path):
+    settings = Settings(
+        home=tmp_path / "heim mit ümlaut's", seeds=tmp_path, hash_key="it's a secret"
+    )
+    settings.warehouse.parent.mkdir(parents=True)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("create schema marts")
+        con.execute("create schema intermediate")
+        con.execute("create table intermediate.int_secret as select 1 as a")
+        con.execute("create table marts.mart_x__dbt_tmp as select 1 as a")
+        con.execute("create table marts.mart_empty (day date, user_id varchar)")
+    fill(settings, 1)
+    return settings
+
+
+def fill(settings, state):
+    """Two marts that carry the same state in each row."""
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute(
+            f"""
+            create or replace table marts.mart_sessions as
+            select
+                i as session_key, 'visitor ' || i as visitor_id,
+                case when i % 2 = 0 then 'user ' || i end as user_key, 'o' || i as order_id,
+                cast(i / 7 as decimal(18, 4)) as revenue, cast(i as hugeint) as many,
+                cast('a' as enum ('a', 'b')) as kind, date '2026-01-01' + cast(i as integer) as day,
+                {state} as state
+            from range({ROWS}) as numbers (i)
+            """
+        )
+        con.execute(f"create or replace table marts.mart_values as select {state} as state")
+
+
+def served(settings, query):
+    path = settings.serving / "intent_map.duckdb"
+    with duckdb.connect(str(path), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def quiet(*_):
+    pass
+
+
+def test_every_mart_is_published_with_its_rows_and_nothing_else(settings):
+    manifest = publish(settings, "run-1", report=quiet)
+    tables = served(settings, "select table_schema, table_name from information_schema.tables")
+    assert sorted(tables) == [
+        ("marts", "mart_empty"),
+        ("marts", "mart_sessions"),
+        ("marts", "mart_values"),
+        ("marts", "publication"),
+    ]
+    assert {table.name: table.rows for table in manifest.tables} == {
+        "mart_empty": 0,
+        "mart_sessions": ROWS,
+        "mart_values": 1,
+    }
+    assert served(settings, "select sum(many) from marts.mart_sessions") == [
+        (ROWS * (ROWS - 1) / 2,)
+    ]
+
+
+def test_the_parquet_copies_hold_the_same_rows(settings):
+    publish(settings, "run-1", report=quiet)
+    folder = str(settings.serving / "parquet").replace("'", "''")
+    for name in ("mart_empty", "mart_sessions", "mart_values", "publication"):
+        columns = "* exclude (many, kind)" if name == "mart_sessions" else "*"
+        copy = duckdb.sql(f"select {columns} from '{folder}/{name}.parquet'").fetchall()
+        assert sorted(copy) == sorted(served(settings, f"select {columns} from marts.{name}"))
+
+
+def test_the_publication_table_says_which_run_and_proves_each_table(settings):
+    publish(settings, "run-1", report=quiet)
+    rows = served(settings, "select run_id, table_name, row_count from marts.publication")
+    assert sorted(rows) == [
+        ("run-1", "mart_empty", 0),
+        ("run-1", "mart_sessions", ROWS),
+        ("run-1", "mart_values", 1),
+    ]
+    noted, counted = served(
+        settings,
+        """
+        select
+            (select row_checksum from marts.publication where table_name = 'mart_sessions'),
+            (select cast(sum(cast(hash(r) as hugeint)) as varchar) from marts.mart_sessions as r)
+        """,
+    )[0]
+    assert noted == counted
+
+
+def test_the_manifest_file_holds_the_checksums_of_the_served_files(settings):
+    manifest = publish(settings, "run-1", report=quiet)
+    written = json.loads((settings.serving / "manifest.json").read_text(encoding="utf-8"))
+    assert written["run_id"] == "run-1"
+    content = (settings.serving / written["serving_file"]).read_bytes()
+    assert written["serving_sha256"] == hashlib.sha256(content).hexdigest()
+    for table in written["tables"]:
+        copy = settings.serving / "parquet" / f"{table['name']}.parquet"
+        assert table["parquet_sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()
+    assert manifest.path == settings.serving / "manifest.json"
+
+
+def test_ids_of_people_are_keyed_hashes_and_other_keys_stay(settings):
+    publish(settings, "run-1", report=quiet)
+    row = served(
+        settings,
+        "select visitor_id, user_key, order_id from marts.mart_sessions where session_key = 4",
+    )[0]
+    assert row == (
+        hashlib.sha256(b"it's a secret|visitor 4").hexdigest(),
+        hashlib.sha256(b"it's a secret|user 4").hexdigest(),
+        "o4",
+    )
+    odd = served(settings, "select user_key from marts.mart_sessions where session_key = 5")
+    assert odd == [(None,)]
+
+
+def test_no_byte_of_an_id_or_of_the_key_is_in_what_is_served(settings):
+    publish(settings, "run-1", report=quiet)
+    files = [path for path in settings.serving.rglob("*") if path.is_file()]
+    assert len(files) == 6
+    for path in files:
+        content = path.read_bytes()
+        assert b"visitor 4" not in content
+        assert b"a secret" not in content
+
+
+def test_without_a_key_the_ids_are_left_out_their_columns_stay_and_it_is_said(settings):
+    settings = Settings(home=settings.home, seeds=settings.seeds, hash_key=None)
+    lines = []
+    manifest = publish(settings, "run-1", report=lines.append)
+    assert served(settings, "select count(visitor_id), count(*) from marts.mart_sessions") == [
+        (0, ROWS)
+    ]
+    assert manifest.personal_ids == "left out"
+    assert any("No INTENT_MAP_HASH_KEY is set" in line for line in lines)
+
+
+def test_the_next_publish_replaces_everything_and_keeps_one_folder_for_slow_readers(settings):
+    for state in (1, 2, 3):
+        fill(settings, state)
+        publish(settings, f"run-{state}", report=quiet)
+    assert served(settings, "select distinct state from marts.mart_sessions") == [(3,)]
+    versions = sorted(path.name for path in (settings.serving / "parquet_versions").iterdir())
+    assert [name.split("_")[1] for name in versions] == ["run-2", "run-3"]
+    assert (settings.serving / "parquet").resolve().name == versions[-1]
+    assert not [path for path in settings.serving.rglob("*") if "unfinished" in path.name]
+
+
+def test_an_open_reader_keeps_what_it_opened(settings):
+    publish(settings, "run-1", report=quiet)
+    path = str(settings.serving / "intent_map.duckdb")
+    code = """
+        import duckdb, sys
+        con = duckdb.connect(sys.argv[1], read_only=True)
+        for line in sys.stdin:
+            print(con.execute("select min(state), max(state) from marts.mart_sessions").fetchall(),
+                flush=True)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+
+        def ask():
+            reader.stdin.write("now\n")
+            reader.stdin.flush()
+            return reader.stdout.readline().strip()
+
+        assert ask() == "[(1, 1)]"
+        fill(settings, 2)
+        publish(settings, "run-2", report=quiet)
+        assert ask() == "[(1, 1)]"
+        reader.stdin.close()
+        assert reader.wait(timeout=10) == 0
+    assert served(settings, "select max(state) from marts.mart_sessions") == [(2,)]
+
+
+READER = """
+    import duckdb, sys
+    from pathlib import Path
+    serving, stop = Path(sys.argv[1]), Path(sys.argv[2])
+    print("reading", flush=True)
+    seen, reads = set(), 0
+    while not stop.exists():
+        with duckdb.connect(str(serving / "intent_map.duckdb"), read_only=True) as con:
+            states = con.execute(
+                "select state from marts.mart_sessions union select state from marts.mart_values"
+            ).fetchall()
+            assert len(states) == 1, states
+        folder = str((serving / "parquet").resolve()).replace("'", "''")
+        copies = duckdb.sql(
+            f"select state from '{folder}/mart_sessions.parquet' "
+            f"union select state from '{folder}/mart_values.parquet'"
+        ).fetchall()
+        assert len(copies) == 1, copies
+        seen.add(states[0][0])
+        reads += 1
+    print(reads, len(seen), flush=True)
+"""
+
+
+def test_readers_in_other_processes_never_fail_and_never_see_half_a_publish(settings, tmp_path):
+    publish(settings, "run-1", report=quiet)
+    stop = tmp_path / "stop"
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(READER), str(settings.serving), str(stop)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        for reader in readers:
+            assert reader.stdout.readline().strip() == "reading"
+        for state in range(2, 8):
+            fill(settings, state)
+            publish(settings, f"run-{state}", report=quiet)
+    finally:
+        stop.touch()
+        outcomes = [reader.communicate(timeout=30) for reader in readers]
+    for out, err in outcomes:
+        assert err == ""
+        reads, states = map(int, out.split())
+        assert reads >= 3
+        assert states >= 2
+
+
+def test_a_disk_that_is_full_leaves_what_is_served_and_no_rest(settings, monkeypatch):
+    publish(settings, "run-1", report=quiet)
+    before = contents(settings.serving)
+    fill(settings, 2)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publishing, "_to_disk", full)
+    with pytest.raises(IntentMapError, match=r"No space left on device\. What is served there is"):
+        publish(settings, "run-2", report=quiet)
+    assert contents(settings.serving) == before
+
+
+def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch):
+    publish(settings, "run-1", report=quiet)
+    before = contents(settings.serving)
+    # fails in the middle: mart_empty is copied by then
+    monkeypatch.setattr(publishing, "_rows_and_checksum", _failing_second_time())
+    with pytest.raises(IntentMapError, match="stopped: IO Error: broken"):
+        publish(settings, "run-2", report=quiet)
+    assert contents(settings.serving) == before
+
+
+def _failing_second_time():
+    calls = []
+
+    def counted(*_):
+        calls.append(1)
+        if len(calls) == 2:
+            raise duckdb.IOException("IO Error: broken")
+        return 0, "0"
+
+    return counted
+
+
+def test_a_copy_that_reads_back_otherwise_is_not_served(settings, monkeypatch):
+    publish(settings, "run-1", report=quiet)
+    before = contents(settings.serving)
+    real = publishing._copy
+
+    def spoiled(settings, run_id, published_at, new_file, new_folder):
+        counts = real(settings, run_id, published_at, new_file, new_folder)
+        with duckdb.connect(str(new_file)) as con:
+            con.execute("update marts.mart_sessions set state = 9 where session_key = 7")
+        return counts
+
+    monkeypatch.setattr(publishing, "_copy", spoiled)
+    with pytest.raises(IntentMapError, match="copy of mart_sessions does not read back as written"):
+        publish(settings, "run-2", report=quiet)
+    assert contents(settings.serving) == before
+
+
+def test_what_a_killed_publish_left_is_removed_by_the_next(settings):
+    serving = settings.serving
+    (serving / "parquet_versions" / "20200101T000000_x_1.unfinished").mkdir(parents=True)
+    for name in (
+        "intent_map.duckdb.unfinished",
+        "intent_map.duckdb.unfinished.wal",
+        "manifest.json.unfinished",
+    ):
+        (serving / name).write_text("rest")
+    (serving / "parquet.unfinished").symlink_to("nowhere")
+    publish(settings, "run-1", report=quiet)
+    assert not [path for path in serving.rglob("*") if "unfinished" in path.name]
+    assert served(settings, "select max(state) from marts.mart_values") == [(1,)]
+
+
+def test_a_folder_where_the_link_should_be_is_taken_over(settings):
+    # such as after putting back a backup that does not keep links
+    (settings.serving / "parquet").mkdir(parents=True)
+    (settings.serving / "parquet" / "mart_old.parquet").write_text("old")
+    publish(settings, "run-1", report=quiet)
+    assert (settings.serving / "parquet").is_symlink()
+    assert (settings.serving / "parquet" / "mart_values.parquet").is_file()
+
+
+def test_serving_that_cannot_be_written_is_named(settings):
+    settings.serving.write_text("a file in the way")
+    with pytest.raises(IntentMapError, match=r"Publishing to .*/serving stopped: File exists"):
+        publish(settings, "run-1", report=quiet)
+
+
+@pytest.mark.parametrize("what", ["no warehouse", "no mart"])
+def test_a_home_without_marts_says_what_to_run_first(tmp_path, what):
+    settings = Settings(home=tmp_path, seeds=tmp_path)
+    if what == "no mart":
+        settings.warehouse.parent.mkdir(parents=True)
+        duckdb.connect(str(settings.warehouse)).close()
+    with pytest.raises(IntentMapError, match=r"nothing to publish: .* Run the nightly job first"):
+        publish(settings, "run-1", report=quiet)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,274 @@
+"""The jobs run from the command line: in order, on a fresh home, with a sentence when they fail."""
+
+import dataclasses
+import os
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import pytest
+from dagster import DagsterRunStatus, RetryPolicy, RunsFilter, job, op
+from dagster._core.events import EngineEventData
+
+from orchestration import runs
+from orchestration.dead_runs import HOST_TAG, close_dead_runs
+from orchestration.defs import landing
+from orchestration.errors import IntentMapError
+from orchestration.landing import LandingResult, SourceLanding
+from orchestration.runs import dagster_instance, run_nightly, run_quarterly, version_date
+
+pytest_plugins = ["stub_project"]
+
+TODAY = date(2026, 11, 22)
+
+
+def test_without_a_date_the_quarter_going_on_is_valued():
+    assert version_date(None, TODAY) == date(2026, 10, 1)
+    assert version_date(None, date(2026, 10, 1)) == date(2026, 10, 1)
+
+
+def test_the_first_day_of_a_quarter_is_taken_as_it_is():
+    assert version_date(date(2026, 7, 1), TODAY) == date(2026, 7, 1)
+    assert version_date(TODAY.replace(month=10, day=1), TODAY) == date(2026, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("day", "nearest"),
+    [
+        (date(2026, 7, 2), "2026-07-01 or 2026-10-01"),
+        (date(2025, 12, 31), "2025-10-01 or 2026-01-01"),
+        # the next quarter has not begun
+        (date(2026, 11, 1), "2026-10-01"),
+    ],
+)
+def test_another_day_is_refused_with_the_nearest_valid_ones(day, nearest):
+    with pytest.raises(
+        IntentMapError, match=rf"{day} is not the first day .* Nearest: {nearest}\."
+    ):
+        version_date(day, TODAY)
+
+
+def test_a_day_in_the_future_is_refused_with_the_newest_that_can_be_computed():
+    with pytest.raises(IntentMapError, match=r"in the future\. .* computed is 2026-10-01\."):
+        version_date(date(2027, 1, 1), TODAY)
+
+
+class Landing:
+    """Pretended landing that brings one more visitor each time; `failures` come first."""
+
+    def __init__(self):
+        self.visitors, self.failures = 0, []
+
+    def land(self, settings, source=None, report=print):
+        if self.failures:
+            raise self.failures.pop()
+        self.visitors += 1
+        with duckdb.connect(str(settings.warehouse)) as con:
+            con.execute("create schema if not exists raw")
+            con.execute("create table if not exists raw.generic_events (visitor_id varchar)")
+            con.execute(f"insert into raw.generic_events values ('v{self.visitors}')")
+        report("one visitor more")
+        outcome = SourceLanding("generic", landed=["a.csv"], rows=1)
+        return LandingResult(sources=dict.fromkeys(landing.SOURCES, outcome))
+
+
+@pytest.fixture(scope="module")
+def pretended(lasting_project):
+    with pytest.MonkeyPatch.context() as patch:
+        pretended = Landing()
+        patch.setattr(landing, "land", pretended.land)
+        patch.setattr(landing, "check_rules", lambda settings, _: _make_folder(settings))
+        patch.setattr(RetryPolicy, "calculate_delay", lambda *_: 0)
+        yield pretended
+
+
+def _make_folder(settings):
+    settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass
+class Chapter:
+    """One run of the story: what it said, what is served after it, how it failed."""
+
+    lines: list[str]
+    error: str
+    served: dict[str, list]
+    manifest: str
+
+    @property
+    def steps(self):
+        return [line.split()[0] for line in self.lines if re.match(r"\w+ \.\.\.$", line)]
+
+
+SERVED = {
+    "sessions": "select count(*) from marts.mart_sessions",
+    "horizons": "select distinct horizon from marts.mart_sessions",
+    "versions": "select valid_from, sessions from marts.mart_values",
+}
+
+
+def _chapter(run, settings, *arguments):
+    lines, error, served = [], "", {}
+    try:
+        run(settings, *arguments, report=lines.append)
+    except IntentMapError as problem:
+        error = str(problem)
+    path = settings.serving / "intent_map.duckdb"
+    with duckdb.connect(str(path), read_only=True) as con:
+        for name, query in SERVED.items():
+            served[name] = con.execute(query).fetchall()
+    manifest = (settings.serving / "manifest.json").read_text(encoding="utf-8")
+    return Chapter(lines, error, served, manifest)
+
+
+@pytest.fixture(scope="module")
+def home(lasting_project):
+    return lasting_project.settings()
+
+
+@pytest.fixture(scope="module")
+def story(pretended, lasting_project, home):
+    """Runs on one home, one after the other; told once, since each takes seconds."""
+    mart = "dbt_project/models/marts/mart_values.sql"
+    good = (lasting_project.folder / mart).read_text(encoding="utf-8")
+    changed = dataclasses.replace(home, dbt_vars={"horizon_days": 7})
+
+    story = {"first": _chapter(run_nightly, home)}
+    pretended.failures.append(OSError("the disk hiccupped"))
+    story["second"] = _chapter(run_nightly, home)
+    story["quarter"] = _chapter(run_quarterly, home, date(2026, 7, 1))
+    story["changed rule"] = _chapter(run_nightly, changed)
+    lasting_project.write(mart, "select no_such_column")
+    story["broken model"] = _chapter(run_nightly, changed)
+    lasting_project.write(mart, good + "-- mended")
+    story["mended"] = _chapter(run_nightly, changed)
+    return story
+
+
+def test_a_first_night_lands_builds_and_publishes(story):
+    first = story["first"]
+    assert first.error == ""
+    assert first.steps == ["landing", "nightly_models", "published_marts"]
+    assert first.served["sessions"] == [(1,)]
+
+
+def test_a_run_says_what_steps_say_and_counts_the_tables(story):
+    lines = story["first"].lines
+    assert "  one visitor more" in lines
+    assert any(line.startswith("  [1/6] ") for line in lines)
+    assert "  6 tables built, 4 data tests passed." in lines
+    assert any(re.fullmatch(r"landing done in \d+\.\d s", line) for line in lines)
+
+
+def test_a_second_night_adds_what_arrived_and_builds_nothing_anew(story):
+    second = story["second"]
+    assert second.served["sessions"] == [(2,)]
+    assert not any("anew" in line for line in second.lines)
+
+
+def test_an_unforeseen_error_is_tried_again(story):
+    assert story["second"].error == ""
+    assert any("landing did not work and is tried again" in line for line in story["second"].lines)
+
+
+def test_in_a_quarter_the_marts_come_after_the_valuation_and_carry_the_new_version(story):
+    quarter = story["quarter"]
+    assert quarter.steps[0] == "landing"
+    assert quarter.steps[-1] == "published_marts"
+    valuation = quarter.steps.index("quarterly_models")
+    assert any(step.startswith("nightly_models") for step in quarter.steps[:valuation])
+    assert any(step.startswith("nightly_models") for step in quarter.steps[valuation:])
+    assert quarter.served["versions"] == [(date(2026, 7, 1), 3)]
+
+
+def test_a_changed_rule_builds_old_rows_anew_says_which_and_keeps_the_versions(story):
+    changed = story["changed rule"]
+    assert any("Building all rows anew: policy vars changed" in line for line in changed.lines)
+    assert story["quarter"].served["horizons"] == [(30,)]
+    assert changed.served["horizons"] == [(7,)]
+    assert changed.served["versions"] == [(date(2026, 7, 1), 3)]
+
+
+def test_a_failing_model_is_named_with_its_message_and_the_log(story, home):
+    error = story["broken model"].error
+    assert error.startswith("nightly_refresh failed. dbt model mart_values failed: ")
+    assert "no_such_column" in error
+    assert str(home.dbt_log_path / "dbt.log") in error
+    assert "\n" not in error
+
+
+def test_after_a_failed_run_the_served_files_are_as_they_were(story):
+    assert story["broken model"].manifest == story["changed rule"].manifest
+    assert story["broken model"].served == story["changed rule"].served
+
+
+def test_a_rule_counts_as_applied_only_after_a_build_that_succeeded(story):
+    lines = story["mended"].lines
+    assert any("Building all rows anew: the dbt models" in line for line in lines)
+    assert story["mended"].served["sessions"] == [(6,)]
+
+
+def test_runs_from_the_command_line_stand_where_dagster_dev_shows_them(story, home):
+    with dagster_instance(home) as instance:
+        tags = {".dagster/repository": "__repository__@intent_map"}
+        shown = instance.get_runs(RunsFilter(tags=tags), ascending=True)
+    assert [run.job_name for run in shown[:3]] == [
+        "nightly_refresh",
+        "nightly_refresh",
+        "quarterly_value_recalculation",
+    ]
+    assert shown[2].tags["dagster/partition"] == "2026-07-01"
+    assert [run.status for run in shown].count(DagsterRunStatus.FAILURE) == 1
+    assert (home.dagster_home / "history" / "runs.db").is_file()
+
+
+def test_the_long_log_is_in_a_file_of_the_home(story, home):
+    assert "STEP_SUCCESS" in runs.log_file(home).read_text(encoding="utf-8")
+
+
+def test_a_quarter_on_a_fresh_home_needs_no_night_before_it(pretended, home, capfd):
+    fresh = dataclasses.replace(home, home=home.home.parent / "fresh")
+    chapter = _chapter(run_quarterly, fresh, date(2026, 4, 1))
+    assert chapter.error == ""
+    assert chapter.served["versions"] == [(date(2026, 4, 1), 1)]
+    # the terminal belongs to the report
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_whose_process_is_gone_is_marked_as_failed_and_a_living_one_is_not(home):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    settings = dataclasses.replace(home, home=home.home.parent / "dead runs")
+    with dagster_instance(settings) as instance:
+        dead = _started_run(instance, gone.pid, socket.gethostname())
+        alive = _started_run(instance, os.getpid(), socket.gethostname())
+        elsewhere = _started_run(instance, gone.pid, "another-machine")
+        assert close_dead_runs(instance) == [dead.run_id]
+        states = {run.run_id: run.status for run in instance.get_runs()}
+    assert states == {
+        dead.run_id: DagsterRunStatus.FAILURE,
+        alive.run_id: DagsterRunStatus.STARTED,
+        elsewhere.run_id: DagsterRunStatus.STARTED,
+    }
+
+
+@op
+def _nothing():
+    pass
+
+
+@job
+def _empty():
+    _nothing()
+
+
+def _started_run(instance, pid, host):
+    run = instance.create_run_for_job(
+        _empty, status=DagsterRunStatus.STARTED, tags={HOST_TAG: host}
+    )
+    instance.report_engine_event("begun", run, EngineEventData.in_process(pid))
+    return run
