@@ -123,8 +123,8 @@ class _Landing:
             meant = difflib.get_close_matches(child.name.lower(), SOURCES, n=1, cutoff=0.5)
             hint = f"; did you mean {meant[0]}?" if meant else ""
             self.warn(
-                f"landing/{shown_text(child.name, 200)} is not read: the folders there are {', '.join(SOURCES)}"
-                f"{hint}"
+                f"landing/{shown_text(child.name, 200)} is not read: the folders there are "
+                f"{', '.join(SOURCES)}{hint}"
             )
 
     def land_source(self, source: str) -> None:

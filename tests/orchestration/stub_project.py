@@ -111,6 +111,17 @@ class StubProject:
             self.write(name, textwrap.dedent(text).strip("\n") + "\n")
         self.write("profiles.yml", (PROJECT_ROOT / "profiles.yml").read_text(encoding="utf-8"))
 
+    def restore(self) -> None:
+        """Undo what a test wrote; one home can then serve several tests, and dbt parses once."""
+        for path in [*self.folder.rglob("*.sql"), *self.folder.rglob("*.yml")]:
+            name = path.relative_to(self.folder).as_posix()
+            if name not in FILES and name != "profiles.yml":
+                path.unlink()
+        for name, text in FILES.items():
+            text = textwrap.dedent(text).strip("\n") + "\n"
+            if (self.folder / name).read_text(encoding="utf-8") != text:
+                self.write(name, text)
+
     def write(self, name: str, text: str) -> Path:
         """Write one file; name: as in FILES."""
         path = self.folder / name

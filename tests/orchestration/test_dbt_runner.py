@@ -112,6 +112,12 @@ def test_business_files_elsewhere_are_named_by_their_absolute_path(tmp_path):
     assert environment["INTENT_MAP_HOME"] == str(tmp_path)
 
 
+@pytest.fixture
+def project(lasting_project):
+    yield lasting_project
+    lasting_project.restore()
+
+
 def _night(settings, **options):
     return [
         event["data"]["node_info"]["node_name"]
@@ -177,12 +183,14 @@ def test_a_failing_model_is_named_with_its_message_and_the_log(project):
 
 def test_a_failing_data_test_is_named_with_the_number_of_rows(project):
     settings = project.settings()
-    settings.warehouse.parent.mkdir(parents=True)
+    settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(settings.warehouse)) as con:
-        con.execute("create schema raw; create table raw.generic_events (visitor_id varchar)")
+        con.execute("create schema if not exists raw")
+        con.execute("create or replace table raw.generic_events (visitor_id varchar)")
         con.execute("insert into raw.generic_events values (null), (null)")
     with pytest.raises(DbtError, match="data test not_null_mart_sessions_visitor_id failed: Got 2"):
-        _night(settings)
+        _night(settings, full_refresh=True)
+    settings.warehouse.unlink()
 
 
 def test_a_project_that_cannot_be_read_says_what_is_wrong(project):

@@ -217,8 +217,8 @@ def test_loading_the_definitions_opens_only_the_manifest_and_no_connection(real)
         def watch(event, arguments):
             if event == "open" and isinstance(arguments[0], str):
                 opened.append(Path(arguments[0]))
-            if event in ("socket.connect", "subprocess.Popen"):
-                opened.append(event)
+            if event == "socket.connect" or event == "subprocess.Popen" and "dbt" in str(arguments):
+                opened.append(f"{event} {arguments}")
 
         import duckdb
         duckdb.connect = None

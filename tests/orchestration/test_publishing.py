@@ -200,7 +200,7 @@ def test_an_open_reader_keeps_what_it_opened(settings):
 
 
 READER = """
-    import duckdb, sys
+    import duckdb, sys, time
     from pathlib import Path
     serving, stop = Path(sys.argv[1]), Path(sys.argv[2])
     print("reading", flush=True)
@@ -219,6 +219,7 @@ READER = """
         assert len(copies) == 1, copies
         seen.add(states[0][0])
         reads += 1
+        time.sleep(0.01)
     print(reads, len(seen), flush=True)
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 from pipeline.homes import Home, Workshop
+from real_data_page import counts, documented_counts
 
 ROWS = 24_219
 NO_ORDER_ID = (None, "(not set)")
@@ -88,3 +89,7 @@ def test_each_order_has_the_time_and_the_money_of_its_first_purchase(
         "select epoch_us(occurred_at) as occurred_at, value from marts.mart_macro_conversions"
     )
     assert sorted((row["occurred_at"], row["value"]) for row in rows) == sorted(orders.values())
+
+
+def test_the_counts_in_the_docs_are_those_of_the_night(home: Home) -> None:
+    assert counts(home) == documented_counts("ga4_sample")

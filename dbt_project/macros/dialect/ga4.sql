@@ -20,7 +20,8 @@
 {%- endmacro %}
 
 {% macro ga4_properties() -%}
-    {#- The event's parameters as a JSON object; numbers stay numbers, nulls are left out. -#}
+    {#- The event's parameters as a JSON object; numbers stay numbers; nulls, and numbers that JSON
+        cannot write (NaN), are left out. -#}
     {{ return(adapter.dispatch('ga4_properties', 'intent_map')()) }}
 {%- endmacro %}
 
@@ -39,8 +40,14 @@
             lambda param: cast(to_json(param.key) as varchar) || ':' || coalesce(
                 cast(to_json(param.value.string_value) as varchar),
                 cast(param.value.int_value as varchar),
-                cast(param.value.double_value as varchar),
-                cast(param.value.float_value as varchar)
+                case
+                    when isfinite(param.value.double_value)
+                        then cast(param.value.double_value as varchar)
+                end,
+                case
+                    when isfinite(param.value.float_value)
+                        then cast(param.value.float_value as varchar)
+                end
             )
         ),
         ','

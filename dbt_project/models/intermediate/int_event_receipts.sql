@@ -49,7 +49,10 @@ events_judged as (
                 'hour', var('future_tolerance_hours'), 'staged_events.landed_at'
             ) }} then 'in_the_future'
             when staged_events.source_event_name is null then 'no_event_name'
-            when {{ json_text('staged_events.unreadable', "'value'") }} is not null
+            when
+                {{ json_text('staged_events.unreadable', "'value'") }} is not null
+                or {{ json_text('staged_events.unreadable', "'ecommerce.purchase_revenue'") }}
+                is not null
                 then 'unreadable_value'
             when {{ json_text('staged_events.unreadable', "'properties'") }} is not null
                 then 'unreadable_properties'

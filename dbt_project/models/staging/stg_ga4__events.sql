@@ -67,13 +67,13 @@ select
         case
             when event_name = 'purchase'
                 then coalesce(
-                    ecommerce.purchase_revenue, cast(param_value as double)
+                    ecommerce.purchase_revenue, try_cast(param_value as double)
                 )
             when event_name = 'refund'
                 then coalesce(
-                    ecommerce.refund_value, cast(param_value as double)
+                    ecommerce.refund_value, try_cast(param_value as double)
                 )
-            else cast(param_value as double)
+            else try_cast(param_value as double)
         end as decimal(18, 4)
     ) as value,
     upper(param_currency) as currency,
