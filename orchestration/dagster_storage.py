@@ -64,9 +64,13 @@ class EventLog(SqliteEventLogStorage):
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
-            with engine.connect() as connection, connection.begin():
-                yield connection
-            if shard != INDEX_SHARD_NAME:
+            with engine.connect() as connection:
+                file = connection.connection.driver_connection
+                before = file.total_changes
+                with connection.begin():
+                    yield connection
+                wrote = file.total_changes > before
+            if wrote and shard != INDEX_SHARD_NAME:
                 # who watches a run in the UI waits for the file itself to change
                 os.utime(self.path_for_shard(shard))
 

@@ -158,14 +158,7 @@ def prepare_manifest(settings: Settings, report: Callable[[str], None] = print) 
     if _is_current(settings, path):
         return path
     target = target_path(settings, "parse")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise IntentMapError(
-            f"The home {settings.home} cannot be written ({error.strerror}). Give this user write "
-            "permission there, or set INTENT_MAP_HOME to a folder that has it."
-        ) from error
+    _make_folders(settings, target, path.parent)
     with file_lock(target / "lock", "reading the dbt project", report=report):
         if _is_current(settings, path):
             return path
@@ -194,6 +187,17 @@ def manifest_vars(manifest: Mapping[str, Any]) -> dict[str, str]:
     """The values of VARS_IN_MANIFEST that were in force when the manifest was made."""
     noted = manifest["metadata"].get("env", {})
     return {name: noted[name.upper()] for name in VARS_IN_MANIFEST if name.upper() in noted}
+
+
+def _make_folders(settings: Settings, *folders: Path) -> None:
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IntentMapError(
+            f"The home {settings.home} cannot be written ({error.strerror}). Give this user write "
+            "permission there, or set INTENT_MAP_HOME to a folder that has it."
+        ) from error
 
 
 def _metadata(settings: Settings) -> dict[str, str]:
@@ -250,15 +254,8 @@ def run_dbt(
     names the first node at fault, its message and the log, after all events were yielded. The
     warehouse file is closed when this returns, also when it was stopped half-way.
     """
+    _make_folders(settings, settings.warehouse.parent, settings.dbt_log_path)
     _seed_partial_parse(settings, args)
-    try:
-        settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
-        settings.dbt_log_path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise IntentMapError(
-            f"The home {settings.home} cannot be written ({error.strerror}). Give this user write "
-            "permission there, or set INTENT_MAP_HOME to a folder that has it."
-        ) from error
     # dbt is slow to import: only who runs it pays
     from dbt.cli.main import dbtRunner
     from dbt_common.events.functions import msg_to_dict, reset_metadata_vars

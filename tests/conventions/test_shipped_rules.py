@@ -24,7 +24,7 @@ def found_by_python(pattern: str, text: str) -> bool:
 
 
 def found_by_duckdb(pattern: str, text: str) -> bool:
-    return duckdb.execute("select regexp_matches(?, ?)", [text, pattern]).fetchone()[0]
+    return duckdb.execute("select regexp_matches(?, ?)", [text, pattern]).fetchall()[0][0]
 
 
 ENGINES = [found_by_python, found_by_duckdb]

@@ -253,6 +253,9 @@ def test_a_business_file_that_changed_makes_the_manifest_anew(project):
 
 def test_making_the_manifest_opens_no_database(project, monkeypatch):
     settings = project.settings()
+    settings.warehouse.unlink(missing_ok=True)
+    project.write("dbt_project/models/marts/mart_more.sql", "select 1 as one")
     monkeypatch.setattr(duckdb, "connect", lambda *_, **__: pytest.fail("opened a database"))
     dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    assert "model.intent_map.mart_more" in dbt_runner.load_manifest(settings)["nodes"]
     assert not settings.warehouse.exists()

@@ -1,4 +1,4 @@
-"""What docs/real_data.md says: its counts and its command, so that the tests can hold it to them."""
+"""What docs/real_data.md says: its counts and its command, so that tests can hold it to them."""
 
 import re
 
@@ -32,7 +32,7 @@ COUNTS = """
 
 
 def documented_counts(folder: str) -> dict[str, float]:
-    """The column of one data set in the table of counts; `–` stands for none."""
+    """The column of one data set in the table of counts; - stands for none."""
     table = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in PAGE.read_text(encoding="utf-8").splitlines()
@@ -45,7 +45,7 @@ def documented_counts(folder: str) -> dict[str, float]:
     counts = {}
     for cells in table[header + 2 :]:
         micro = re.search(r"`(\w+)`", cells[0])
-        if cells[column] != "–":
+        if cells[column] != "-":
             name = micro.group(1) if micro else cells[0]
             counts[name] = float(cells[column].replace(",", ""))
     return counts
