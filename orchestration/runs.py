@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.instance.ref import InstanceRef
 
 from orchestration.dbt_runner import load_manifest, manifest_vars, prepare_manifest
@@ -130,8 +131,19 @@ def _run(settings: Settings, job: str, day: date | None, report: Callable[[str],
                 )
             except DagsterExecutionInterruptedError as error:
                 raise KeyboardInterrupt from error
-    if not result.success:
-        raise IntentMapError(f"{what} failed. {_reason(result)} The run: {log_file(settings)}")
+            if result.success:
+                return
+            if _was_stopped(result):
+                raise KeyboardInterrupt
+            raise IntentMapError(f"{what} failed. {_reason(result)} The run: {log_file(settings)}")
+
+
+def _was_stopped(result: ExecuteInProcessResult) -> bool:
+    return any(
+        event.event_type == DagsterEventType.STEP_FAILURE
+        and event.step_failure_data.error_source == ErrorSource.INTERRUPT
+        for event in result.all_events
+    )
 
 
 def _reason(result: ExecuteInProcessResult) -> str:

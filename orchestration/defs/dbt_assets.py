@@ -21,7 +21,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import dbt_runner, fingerprint
-from orchestration.defs.steps import RETRIES, WRITER_POOL, problems_in_words
+from orchestration.defs.steps import WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
 
@@ -54,11 +54,13 @@ def build_dbt_assets(
         exclude=dbt_runner.QUARTERLY_TAG,
         name="nightly_models",
         dagster_dbt_translator=translator,
-        retry_policy=RETRIES,
         pool=WRITER_POOL,
     )
     def nightly_models(context: AssetExecutionContext) -> Iterator[Output | AssetCheckResult]:
-        with problems_in_words(), writer_lock(settings, "nightly models", report=context.log.info):
+        with (
+            problems_in_words(context),
+            writer_lock(settings, "nightly models", report=context.log.info),
+        ):
             selected = Selection(context, manifest, translator)
             incremental = fingerprint.incremental_models(manifest, selected.names)
             rules = fingerprint.current(settings, manifest)
@@ -77,13 +79,12 @@ def build_dbt_assets(
         partitions_def=quarters,
         # one version at a time: each leans on the one before it
         backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
-        retry_policy=RETRIES,
         pool=WRITER_POOL,
     )
     def quarterly_models(context: AssetExecutionContext) -> Iterator[Output | AssetCheckResult]:
         version_date = date.fromisoformat(context.partition_key)
         what = f"value version {version_date}"
-        with problems_in_words(), writer_lock(settings, what, report=context.log.info):
+        with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
             selected = Selection(context, manifest, translator)
             context.log.info(f"Value version {version_date}: from what happened before that day.")
             yield from selected.run(

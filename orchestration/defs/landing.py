@@ -17,7 +17,7 @@ from dagster import (
     multi_asset,
 )
 
-from orchestration.defs.steps import RETRIES, WRITER_POOL, check_rules, problems_in_words
+from orchestration.defs.steps import WRITER_POOL, check_rules, problems_in_words
 from orchestration.landing import RAW_TABLE, SOURCES, LandingResult, SourceLanding, land
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
@@ -49,13 +49,12 @@ def build_landing_assets(settings: Settings, manifest: Mapping[str, Any]) -> Ass
         name="landing",
         specs=specs,
         can_subset=True,
-        retry_policy=RETRIES,
         pool=WRITER_POOL,
     )
     def landing(context: AssetExecutionContext) -> Iterator[MaterializeResult]:
         report = context.log.info
         chosen = [s for s in SOURCES if raw_key(s) in context.selected_asset_keys]
-        with problems_in_words(), writer_lock(settings, "landing", report=report):
+        with problems_in_words(context), writer_lock(settings, "landing", report=report):
             check_rules(settings, report)
             result = LandingResult()
             if len(chosen) == len(SOURCES):

@@ -18,7 +18,7 @@ from dagster import (
     asset,
 )
 
-from orchestration.defs.steps import RETRIES, WRITER_POOL, problems_in_words
+from orchestration.defs.steps import WRITER_POOL, problems_in_words
 from orchestration.publishing import publish
 from orchestration.settings import Settings
 
@@ -35,11 +35,10 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
             "The marts as people and BI tools read them: one DuckDB file and Parquet copies, each "
             "replaced in one step while they may be read."
         ),
-        retry_policy=RETRIES,
         pool=WRITER_POOL,
     )
     def published_marts(context: AssetExecutionContext) -> MaterializeResult:
-        with problems_in_words():
+        with problems_in_words(context):
             manifest = publish(settings, context.run.run_id, report=context.log.info)
         return MaterializeResult(
             metadata={

@@ -6,7 +6,7 @@ Belongs here: settings of steps in general. Does not belong here: what a step do
 import contextlib
 from collections.abc import Callable, Iterator
 
-from dagster import Backoff, Failure, Jitter, RetryPolicy
+from dagster import AssetExecutionContext, Failure, RetryRequested
 
 from orchestration.business_files import check_business_files
 from orchestration.dbt_runner import DbtError
@@ -17,9 +17,8 @@ from orchestration.settings import Settings
 # every step that opens the warehouse for writing; dagster.yaml and locking.py keep them apart
 WRITER_POOL = "duckdb_writer"
 
-RETRIES = RetryPolicy(
-    max_retries=2, delay=20, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS
-)
+RETRIES = 2
+FIRST_PAUSE_SECONDS = 20
 
 
 def check_rules(settings: Settings, report: Callable[[str], None]) -> None:
@@ -29,20 +28,22 @@ def check_rules(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def problems_in_words() -> Iterator[None]:
-    """Fail the step with the sentence meant for people, without a retry that cannot help.
+def problems_in_words(context: AssetExecutionContext) -> Iterator[None]:
+    """Fail the step with the sentence meant for people, or try it again where that may help.
 
-    A file that somebody else has open, or a disk that hiccups, is no such problem: it is raised
-    as it is, so that RETRIES act.
+    Trying again cannot help against what an IntentMapError says, but against a file that somebody
+    else has open, or a disk that hiccups; twice, with growing pauses. Dagster's own retry policy
+    is not used because it also tries a step again that was stopped on purpose.
     """
     try:
         yield
-    except IntentMapError as error:
-        if isinstance(error, DbtError) and error.is_transient:
-            raise
-        raise Failure(description=str(error), allow_retries=False) from error
-    except RuntimeError as error:
-        if "Query interrupted" not in str(error):
-            raise
-        # DuckDB swallows the signal that stops a run and raises this in its stead
-        raise KeyboardInterrupt from error
+    except Exception as error:
+        if "Query interrupted" in str(error) and isinstance(error, RuntimeError):
+            # DuckDB swallows the signal that stops a run and raises this in its stead
+            raise KeyboardInterrupt from error
+        if isinstance(error, IntentMapError) and not (
+            isinstance(error, DbtError) and error.is_transient
+        ):
+            raise Failure(description=str(error), allow_retries=False) from error
+        pause = FIRST_PAUSE_SECONDS * 2**context.retry_number
+        raise RetryRequested(max_retries=RETRIES, seconds_to_wait=pause) from error

@@ -108,7 +108,8 @@ def test_everything_that_writes_the_warehouse_is_in_the_writer_pool(real):
     for job in definitions.jobs:
         for step in definitions.resolve_job_def(job.name).graph.node_defs:
             assert step.pool == "duckdb_writer", step.name
-            assert step.retry_policy.max_retries == 2, step.name
+            # Dagster's own policy would also try again what was stopped on purpose
+            assert step.retry_policy is None, step.name
 
 
 def test_every_data_test_of_a_table_is_an_asset_check(real):

@@ -12,12 +12,12 @@ from datetime import date
 
 import duckdb
 import pytest
-from dagster import DagsterRunStatus, RetryPolicy, RunsFilter, job, op
+from dagster import DagsterRunStatus, RunsFilter, job, op
 from dagster._core.events import EngineEventData
 
 from orchestration import runs
 from orchestration.dead_runs import HOST_TAG, close_dead_runs
-from orchestration.defs import landing
+from orchestration.defs import landing, steps
 from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, SourceLanding
 from orchestration.runs import dagster_instance, run_nightly, run_quarterly, version_date
@@ -83,7 +83,7 @@ def pretended(lasting_project):
         pretended = Landing()
         patch.setattr(landing, "land", pretended.land)
         patch.setattr(landing, "check_rules", lambda settings, _: _make_folder(settings))
-        patch.setattr(RetryPolicy, "calculate_delay", lambda *_: 0)
+        patch.setattr(steps, "FIRST_PAUSE_SECONDS", 0)
         yield pretended
 
 
@@ -240,6 +240,17 @@ def test_a_quarter_on_a_fresh_home_needs_no_night_before_it(story, home, capfd):
     assert chapter.served["versions"] == [(date(2026, 7, 1), 1)]
     # the terminal belongs to the report
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_that_is_stopped_on_purpose_is_not_tried_again(story, pretended, home):
+    lines = []
+    pretended.failures += [AssertionError("tried again"), KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        run_nightly(home, report=lines.append)
+    assert len(pretended.failures) == 1
+    pretended.failures.clear()
+    with dagster_instance(home) as instance:
+        assert instance.get_runs(limit=1)[0].status == DagsterRunStatus.CANCELED
 
 
 def test_a_run_whose_process_is_gone_is_marked_as_failed_and_a_living_one_is_not(home):

@@ -255,7 +255,7 @@ class Shop:
         read = [
             (float(row["value"]), self.segment_then(row["session_key"]))
             for row in self.known(self.macros)
-            if row["session_key"] in self.in_look_back
+            if row["session_key"] in self.in_look_back and row["value_source"] != "none"
         ]
         ceiling = _quantile([value for value, _ in read], self.policy["winsor_quantile"])
         strength = self.policy["macro_value_prior_orders"]

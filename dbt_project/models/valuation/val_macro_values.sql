@@ -22,6 +22,7 @@ goals as (
 
 ),
 
+-- an order of which no amount is known says nothing about the average
 macros_read as (
 
     select
@@ -32,7 +33,9 @@ macros_read as (
 
     from macro_conversions
     inner join sessions on macro_conversions.session_key = sessions.session_key
-    where macro_conversions.occurred_at < {{ version_moment() }}
+    where
+        macro_conversions.occurred_at < {{ version_moment() }}
+        and macro_conversions.value_source <> 'none'
 
 ),
 
