@@ -6,6 +6,7 @@ Belongs here: the Dagster logger that such runs use. Does not belong here: what 
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -63,7 +64,8 @@ class _Lines(logging.Handler):
             if record.levelno >= logging.INFO and meta.get("step_key"):
                 self._report(f"  {meta['orig_message']}")
             return
-        step = event.step_key or ""
+        # the nightly models run in parts around the valuation: one name for all of them
+        step = re.sub(r"_\d+$", "", event.step_key or "")
         if event.event_type == DagsterEventType.STEP_START:
             self._began[step] = time.monotonic()
             self._report(f"{step} ...")

@@ -78,7 +78,8 @@ select
     trials.micro_conversion,
     coalesce(steps_with_increment.intent_class, '(all)') as intent_class,
     coalesce(steps_with_increment.visitor_type, '(all)') as visitor_type,
-    avg(cast(steps_with_increment.increment as double)) as incremental_value
+    -- summed as decimals: a sum of doubles would depend on the order of the rows
+    cast(sum(steps_with_increment.increment) as double) / count(*) as incremental_value
 
 from steps_with_increment
 inner join trials

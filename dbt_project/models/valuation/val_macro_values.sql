@@ -27,7 +27,7 @@ macros_read as (
 
     select
         macro_conversions.macro_conversion,
-        cast(macro_conversions.value as double) as value,
+        macro_conversions.value,
         sessions.intent_class,
         sessions.visitor_type
 
@@ -43,26 +43,28 @@ ceilings as (
 
     select
         macro_conversion,
-        {{ quantile('value', var('winsor_quantile')) }} as ceiling
+        {{ quantile('cast(value as double)', var('winsor_quantile')) }} as ceiling
 
     from macros_read
     group by macro_conversion
 
 ),
 
-macros_winsorised as (
+macros_with_ceiling as (
 
     select
         macros_read.macro_conversion,
         macros_read.intent_class,
         macros_read.visitor_type,
-        least(macros_read.value, ceilings.ceiling) as value
+        macros_read.value,
+        ceilings.ceiling
 
     from macros_read
     inner join ceilings on macros_read.macro_conversion = ceilings.macro_conversion
 
 ),
 
+-- summed as decimals: a sum of doubles would depend on the order of the rows
 totals as (
 
     select
@@ -70,9 +72,10 @@ totals as (
         coalesce(intent_class, '(all)') as intent_class,
         coalesce(visitor_type, '(all)') as visitor_type,
         count(*) as macros,
-        sum(value) as value
+        cast(sum(case when value <= ceiling then value else 0 end) as double)
+        + max(ceiling) * count(case when value > ceiling then 1 end) as value
 
-    from macros_winsorised
+    from macros_with_ceiling
     group by grouping sets (
         (macro_conversion),
         (macro_conversion, intent_class),
