@@ -9,6 +9,7 @@ killed run takes dbt with it, so nothing goes on writing behind the lock's back.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import queue
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,6 @@ QUARTERLY_TAG = "tag:quarterly"
 PARTIAL_PARSE = "partial_parse.msgpack"
 LOG_FILE_BYTES = 20 * 1024 * 1024
 REST_SECONDS = 30
-
-# dbt copies variables with this prefix into the manifest's metadata
-METADATA_PREFIX = "DBT_ENV_CUSTOM_ENV_"
 
 # policy vars that the definitions need at import, when only the manifest may be read
 VARS_IN_MANIFEST = ("reporting_time_zone", "project_start_date")
@@ -163,9 +162,15 @@ def prepare_manifest(settings: Settings, report: Callable[[str], None] = print) 
         if _is_current(settings, path):
             return path
         report("Reading the dbt project (some seconds, once after each change of it) ...")
-        for _ in run_dbt(settings, parse_args(settings), _metadata(settings)):
+        # taken before, so that a file that changes meanwhile counts as changed
+        noted = _noted(settings)
+        for _ in run_dbt(settings, parse_args(settings)):
             pass
-        (target / "manifest.json").replace(path)
+        made = target / "manifest.json"
+        manifest = json.loads(made.read_text(encoding="utf-8"))
+        manifest["metadata"]["env"] = {**manifest["metadata"].get("env", {}), **noted}
+        made.write_text(json.dumps(manifest), encoding="utf-8")
+        made.replace(path)
     return path
 
 
@@ -200,54 +205,57 @@ def _make_folders(settings: Settings, *folders: Path) -> None:
         ) from error
 
 
-def _metadata(settings: Settings) -> dict[str, str]:
+def _noted(settings: Settings) -> dict[str, str]:
+    """What is noted in the manifest, where dbt keeps a run's environment."""
     effective = effective_vars(settings)
-    noted = {name: str(effective[name]) for name in VARS_IN_MANIFEST if name in effective}
-    noted["intent_map_basis"] = _basis(settings)
-    return {METADATA_PREFIX + name.upper(): value for name, value in noted.items()}
-
-
-def _basis(settings: Settings) -> str:
-    """What a manifest is made of besides files: another value, another manifest."""
-    return json.dumps(
-        [str(PROJECT_DIR), str(settings.seeds), settings.target, settings.dbt_vars], sort_keys=True
-    )
+    noted = {name.upper(): str(effective[name]) for name in VARS_IN_MANIFEST if name in effective}
+    return {**noted, "INTENT_MAP_BASIS": _basis(settings)}
 
 
 def _is_current(settings: Settings, path: Path) -> bool:
+    if not path.exists():
+        return False
     try:
-        made_at = path.stat().st_mtime_ns
-        metadata = load_manifest(settings)["metadata"]
-    except (OSError, IntentMapError):
+        noted = load_manifest(settings)["metadata"].get("env", {})
+    except IntentMapError:
         return False
-    if metadata.get("env", {}).get("INTENT_MAP_BASIS") != _basis(settings):
-        return False
-    return made_at > max(_change_times(settings), default=0)
+    return noted.get("INTENT_MAP_BASIS") == _basis(settings)
 
 
-def _change_times(settings: Settings) -> Iterator[int]:
-    """Times of all files and folders that dbt reads; a folder's time tells of removed files."""
-    yield (PROJECT_DIR / "dbt_project.yml").stat().st_mtime_ns
-    profiles = PROFILES_DIR / "profiles.yml"
-    if profiles.exists():
-        yield profiles.stat().st_mtime_ns
-    for top in (
-        PROJECT_DIR / "models",
-        PROJECT_DIR / "macros",
-        SHIPPED_SEEDS,
-        settings.seeds,
-        TESTS_DIR,
-    ):
-        for folder, _, files in os.walk(top):
-            yield Path(folder).stat().st_mtime_ns
-            for name in files:
-                with contextlib.suppress(FileNotFoundError):
-                    yield (Path(folder) / name).stat().st_mtime_ns
+def _basis(settings: Settings) -> str:
+    """A checksum of what a manifest is made of: another one, another manifest.
+
+    Files by name, size and time, not by "newer than the manifest": an upgrade can bring files
+    whose times are older than it.
+    """
+    basis = [
+        version("dbt-core"),
+        settings.target,
+        settings.dbt_vars,
+        [*_stamp(PROJECT_DIR / "dbt_project.yml"), *_stamp(PROFILES_DIR / "profiles.yml")],
+        [
+            [str(top), sorted(_stamp(path) for path in top.rglob("*") if path.is_file())]
+            for top in (
+                PROJECT_DIR / "models",
+                PROJECT_DIR / "macros",
+                SHIPPED_SEEDS,
+                settings.seeds,
+                TESTS_DIR,
+            )
+        ],
+    ]
+    return hashlib.sha256(json.dumps(basis, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def run_dbt(
-    settings: Settings, args: list[str], extra_environment: Mapping[str, str] | None = None
-) -> Iterator[dict[str, Any]]:
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return str(path), 0, 0
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+def run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
     """Run dbt in this process; yields the event of each finished node as it comes.
 
     An event has the shape of dbt's JSON log: {"info": {...}, "data": {...}}. Raises DbtError that
@@ -258,7 +266,7 @@ def run_dbt(
     _seed_partial_parse(settings, args)
     # dbt is slow to import: only who runs it pays
     from dbt.cli.main import dbtRunner
-    from dbt_common.events.functions import msg_to_dict, reset_metadata_vars
+    from dbt_common.events.functions import msg_to_dict
 
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     done = object()
@@ -274,10 +282,7 @@ def run_dbt(
         finally:
             events.put(done)
 
-    folder = Path.cwd()
-    # dbt reads the variables for its manifest once per process
-    reset_metadata_vars()
-    with _environment_set({**environment(settings), **(extra_environment or {})}):
+    with _environment_set(environment(settings)):
         thread = threading.Thread(target=work, name="dbt", daemon=True)
         thread.start()
         try:
@@ -286,8 +291,6 @@ def run_dbt(
         finally:
             _bring_to_rest(thread)
             _close_warehouse()
-            # dbt changes into its project's folder
-            os.chdir(folder)
     _raise_on_failure(settings, outcome[0] if outcome else None)
 
 

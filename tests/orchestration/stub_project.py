@@ -64,10 +64,13 @@ FILES = {
         select * from {{ source('raw', 'generic_events') }}
         """,
     "dbt_project/models/intermediate/int_sessions.sql": """
-        {{ config(materialized='incremental', unique_key='visitor_id') }}
+        {{ config(materialized='incremental') }}
         select visitor_id, rules.rule, {{ var('horizon_days') }} as horizon
         from {{ ref('stg_generic__events') }}
         left join {{ ref('rules') }} as rules on rules.rule = visitor_id
+        {% if is_incremental() %}
+        where visitor_id not in (select visitor_id from {{ this }})
+        {% endif %}
         """,
     "dbt_project/models/valuation/val_versions.sql": """
         {{ config(materialized='incremental', tags=['quarterly'], full_refresh=false) }}

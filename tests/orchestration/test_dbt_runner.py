@@ -243,12 +243,16 @@ def test_the_manifest_is_made_once_and_anew_after_each_change(project):
     assert was_made(zone)
 
 
-def test_a_business_file_that_changed_makes_the_manifest_anew(project):
+def test_a_file_that_an_upgrade_brings_with_an_old_time_makes_the_manifest_anew(project):
     settings = project.settings()
-    made = dbt_runner.prepare_manifest(settings, report=lambda _: None).stat().st_mtime_ns
-    path = project.folder / "seeds" / "rules.csv"
-    os.utime(path, ns=(made + 1, made + 1))
-    assert not dbt_runner._is_current(settings, dbt_runner.manifest_path(settings))
+    lines = []
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    path = project.write("dbt_project/models/marts/mart_sessions.sql", "select 1 as visitor_id")
+    os.utime(path, (0, 0))
+    dbt_runner.prepare_manifest(settings, report=lines.append)
+    assert lines
+    nodes = dbt_runner.load_manifest(settings)["nodes"]
+    assert nodes["model.intent_map.mart_sessions"]["raw_code"] == "select 1 as visitor_id"
 
 
 def test_making_the_manifest_opens_no_database(project, monkeypatch):

@@ -169,6 +169,19 @@ def test_the_next_publish_replaces_everything_and_keeps_one_folder_for_slow_read
     assert not [path for path in settings.serving.rglob("*") if "unfinished" in path.name]
 
 
+def test_a_served_file_is_never_written_over(settings):
+    publish(settings, "run-1", report=quiet)
+    files = ("intent_map.duckdb", "manifest.json", "parquet/mart_sessions.parquet")
+    before = {name: (settings.serving / name).read_bytes() for name in files}
+    opened = {name: (settings.serving / name).open("rb") for name in files}
+    fill(settings, 2)
+    publish(settings, "run-2", report=quiet)
+    for name, file in opened.items():
+        with file:
+            assert file.read() == before[name]
+        assert (settings.serving / name).read_bytes() != before[name]
+
+
 def test_an_open_reader_keeps_what_it_opened(settings):
     publish(settings, "run-1", report=quiet)
     path = str(settings.serving / "intent_map.duckdb")
