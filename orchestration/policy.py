@@ -90,11 +90,13 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 def _against_rule(value: Any, rule: Mapping[str, Any], default: Any) -> str | None:
     if "choices" in rule:
-        if not isinstance(value, str) or value not in rule["choices"]:
-            return f"allowed is one of {', '.join(rule['choices'])}"
-    elif "items" in rule:
+        # true is equal to 1 in Python
+        fits = any(value == choice and type(value) is type(choice) for choice in rule["choices"])
+        shown = ", ".join(_shown(choice).strip("'") for choice in rule["choices"])
+        return None if fits else f"allowed is one of {shown}"
+    if "items" in rule:
         return _against_items(value, rule["items"])
-    elif "minimum" in rule:
+    if "minimum" in rule:
         return _against_range(value, rule["minimum"], rule["maximum"], default)
     return None
 

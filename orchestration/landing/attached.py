@@ -17,7 +17,7 @@ import duckdb
 import yaml
 
 from orchestration.errors import IntentMapError
-from orchestration.landing import ledger
+from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
 from orchestration.landing.declaration import RAW_TABLE, SOURCES, literal, quoted
 from orchestration.landing.values import SourceColumn, moment_of
@@ -97,11 +97,13 @@ def prepare(
     tables, views = _names_in_raw(con, "table"), _names_in_raw(con, "view")
     for source in SOURCES:
         if source in attached:
+            if RAW_TABLE[source] + kept.ROWS in tables:
+                _refuse(attached[source], "kept files")
             if RAW_TABLE[source] in tables:
                 _drop_empty_table(con, attached[source])
             _open(con, attached[source])
             _create_view(con, attached[source])
-        elif RAW_TABLE[source] in views:
+        elif RAW_TABLE[source] in views and RAW_TABLE[source] + kept.ROWS not in tables:
             con.execute(f"drop view raw.{quoted(RAW_TABLE[source])}")
             report(
                 f"{source}: the var {VAR} no longer names a table, so raw.{RAW_TABLE[source]} is "
@@ -266,12 +268,16 @@ def _names_in_raw(con: duckdb.DuckDBPyConnection, kind: str) -> set[str]:
     return {name for (name,) in rows}
 
 
+def _refuse(entry: AttachedSource, held: str) -> None:
+    raise IntentMapError(
+        f"raw.{RAW_TABLE[entry.source]} already holds {held}, so {entry.shown} cannot take its "
+        f"place: use a fresh INTENT_MAP_HOME, or take {entry.source} out of the var {VAR}."
+    )
+
+
 def _drop_empty_table(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
     name = f"raw.{RAW_TABLE[entry.source]}"
     (rows,) = con.execute(f"select count(*) from {name}").fetchone()
     if rows:
-        raise IntentMapError(
-            f"{name} already holds rows landed from files ({rows:,}), so {entry.shown} cannot take "
-            f"its place: use a fresh INTENT_MAP_HOME, or take {entry.source} out of the var {VAR}."
-        )
+        _refuse(entry, f"rows landed from files ({rows:,})")
     con.execute(f"drop table {name}")

@@ -4,7 +4,7 @@ Belongs here: reading sources.yml, the DDL of schema raw, its upgrade when a col
 Does not belong here: what the rows are (reading.py, columns.py), which loads came (ledger.py).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -67,29 +67,38 @@ def raw_tables() -> dict[str, RawTable]:
     }
 
 
-def create_raw_tables(con: duckdb.DuckDBPyConnection, views: Collection[str] = ()) -> None:
+def create_raw_tables(
+    con: duckdb.DuckDBPyConnection,
+    attached: Collection[str] = (),
+    kept: Mapping[str, str] | None = None,
+) -> None:
     """Create the missing tables of schema raw and add what an upgrade declared since.
 
-    views: names that an attached table takes the place of, left alone.
+    attached: names that an attached table takes the place of, left alone. kept: names of views over
+    kept files → the table of all other rows, which takes the declared columns in their stead.
     Raises IntentMapError when an existing column cannot take its declared type.
     """
     con.execute("create schema if not exists raw")
     existing = _existing_columns(con)
     missing = []
     for table in raw_tables().values():
-        if table.name in views:
+        if table.name in attached:
             continue
-        if table.name not in existing:
+        stored = (kept or {}).get(table.name, table.name)
+        if stored not in existing:
             columns = ", ".join(f"{quoted(c.name)} {c.data_type}" for c in table.columns)
             missing.append(f"create table raw.{quoted(table.name)} ({columns})")
         else:
-            _upgrade(con, table, existing[table.name])
+            _upgrade(con, table, stored, existing[stored])
     if missing:
         con.execute("; ".join(["begin", *missing, "commit"]))
 
 
 def _upgrade(
-    con: duckdb.DuckDBPyConnection, table: RawTable, existing: dict[str, tuple[str, str]]
+    con: duckdb.DuckDBPyConnection,
+    table: RawTable,
+    stored: str,
+    existing: dict[str, tuple[str, str]],
 ) -> None:
     for column in table.columns:
         found = existing.get(column.name.lower())
@@ -101,7 +110,7 @@ def _upgrade(
         if action is None:
             continue
         try:
-            con.execute(f"alter table raw.{quoted(table.name)} {action}")
+            con.execute(f"alter table raw.{quoted(stored)} {action}")
         except duckdb.Error as error:
             raise IntentMapError(
                 f"raw.{table.name} cannot be brought to the declared columns ({action}): "

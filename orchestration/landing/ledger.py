@@ -25,6 +25,7 @@ class Load:
     status: str
     reason: str | None
     landed_at: datetime
+    kept_file: str | None = None
 
 
 @dataclass
@@ -51,7 +52,7 @@ def read_known(con: duckdb.DuckDBPyConnection, source: str) -> Known:
     known = Known()
     rows = con.execute(
         "select load_id, source, file_name, content_hash, size_bytes, row_count, status, reason, "
-        "landed_at from raw.loads where source = ? order by load_id",
+        "landed_at, kept_file from raw.loads where source = ? order by load_id",
         [source],
     ).fetchall()
     for row in rows:
@@ -68,6 +69,6 @@ def write(con: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Add one row; the caller holds the transaction."""
     con.execute(
         "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
-        "status, reason, landed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "status, reason, landed_at, kept_file) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         list(astuple(load)),
     )

@@ -124,6 +124,15 @@ def _parquet(paths: list[str], *options: str) -> str:
     return f"read_parquet({', '.join([_paths(paths), *always, *options])})"
 
 
+def parquet_in_place(paths: list[str], partitions: dict[str, str]) -> str:
+    """A FROM-able reader of files in folders named column=value, with the types of those."""
+    types = ", ".join(f"{name}: {kind}" for name, kind in partitions.items())
+    return (
+        f"read_parquet({_paths(paths)}, binary_as_string = true, union_by_name = false, "
+        f"hive_partitioning = true, hive_types = {{{types}}}, file_row_number = true, {FILE_NAME})"
+    )
+
+
 def _parquet_relation(
     con: duckdb.DuckDBPyConnection, paths: list[str], replace_not_utf8: bool
 ) -> Relation:

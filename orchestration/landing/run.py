@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.errors import IntentMapError
-from orchestration.landing import attached, ledger, mending, reading
+from orchestration.landing import attached, kept, ledger, mending, reading
 from orchestration.landing.columns import Refused, shown_text
 from orchestration.landing.declaration import SOURCES
 from orchestration.landing.files import (
@@ -220,6 +220,10 @@ class _Landing:
             if looked_at is None:
                 continue
             shape, size = looked_at.shape, looked_at.content.size
+            if kept.may_be_kept(looked_at.file, size, shape):
+                self._keep(looked_at)
+                self._say_how_far()
+                continue
             lists = batches.setdefault(shape, [[]])
             sizes[shape] = sizes.get(shape, 0) + size
             if len(lists[-1]) >= BATCH_FILES or (lists[-1] and sizes[shape] > BATCH_BYTES):
@@ -253,6 +257,15 @@ class _Landing:
         except duckdb.Error as error:
             self._set_aside(file, candidate.content, self._in_words(error, file))
         return None
+
+    def _keep(self, candidate: Candidate) -> None:
+        """Keep a large file as it is; one that cannot be read so goes the way of all others."""
+        try:
+            self._take_note(self.warehouse.keep(candidate))
+        except ChangedMeanwhile:
+            self._skip(candidate.file, "it is still being written; it is read next time")
+        except (duckdb.Error, OSError, Refused) as error:
+            self._land_damaged(candidate, error)
 
     def _land_batch(self, batch: list[Candidate]) -> None:
         """Land files of one shape; on any failure halve the batch until the bad file is alone."""

@@ -5,16 +5,22 @@ Does not belong here: deciding what is landed and what is said about it (run.py)
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 
 from orchestration.errors import IntentMapError
-from orchestration.landing import attached, ledger, reading
+from orchestration.landing import attached, kept, ledger, reading
 from orchestration.landing.columns import Relation, landing_select
-from orchestration.landing.declaration import RAW_TABLE, create_raw_tables, literal
+from orchestration.landing.declaration import (
+    RAW_TABLE,
+    SOURCES,
+    create_raw_tables,
+    literal,
+)
 from orchestration.landing.files import Content, LandingFile, stamp_of
 from orchestration.landing.mending import Mended
 from orchestration.settings import Settings
@@ -84,9 +90,25 @@ class Warehouse:
         if self.con.execute("select current_setting('temp_directory')").fetchone()[0] != spill:
             self.con.execute(f"set temp_directory = {literal(spill)}")
         self.attached = attached.prepare(self.con, self.settings, self.report)
-        create_raw_tables(self.con, views=[RAW_TABLE[source] for source in self.attached])
+        create_raw_tables(
+            self.con,
+            attached=[RAW_TABLE[source] for source in self.attached],
+            kept={
+                RAW_TABLE[source]: kept.table_of_rows(self.con, source)
+                for source in SOURCES
+                if kept.has_view(self.con, source)
+            },
+        )
+        for source in SOURCES:
+            if kept.has_view(self.con, source):
+                kept.create_view(self.con, self.kept_folder, source)
+        kept.remove_leftovers(self.con, self.kept_folder)
         # numbers given out before a reopening may not be in the ledger yet
         self._next_load_id = max(self._next_load_id, ledger.next_load_id(self.con))
+
+    @property
+    def kept_folder(self) -> Path:
+        return self.settings.warehouse.parent / kept.FOLDER
 
     def close(self) -> None:
         if self.con is not None:
@@ -103,7 +125,13 @@ class Warehouse:
         return self._next_load_id - 1
 
     def write_load(
-        self, candidate: Candidate, status: str, *, rows: int = 0, reason: str | None = None
+        self,
+        candidate: Candidate,
+        status: str,
+        *,
+        rows: int = 0,
+        reason: str | None = None,
+        kept_file: str | None = None,
     ) -> ledger.Load:
         """Add one row to the ledger."""
         content = candidate.content
@@ -117,9 +145,38 @@ class Warehouse:
             status=status,
             reason=reason,
             landed_at=self.now,
+            kept_file=kept_file,
         )
         ledger.write(self.con, load)
         return load
+
+    def keep(self, candidate: Candidate) -> Written:
+        """Keep one Parquet file as it is, and its ledger entry, in one transaction.
+
+        Raises ChangedMeanwhile, Refused, OSError or duckdb.Error, each after a rollback; the next
+        landing removes a copy that was not noted.
+        """
+        source, shape = candidate.file.source, candidate.shape
+        landed = round((self.now - datetime(1970, 1, 1)).total_seconds() * 1_000_000)
+        copy = kept.copy(self.kept_folder, candidate.file, candidate.load_id, landed)
+        if not candidate.is_as_hashed:
+            raise ChangedMeanwhile([candidate])
+        rows, unreadable = kept.check(self.con, self.kept_folder, copy, shape.parquet_columns)
+        with self._transaction():
+            load = self.write_load(candidate, ledger.LANDED, rows=rows, kept_file=copy.path)
+            kept.create_view(self.con, self.kept_folder, source)
+        return Written([load], unreadable, [])
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.con.begin()
+        try:
+            yield
+            self.con.commit()
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                self.con.rollback()
+            raise
 
     def write_batch(
         self,
@@ -142,8 +199,7 @@ class Warehouse:
             replace_not_utf8=replace_not_utf8,
         )
         good = {path: c for path, c in by_path.items() if path not in staged.refused}
-        self.con.begin()
-        try:
+        with self._transaction():
             counts = {}
             if staged.relation is not None and good:
                 counts = self._insert(staged.relation, good, replace_not_utf8)
@@ -154,11 +210,6 @@ class Warehouse:
             changed = [c for c in batch if not c.is_as_hashed]
             if changed:
                 raise ChangedMeanwhile(changed)
-            self.con.commit()
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):
-                self.con.rollback()
-            raise
         return Written(
             loads,
             sum(unreadable for _, unreadable in counts.values()),
@@ -170,7 +221,7 @@ class Warehouse:
     ) -> dict[int, tuple[int, int]]:
         """Insert the rows of the good files; load_id → rows, rows with something unreadable."""
         source = next(iter(good.values())).file.source
-        table = f"raw.{RAW_TABLE[source]}"
+        table = f"raw.{kept.table_of_rows(self.con, source)}"
         files = ", ".join(
             f"({literal(path)}, {c.load_id}::bigint, {literal(c.file.shown)})"
             for path, c in good.items()

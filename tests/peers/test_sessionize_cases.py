@@ -45,7 +45,7 @@ def test_every_case_with_our_timeout_gets_the_peers_sessions_from_the_night(
             for place, moment in enumerate(case["ts"])
         ],
     )
-    home.night(select=["+int_session_events"])
+    home.night(select=["+int_session_events", "int_events"])
     sessions = {
         row["event_id"]: row["session_key"]
         for row in home.query(

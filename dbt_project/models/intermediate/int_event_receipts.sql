@@ -6,7 +6,15 @@
 
 with
 
-staged_events as (
+-- read twice, each time with the columns needed there: a wide CTE would be kept whole in memory
+arrivals_to_judge as (
+
+    select * from {{ ref('int_staged_events') }}
+    where {{ arrived_since_last_build() }}
+
+),
+
+arrivals as (
 
     select * from {{ ref('int_staged_events') }}
     where {{ arrived_since_last_build() }}
@@ -29,69 +37,76 @@ currency_rates as (
 events_judged as (
 
     select
-        staged_events.source_system,
-        staged_events.load_id,
-        staged_events.row_number,
-        staged_events.file_name,
-        {{ internal_key(['staged_events.source_system', 'staged_events.event_id']) }} as event_key,
+        arrivals_to_judge.source_system,
+        arrivals_to_judge.load_id,
+        arrivals_to_judge.row_number,
+        arrivals_to_judge.event_key,
         case
-            when {{ json_text('staged_events.unreadable', "'row'") }} is not null
+            when {{ json_text('arrivals_to_judge.unreadable', "'row'") }} is not null
                 then 'unreadable_row'
-            when staged_events.consent_analytics in ('denied', 'no', 'false', '0')
+            when arrivals_to_judge.consent_analytics in ('denied', 'no', 'false', '0')
                 then 'consent_denied'
-            when staged_events.visitor_id is null then 'no_visitor'
-            when {{ json_text('staged_events.unreadable', "'occurred_at'") }} is not null
+            when arrivals_to_judge.visitor_id is null then 'no_visitor'
+            when {{ json_text('arrivals_to_judge.unreadable', "'occurred_at'") }} is not null
                 then 'unreadable_time'
-            when staged_events.occurred_at is null then 'no_time'
-            when staged_events.occurred_at < timestamp '{{ var("project_start_date") }}'
+            when arrivals_to_judge.occurred_at is null then 'no_time'
+            when arrivals_to_judge.occurred_at < timestamp '{{ var("project_start_date") }}'
                 then 'before_project_start'
-            when staged_events.occurred_at > {{ dbt.dateadd(
-                'hour', var('future_tolerance_hours'), 'staged_events.landed_at'
+            when arrivals_to_judge.occurred_at > {{ dbt.dateadd(
+                'hour', var('future_tolerance_hours'), 'arrivals_to_judge.landed_at'
             ) }} then 'in_the_future'
-            when staged_events.source_event_name is null then 'no_event_name'
+            when arrivals_to_judge.source_event_name is null then 'no_event_name'
             when
-                {{ json_text('staged_events.unreadable', "'value'") }} is not null
-                or {{ json_text('staged_events.unreadable', "'ecommerce.purchase_revenue'") }}
+                {{ json_text('arrivals_to_judge.unreadable', "'value'") }} is not null
+                or {{ json_text('arrivals_to_judge.unreadable', "'ecommerce.purchase_revenue'") }}
                 is not null
                 then 'unreadable_value'
-            when {{ json_text('staged_events.unreadable', "'properties'") }} is not null
+            when {{ json_text('arrivals_to_judge.unreadable', "'properties'") }} is not null
                 then 'unreadable_properties'
             when user_agents.bot_rule is not null then 'bot'
             when
-                staged_events.value is not null
-                and staged_events.currency is not null
+                arrivals_to_judge.value is not null
+                and arrivals_to_judge.currency is not null
                 and currency_rates.rate is null
                 then 'currency_without_rate'
-        end as refusal_reason
+        end as reason
 
-    from staged_events
+    from arrivals_to_judge
     left join user_agents
-        on staged_events.user_agent = user_agents.user_agent
+        on arrivals_to_judge.user_agent = user_agents.user_agent
     left join currency_rates
-        on staged_events.currency = currency_rates.currency
-        and cast(staged_events.occurred_at as date) >= currency_rates.valid_from
-        and cast(staged_events.occurred_at as date) < currency_rates.valid_to
+        on arrivals_to_judge.currency = currency_rates.currency
+        and cast(arrivals_to_judge.occurred_at as date) >= currency_rates.valid_from
+        and cast(arrivals_to_judge.occurred_at as date) < currency_rates.valid_to
 
 ),
 
 -- keys that came more than once, or had come before: few, so only they are ranked
 keys_repeated as (
 
-    select event_key
+    select
+        event_key,
+        false as came_before
 
     from events_judged
-    where refusal_reason is null
+    where reason is null
     group by event_key
     having count(*) > 1
 
     {% if is_incremental() %}
-        union
+        union all
 
-        select kept.event_key
+        select
+            kept.event_key,
+            true as came_before
 
         from {{ this }} as kept
-        inner join events_judged on kept.event_key = events_judged.event_key
-        where kept.outcome = 'accepted'
+        where
+            kept.outcome = 'accepted'
+            and kept.event_key in (
+                select events_judged.event_key from events_judged
+                where events_judged.reason is null
+            )
     {% endif %}
 
 ),
@@ -99,34 +114,42 @@ keys_repeated as (
 repeats_ranked as (
 
     select
+        events_judged.source_system,
         events_judged.load_id,
         events_judged.row_number,
-        events_judged.source_system,
+        keys_repeated.came_before,
         row_number() over (
-            partition by events_judged.event_key
+            partition by events_judged.event_key, keys_repeated.came_before
             order by events_judged.load_id, events_judged.row_number
-        ) as copy_number,
-        {% if is_incremental() %}
-            events_judged.event_key in (
-                select kept.event_key from {{ this }} as kept
-                where kept.outcome = 'accepted'
-            )
-        {% else %}
-            false
-        {% endif %} as came_before
+        ) as copy_number
 
     from events_judged
     inner join keys_repeated on events_judged.event_key = keys_repeated.event_key
-    where events_judged.refusal_reason is null
+    where events_judged.reason is null
 
 ),
 
-duplicates as (
+-- few rows against the many accepted ones
+not_accepted as (
 
     select
         source_system,
         load_id,
-        row_number
+        row_number,
+        'refused' as outcome,
+        reason
+
+    from events_judged
+    where reason is not null
+
+    union
+
+    select
+        source_system,
+        load_id,
+        row_number,
+        'duplicate' as outcome,
+        null as reason
 
     from repeats_ranked
     where came_before or copy_number > 1
@@ -134,20 +157,45 @@ duplicates as (
 )
 
 select
-    events_judged.source_system,
-    events_judged.load_id,
-    events_judged.row_number,
-    events_judged.file_name,
-    events_judged.event_key,
-    case
-        when events_judged.refusal_reason is not null then 'refused'
-        when duplicates.row_number is not null then 'duplicate'
-        else 'accepted'
-    end as outcome,
-    events_judged.refusal_reason as reason
+    arrivals.source_system,
+    arrivals.load_id,
+    arrivals.row_number,
+    coalesce(not_accepted.outcome, 'accepted') as outcome,
+    not_accepted.reason,
 
-from events_judged
-left join duplicates
-    on events_judged.load_id = duplicates.load_id
-    and events_judged.row_number = duplicates.row_number
-    and events_judged.source_system = duplicates.source_system
+    ---------- what the row says of itself, also when it is not accepted
+    arrivals.event_key,
+    arrivals.occurred_at,
+    arrivals.source_event_name,
+    arrivals.event_name,
+    arrivals.is_known_name,
+
+    ---------- what later models sort by, join by and show of a session
+    {% for name, expression in {
+        'visitor_key': 'arrivals.visitor_key',
+        'visitor_id': 'arrivals.visitor_id',
+        'user_id': 'arrivals.user_id',
+        'source_session_id':
+            'arrivals.source_session_id' if var('session_id_source') == 'source'
+            else 'cast(null as varchar)',
+        'sequence': 'arrivals.sequence',
+        'page': "split_part(arrivals.page_url, '?', 1)",
+        'source': known_text('arrivals.source'),
+        'medium': known_text('arrivals.medium'),
+        'campaign': known_text('arrivals.campaign'),
+        'has_google_click':
+            'coalesce(arrivals.gclid, arrivals.gbraid, arrivals.wbraid) is not null',
+        'has_meta_click': 'arrivals.fbclid is not null',
+        'source_channel_group': 'arrivals.source_channel_group',
+        'device_category': 'arrivals.device_category',
+        'country': 'arrivals.country'
+    }.items() %}
+        case when not_accepted.outcome is null then {{ expression }} end as {{ name }}
+        {%- if not loop.last %},{% endif %}
+    {% endfor %}
+
+from arrivals
+left join not_accepted
+    on arrivals.load_id = not_accepted.load_id
+    and arrivals.row_number = not_accepted.row_number
+    and arrivals.source_system = not_accepted.source_system

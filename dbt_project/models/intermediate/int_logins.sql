@@ -5,17 +5,16 @@
 ) }}
 
 select
-    event_key,
     visitor_key,
     source_system,
     load_id,
     occurred_at,
     sequence,
-    event_id,
     user_id,
     {{ public_key("'user:' || user_id") }} as user_key
 
-from {{ ref('int_events') }}
+from {{ ref('int_event_receipts') }}
 where
-    user_id is not null
+    outcome = 'accepted'
+    and user_id is not null
     and {{ arrived_since_last_build() }}

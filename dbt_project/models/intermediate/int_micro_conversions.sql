@@ -36,8 +36,7 @@ occurrences_numbered as (
                 end
             order by
                 conversion_events.occurred_at,
-                conversion_events.sequence,
-                conversion_events.event_id
+                conversion_events.event_number
         ) as occurrence_number
 
     from conversion_events
@@ -65,7 +64,6 @@ select
     state_item_key,
     min_by(occurred_at, event_number) as occurred_at,
     min_by(sequence, event_number) as sequence,
-    min_by(event_id, event_number) as event_id,
     min(event_number) as event_number,
     cast(count(*) as integer) as occurrences,
     cast(max(case when counting = 'every' then 1 else 0 end) * (count(*) - 1) + 1 as integer)

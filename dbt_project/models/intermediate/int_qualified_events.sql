@@ -6,9 +6,16 @@
 
 with
 
-events as (
+staged_events as (
 
-    select * from {{ ref('int_events') }}
+    select * from {{ ref('int_staged_events') }}
+    where {{ arrived_since_last_build() }}
+
+),
+
+receipts as (
+
+    select * from {{ ref('int_event_receipts') }}
     where {{ arrived_since_last_build() }}
 
 ),
@@ -19,38 +26,67 @@ rules as (
 
 ),
 
+-- few rows against the many accepted ones
+not_accepted as (
+
+    select
+        source_system,
+        load_id,
+        row_number
+
+    from receipts
+    where outcome <> 'accepted'
+
+),
+
 events_named as (
 
     select
-        events.*,
+        staged_events.*,
         rules.conversion_type,
         rules.conversion,
         rules.operator,
         rules.threshold,
         case
-            when rules.property = 'value' then cast(events.value as varchar)
+            when rules.property = 'value' then cast(staged_events.value as varchar)
             when rules.property is not null
-                then {{ json_text('events.properties', 'rules.property') }}
+                then {{ json_text('staged_events.properties', 'rules.property') }}
         end as compared
 
-    from events
-    inner join rules on events.event_name = rules.event_name
+    from staged_events
+    inner join rules on staged_events.event_name = rules.event_name
+
+),
+
+events_qualified as (
+
+    select * from events_named
+    where operator is null or {{ is_met('compared', 'operator', 'threshold') }}
 
 )
 
 select
-    event_key,
-    visitor_key,
-    event_id,
-    source_system,
-    load_id,
-    conversion_type,
-    conversion,
-    occurred_at,
-    sequence,
-    case when conversion_type = 'macro' then order_id end as order_id,
-    case when conversion_type = 'macro' then value end as value,
-    case when conversion_type = 'macro' then currency end as currency
+    events_qualified.event_key,
+    events_qualified.visitor_key,
+    events_qualified.source_system,
+    events_qualified.load_id,
+    events_qualified.conversion_type,
+    events_qualified.conversion,
+    events_qualified.occurred_at,
+    events_qualified.sequence,
+    {% for name, expression in {
+        'event_id': 'events_qualified.event_id',
+        'order_id': real_order_id('events_qualified.order_id'),
+        'value': 'events_qualified.value',
+        'currency': 'events_qualified.currency'
+    }.items() %}
+        case when events_qualified.conversion_type = 'macro' then {{ expression }} end as {{ name }}
+        {%- if not loop.last %},{% endif %}
+    {% endfor %}
 
-from events_named
-where operator is null or {{ is_met('compared', 'operator', 'threshold') }}
+from events_qualified
+left join not_accepted
+    on events_qualified.load_id = not_accepted.load_id
+    and events_qualified.row_number = not_accepted.row_number
+    and events_qualified.source_system = not_accepted.source_system
+where not_accepted.row_number is null

@@ -1,3 +1,5 @@
+{%- set visitor = 'visitor_key, given_session_key' if var('session_id_source') == 'source'
+    else 'visitor_key' -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_touched',
@@ -8,13 +10,35 @@
 
 with
 
-events as (
+receipts as (
 
-    select * from {{ ref('int_events') }}
+    select * from {{ ref('int_event_receipts') }}
+    where outcome = 'accepted'
 
 ),
 
-{% if is_incremental() %}
+staged_events as (
+
+    select * from {{ ref('int_staged_events') }}
+
+),
+
+{% if is_incremental() and var('session_id_source') == 'source' %}
+
+    -- the source's sessions of one visitor may overlap, so none of them stays
+    touched as (
+
+        select
+            visitor_key,
+            timestamp '0001-01-01 00:00:00' as touched_from
+
+        from receipts
+        where {{ arrived_since_last_build() }}
+        group by visitor_key
+
+    ),
+
+{% elif is_incremental() %}
 
     arrivals as (
 
@@ -22,7 +46,7 @@ events as (
             visitor_key,
             min(occurred_at) as arrived_from
 
-        from events
+        from receipts
         where {{ arrived_since_last_build() }}
         group by visitor_key
 
@@ -54,39 +78,129 @@ events as (
 events_narrow as (
 
     select
-        events.event_key,
-        events.visitor_key,
-        events.source_system,
-        events.load_id,
-        events.occurred_at,
-        events.sequence,
-        events.event_id,
-        events.event_name = 'page_view' as is_page_view,
-        {{ carries_source() }} as carries_source,
-        events.page_url is not null as carries_page
+        receipts.event_key,
+        receipts.visitor_key,
+        receipts.source_system,
+        receipts.load_id,
+        receipts.row_number,
+        receipts.occurred_at,
+        receipts.sequence,
+        -- null unless the source's own sessions are asked for
+        case
+            when receipts.source_session_id is not null
+                then {{ internal_key(['receipts.source_system', 'receipts.source_session_id']) }}
+        end as given_session_key,
+        receipts.event_name = 'page_view' as is_page_view,
+        {{ carries_source('receipts') }} as carries_source,
+        receipts.page is not null as carries_page,
+        case
+            when {{ carries_source('receipts') }} then {{ internal_key([
+                'receipts.source', 'receipts.medium', 'receipts.campaign',
+                'receipts.has_google_click', 'receipts.has_meta_click'
+            ]) if var('session_cut_at_campaign') else 'null' }}
+        end as campaign_key
 
-    from events
+    from receipts
 
     {% if is_incremental() %}
         inner join touched
-            on events.visitor_key = touched.visitor_key
-            and events.occurred_at >= touched.touched_from
+            on receipts.visitor_key = touched.visitor_key
+            and receipts.occurred_at >= touched.touched_from
     {% endif %}
+
+),
+
+events_by_key as (
+
+    select
+        *,
+        row_number() over visitor_in_order as position,
+        lag(occurred_at) over visitor_in_order as previous_at,
+        coalesce(
+            lag(occurred_at) over visitor_in_order = occurred_at
+            and lag(sequence) over visitor_in_order = sequence, false
+        ) or coalesce(
+            lead(occurred_at) over visitor_in_order = occurred_at
+            and lead(sequence) over visitor_in_order = sequence, false
+        ) as is_tied
+
+    from events_narrow
+    window visitor_in_order as (
+        partition by {{ visitor }} order by occurred_at, sequence, event_key
+    )
+
+),
+
+-- only events that share moment and sequence need their ids, which are long, to be put in order
+ties_by_id as (
+
+    select
+        events_by_key.event_key,
+        events_by_key.occurred_at,
+        min(events_by_key.position) over tied as first_position,
+        min(events_by_key.previous_at) over tied as previous_at,
+        row_number() over tied_by_id as place
+
+    from events_by_key
+    inner join staged_events
+        on events_by_key.load_id = staged_events.load_id
+        and events_by_key.row_number = staged_events.row_number
+        and events_by_key.source_system = staged_events.source_system
+    where events_by_key.is_tied
+    window
+        tied as (
+            partition by
+                events_by_key.visitor_key,
+                events_by_key.given_session_key,
+                events_by_key.occurred_at,
+                events_by_key.sequence
+        ),
+        tied_by_id as (
+            partition by
+                events_by_key.visitor_key,
+                events_by_key.given_session_key,
+                events_by_key.occurred_at,
+                events_by_key.sequence
+            order by staged_events.own_event_id, events_by_key.event_key
+        )
+
+),
+
+ties as (
+
+    select
+        event_key,
+        first_position + place - 1 as position,
+        case
+            when place > 1 then occurred_at
+            when first_position > 1 then previous_at
+        end as previous_at
+
+    from ties_by_id
 
 ),
 
 events_in_order as (
 
     select
-        *,
-        row_number() over (
-            partition by visitor_key order by occurred_at, sequence, event_id
-        ) as position,
-        lag(occurred_at) over (
-            partition by visitor_key order by occurred_at, sequence, event_id
-        ) as previous_at
+        events_by_key.event_key,
+        events_by_key.visitor_key,
+        events_by_key.source_system,
+        events_by_key.load_id,
+        events_by_key.occurred_at,
+        events_by_key.given_session_key,
+        events_by_key.is_page_view,
+        events_by_key.carries_source,
+        events_by_key.carries_page,
+        events_by_key.campaign_key,
+        coalesce(ties.position, events_by_key.position) as position,
+        case
+            when ties.event_key is null then events_by_key.previous_at
+            else ties.previous_at
+        end as previous_at
 
-    from events_narrow
+    from events_by_key
+    left join ties on events_by_key.event_key = ties.event_key
 
 ),
 
@@ -94,8 +208,16 @@ visit_starts_marked as (
 
     select
         *,
-        case when {{ is_visit_start('occurred_at', 'previous_at') }} then position end
-            as visit_start_position
+        case
+            when
+                -- the source's own session has no gaps
+                previous_at is null
+                or (
+                    given_session_key is null
+                    and {{ is_visit_start('occurred_at', 'previous_at') }}
+                )
+                then position
+        end as visit_start_position
 
     from events_in_order
 
@@ -105,18 +227,73 @@ events_in_visit as (
 
     select
         *,
-        max(visit_start_position) over (
-            partition by visitor_key order by position
-            rows between unbounded preceding and current row
-        ) as visit_position,
-        max(case when visit_start_position is not null then occurred_at end) over (
-            partition by visitor_key order by position
-            rows between unbounded preceding and current row
-        ) as visit_started_at
+        max(visit_start_position) over visit_so_far as visit_position,
+        max(case when visit_start_position is not null then occurred_at end) over visit_so_far
+            as visit_started_at
 
     from visit_starts_marked
+    window visit_so_far as (
+        partition by {{ visitor }} order by position
+        rows between unbounded preceding and current row
+    )
 
 ),
+
+{% if var('session_cut_at_campaign') %}
+
+    campaigns_seen as (
+
+        select
+            *,
+            last_value(campaign_key ignore nulls) over (
+                partition by visitor_key, given_session_key, visit_position order by position
+                rows between unbounded preceding and 1 preceding
+            ) as previous_campaign_key
+
+        from events_in_visit
+
+    ),
+
+    -- another campaign than the one that the visit had so far
+    campaigns_numbered as (
+
+        select
+            *,
+            cast(count(case when campaign_key <> previous_campaign_key then 1 end) over (
+                partition by visitor_key, given_session_key, visit_position order by position
+                rows between unbounded preceding and current row
+            ) as integer) as campaign_number
+
+        from campaigns_seen
+
+    ),
+
+    events_in_campaign as (
+
+        select
+            *,
+            min(occurred_at) over (
+                partition by visitor_key, given_session_key, visit_position, campaign_number
+            ) as campaign_started_at
+
+        from campaigns_numbered
+
+    ),
+
+{% else %}
+
+    events_in_campaign as (
+
+        select
+            *,
+            0 as campaign_number,
+            visit_started_at as campaign_started_at
+
+        from events_in_visit
+
+    ),
+
+{% endif %}
 
 -- a visit longer than the maximum is cut at every full maximum after its start
 events_in_part as (
@@ -125,12 +302,12 @@ events_in_part as (
         *,
         cast(
             floor(
-                {{ seconds_between('visit_started_at', 'occurred_at') }}
+                {{ seconds_between('campaign_started_at', 'occurred_at') }}
                 / ({{ var('session_maximum_hours') }} * 3600.0)
             ) as integer
         ) as visit_part
 
-    from events_in_visit
+    from events_in_campaign
 
 )
 
@@ -138,7 +315,9 @@ select
     events_in_part.event_key,
     {{ internal_key([
         'events_in_part.visitor_key',
+        'events_in_part.given_session_key',
         'events_in_part.visit_started_at',
+        'events_in_part.campaign_number',
         'events_in_part.visit_part'
     ]) }} as session_key,
     events_in_part.source_system,

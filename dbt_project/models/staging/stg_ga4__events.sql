@@ -47,6 +47,7 @@ select
         coalesce(cast(batch_event_index as varchar), ''),
         {{ ga4_sorted_params() }}
     )) as event_id,
+    cast(null as varchar) as own_event_id,
     user_pseudo_id as visitor_id,
     user_id,
     coalesce(ecommerce.transaction_id, param_transaction_id) as order_id,

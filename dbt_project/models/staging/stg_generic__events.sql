@@ -28,6 +28,7 @@ select
             coalesce(session_id, ''), coalesce(cast(sequence as varchar), '')
         ))
     ) as event_id,
+    event_id as own_event_id,
     visitor_id,
     user_id,
     order_id,

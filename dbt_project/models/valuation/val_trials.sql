@@ -44,7 +44,7 @@ moments as (
         '(session)' as micro_conversion,
         started_at as trial_at,
         cast(-1 as bigint) as sequence,
-        '' as event_id
+        0 as event_number
 
     from sessions
 
@@ -55,7 +55,7 @@ moments as (
         micro_conversion,
         occurred_at as trial_at,
         sequence,
-        event_id
+        event_number
 
     from micro_conversions
 
@@ -81,7 +81,7 @@ candidates_numbered as (
     select
         *,
         row_number() over (
-            partition by micro_conversion, unit_key order by trial_at, sequence, event_id
+            partition by micro_conversion, unit_key order by trial_at, sequence, event_number
         ) as trial_number
 
     from candidates
@@ -101,7 +101,7 @@ timeline as (
         candidates_numbered.user_key,
         candidates_numbered.trial_at as occurred_at,
         candidates_numbered.sequence,
-        candidates_numbered.event_id,
+        candidates_numbered.event_number,
         0 as is_macro
 
     from candidates_numbered
@@ -120,7 +120,7 @@ timeline as (
         coalesce(identities.user_key, macro_conversions.visitor_key) as user_key,
         macro_conversions.occurred_at,
         macro_conversions.sequence,
-        macro_conversions.event_id,
+        macro_conversions.event_number,
         1 as is_macro
 
     from macro_conversions
@@ -137,7 +137,7 @@ timeline_with_next_macro as (
             partition by
                 macro_conversion,
                 {{ 'session_key' if var('conversion_scope') == 'session' else 'user_key' }}
-            order by occurred_at asc, sequence asc, event_id asc, is_macro desc
+            order by occurred_at asc, sequence asc, event_number asc, is_macro desc
             rows between 1 following and unbounded following
         ) as next_macro_at
 

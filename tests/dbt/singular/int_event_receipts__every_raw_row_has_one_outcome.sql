@@ -1,5 +1,5 @@
--- One row comes back for each load whose rows are not all accepted, duplicate or refused, or whose
--- accepted rows are not the ones in int_events.
+-- One row comes back for each load that has not as many receipts as raw rows, or in which one row
+-- has several.
 with
 
 staged_events as (
@@ -14,18 +14,13 @@ receipts as (
 
 ),
 
-events as (
-
-    select * from {{ ref('int_events') }}
-
-),
-
 raw_counts as (
 
     select
         source_system,
         load_id,
-        count(*) as raw_rows
+        count(*) as raw_rows,
+        sum(row_number) as row_numbers
 
     from staged_events
     group by source_system, load_id
@@ -38,21 +33,9 @@ receipt_counts as (
         source_system,
         load_id,
         count(*) as receipts,
-        count(case when outcome = 'accepted' then 1 end) as accepted
+        sum(row_number) as row_numbers
 
     from receipts
-    group by source_system, load_id
-
-),
-
-event_counts as (
-
-    select
-        source_system,
-        load_id,
-        count(*) as events
-
-    from events
     group by source_system, load_id
 
 )
@@ -61,19 +44,13 @@ select
     coalesce(raw_counts.source_system, receipt_counts.source_system) as source_system,
     coalesce(raw_counts.load_id, receipt_counts.load_id) as load_id,
     raw_counts.raw_rows,
-    receipt_counts.receipts,
-    receipt_counts.accepted,
-    event_counts.events
+    receipt_counts.receipts
 
 from raw_counts
 full outer join receipt_counts
     on
     raw_counts.source_system = receipt_counts.source_system
     and raw_counts.load_id = receipt_counts.load_id
-left join event_counts
-    on
-    receipt_counts.source_system = event_counts.source_system
-    and receipt_counts.load_id = event_counts.load_id
 where
-    coalesce(raw_counts.raw_rows, 0) <> coalesce(receipt_counts.receipts, 0)
-    or coalesce(receipt_counts.accepted, 0) <> coalesce(event_counts.events, 0)
+    raw_counts.raw_rows is distinct from receipt_counts.receipts
+    or raw_counts.row_numbers is distinct from receipt_counts.row_numbers

@@ -1,0 +1,8 @@
+{% macro real_order_id(order_id) -%}
+    {#- The order number, or null where the source wrote a placeholder, which several orders share. -#}
+    case
+        when lower(trim({{ order_id }})) not in (
+            '', '(not set)', 'null', 'undefined', 'none', 'n/a'
+        ) then {{ order_id }}
+    end
+{%- endmacro %}

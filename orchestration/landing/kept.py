@@ -1,0 +1,205 @@
+"""Large Parquet files stay as they came: a copy in the warehouse's folder, read in place by a view.
+
+Belongs here: which files are kept so, the copy and its check, the view that puts kept files and the
+rows of all others together under the name of the raw table.
+Does not belong here: deciding whether a file is new (run.py), reading its values (columns.py).
+
+Writing a wide row into a table costs ten times what reading it costs, and takes more room than the
+file. docs/adr/0017 has the figures.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+
+from orchestration.errors import IntentMapError
+from orchestration.landing import reading
+from orchestration.landing.columns import Relation, landing_select, match_columns
+from orchestration.landing.declaration import (
+    RAW_TABLE,
+    SOURCES,
+    TECHNICAL_COLUMNS,
+    quoted,
+    raw_tables,
+)
+from orchestration.landing.files import LandingFile
+from orchestration.landing.values import SourceColumn
+
+# smaller files cost more to open each night than their rows cost in a table
+KEPT_FROM_BYTES = 8 * 1024 * 1024
+FOLDER = "raw"
+ROWS = "_rows"
+UNFINISHED = ".unfinished"
+LONGEST_NAME = 200
+# these are read in full each night, by day or by order, so their rows are better in a table
+IN_TABLES = ("ad_spend", "orders")
+_RESERVED = {*TECHNICAL_COLUMNS, "landed", "filename", "file_row_number"}
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """One kept file: its load, and its path below the folder of kept files."""
+
+    source: str
+    load_id: int
+    path: str
+
+
+def may_be_kept(file: LandingFile, size: int, shape: reading.Shape) -> bool:
+    """Whether the file can be read in place: Parquet, large, and no column that must become a
+    property, which is better done once than at each reading."""
+    if shape.format != "parquet" or size < KEPT_FROM_BYTES or file.source in IN_TABLES:
+        return False
+    names = [name for name, _ in shape.parquet_columns]
+    if _RESERVED & {name.strip().lower() for name in names}:
+        return False
+    found = [SourceColumn(name, name, reading.TEXT) for name in names]
+    has_properties = any(
+        c.name == "properties" for c in raw_tables()[RAW_TABLE[file.source]].columns
+    )
+    if has_properties and match_columns(file.source, found).others:
+        return False
+    return len(_encoded(file)) <= LONGEST_NAME
+
+
+def copy(home_folder: Path, file: LandingFile, load_id: int, landed_microseconds: int) -> KeptFile:
+    """Copy the file to where it is kept, flushed to disk; raises OSError."""
+    path = f"{file.source}/load_id={load_id}/landed={landed_microseconds}/{_encoded(file)}"
+    target = home_folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + UNFINISHED)
+    shutil.copyfile(file.path, part)
+    _to_disk(part)
+    part.replace(target)
+    _to_disk(target.parent)
+    return KeptFile(file.source, load_id, path)
+
+
+def check(
+    con: duckdb.DuckDBPyConnection, home_folder: Path, file: KeptFile, columns: tuple
+) -> tuple[int, int]:
+    """Read every value of a kept file once; returns rows, and rows with something unreadable.
+
+    Raises duckdb.Error when it cannot be read to its end, and Refused when a column is missing.
+    """
+    everything = ", ".join(quoted(name) for name, _ in columns)
+    (rows, unreadable, _) = con.execute(
+        f"select count(*), count(unreadable), (select bit_xor(hash({everything})) from "
+        f"{_reader(home_folder, [file])}) from ({_select(con, home_folder, [file])})"
+    ).fetchone()
+    return rows, unreadable
+
+
+def kept_files(con: duckdb.DuckDBPyConnection, source: str) -> list[KeptFile]:
+    """What the ledger says is kept, in the order of landing."""
+    rows = con.execute(
+        "select load_id, kept_file from raw.loads where source = ? and kept_file is not null "
+        "order by load_id",
+        [source],
+    ).fetchall()
+    return [KeptFile(source, load_id, path) for load_id, path in rows]
+
+
+def has_view(con: duckdb.DuckDBPyConnection, source: str) -> bool:
+    """Whether the source's raw table is a view over kept files and the table of all other rows."""
+    return bool(
+        con.execute(
+            "select 1 from duckdb_tables() where database_name = current_database() "
+            "and schema_name = 'raw' and table_name = ?",
+            [RAW_TABLE[source] + ROWS],
+        ).fetchall()
+    )
+
+
+def table_of_rows(con: duckdb.DuckDBPyConnection, source: str) -> str:
+    """The table that rows of files which are not kept go to."""
+    return RAW_TABLE[source] + (ROWS if has_view(con, source) else "")
+
+
+def create_view(con: duckdb.DuckDBPyConnection, home_folder: Path, source: str) -> None:
+    """Put the view in the place of the source's raw table, or bring it up to date; the caller holds
+    the transaction. Paths in it are absolute, so each landing makes it anew: a home may have moved.
+
+    Raises IntentMapError when a kept file is gone.
+    """
+    name = RAW_TABLE[source]
+    if not has_view(con, source):
+        con.execute(f"alter table raw.{quoted(name)} rename to {quoted(name + ROWS)}")
+    columns = ", ".join(quoted(column.name) for column in raw_tables()[name].columns)
+    parts = [f"select {columns} from raw.{quoted(name + ROWS)}"]
+    for files in _by_shape(con, home_folder, kept_files(con, source)):
+        parts.append(f"select {columns} from ({_select(con, home_folder, files)})")
+    con.execute(f"create or replace view raw.{quoted(name)} as {' union all '.join(parts)}")
+
+
+def remove_leftovers(con: duckdb.DuckDBPyConnection, home_folder: Path) -> None:
+    """Copies of a run that was killed before it could note them."""
+    if not home_folder.is_dir():
+        return
+    known = {file.path.rsplit("/", 1)[0] for source in SOURCES for file in kept_files(con, source)}
+    for folder in home_folder.glob("*/load_id=*/landed=*"):
+        if str(folder.relative_to(home_folder)) not in known:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()
+
+
+def _encoded(file: LandingFile) -> str:
+    """The file's name in one piece without '/' and '=', which mean something in such a path."""
+    return quote(file.shown, safe=" ")
+
+
+def _by_shape(
+    con: duckdb.DuckDBPyConnection, home_folder: Path, files: Iterable[KeptFile]
+) -> list[list[KeptFile]]:
+    shapes: dict[tuple, list[KeptFile]] = {}
+    for file in files:
+        path = home_folder / file.path
+        if not path.is_file():
+            raise IntentMapError(
+                f"The landed file {path} is gone, and its rows with it. Put it back from a backup, "
+                "or drop the original below the landing folder under a new name and delete load "
+                f"{file.load_id} from raw.loads."
+            )
+        found = con.sql(f"select * from {_reader(home_folder, [file])}")
+        shape = tuple(zip(found.columns, map(str, found.types), strict=True))
+        shapes.setdefault(shape, []).append(file)
+    return list(shapes.values())
+
+
+def _reader(home_folder: Path, files: list[KeptFile]) -> str:
+    paths = [str(home_folder / file.path) for file in files]
+    return reading.parquet_in_place(paths, {"load_id": "bigint", "landed": "bigint"})
+
+
+def _select(con: duckdb.DuckDBPyConnection, home_folder: Path, files: list[KeptFile]) -> str:
+    """Rows of kept files of one shape, as the raw table declares them."""
+    reader = _reader(home_folder, files)
+    found = con.sql(f"select * from {_reader(home_folder, files[:1])}")
+    columns = tuple(
+        SourceColumn(name, quoted(name), kind)
+        for name, kind in zip(found.columns, found.types, strict=True)
+        if name.lower() not in _RESERVED and name != "__file"
+    )
+    relation = Relation(f"select *, file_row_number + 1 as __row from {reader}", columns)
+    technical = {
+        "load_id": "load_id",
+        "row_number": "__row",
+        "file_name": "url_decode(parse_filename(__file))",
+        "landed_at": "make_timestamp(landed)",
+    }
+    return landing_select(files[0].source, relation, technical)
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,185 @@
+"""Large Parquet files that stay as they came, and the view that reads them in place."""
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from test_landing_home import HEADER, ROW, Home
+
+from orchestration.errors import IntentMapError
+from orchestration.landing import kept
+from orchestration.landing import warehouse as landing_warehouse
+
+EVENTS = (
+    "select 'v' || n as visitor_id, '2026-01-05 10:00:0' || n as occurred_at, 'page_view' as "
+    "event_name, case when n = 1 then '' else 'Shop' end as source, n * 2 as sequence, "
+    "case when n = 2 then 'ten' else '10' end as value from range(4) as t(n)"
+)
+
+
+@pytest.fixture(autouse=True)
+def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "KEPT_FROM_BYTES", 0)
+
+
+def kept_files(home: Home) -> list[Path]:
+    folder = home.settings.warehouse.parent / "raw"
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_kept_file_reads_as_its_rows_in_a_table_would(tmp_path, monkeypatch):
+    columns = (
+        "visitor_id, occurred_at, event_name, source, sequence, value, properties, unreadable, "
+        "load_id, row_number, file_name"
+    )
+    name = "generic/day=2026-01-05/part 1.parquet"
+    home = Home(tmp_path / "kept")
+    home.drop_parquet(name, EVENTS)
+    result = home.land()
+    assert result.rows == 4
+    assert result.sources["generic"].unreadable_rows == 1
+    assert len(kept_files(home)) == 1
+    monkeypatch.setattr(kept, "KEPT_FROM_BYTES", 1 << 40)
+    other = Home(tmp_path / "table")
+    other.drop_parquet(name, EVENTS)
+    other.land()
+    assert kept_files(other) == []
+    assert home.events(columns) == other.events(columns)
+    ((first, last),) = home.rows("select min(landed_at), max(landed_at) from raw.generic_events")
+    assert first == last == home.rows("select landed_at from raw.loads")[0][0]
+
+
+def test_kept_files_and_rows_of_other_files_stand_side_by_side(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER + ROW)
+    home.drop_parquet("generic/b.parquet", EVENTS)
+    # a column that is not declared becomes a property, once and for all
+    home.drop_parquet("generic/c.parquet", EVENTS.replace("n * 2 as sequence", "n as price"))
+    home.land()
+    home.drop("generic/d.csv", HEADER + ROW + ROW)
+    home.drop_parquet("generic/e.parquet", EVENTS.replace("n * 2 as sequence", "'s' as session_id"))
+    home.land()
+    assert home.rows(
+        "select file_name, count(*) from raw.generic_events group by 1 order by 1"
+    ) == [
+        ("a.csv", 1),
+        ("b.parquet", 4),
+        ("c.parquet", 4),
+        ("d.csv", 2),
+        ("e.parquet", 4),
+    ]
+    assert len(kept_files(home)) == 2
+    assert home.rows("select distinct session_id from raw.generic_events where load_id = 5") == [
+        ("s",)
+    ]
+    assert home.land().rows == 0
+
+
+def test_spend_and_orders_are_not_kept(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet("orders/a.parquet", "select 'o1' as order_id, 5 as value")
+    home.land()
+    assert kept_files(home) == []
+    assert home.rows("select count(*) from raw.orders") == [(1,)]
+
+
+def test_a_file_changed_after_landing_does_not_change_what_landed(tmp_path):
+    home = Home(tmp_path)
+    path = home.drop_parquet("generic/a.parquet", EVENTS)
+    home.land()
+    before = home.events("*")
+    path.write_bytes(b"no longer Parquet")
+    assert home.events("*") == before
+    path.unlink()
+    assert home.events("*") == before
+
+
+def test_a_damaged_file_is_set_aside_and_leaves_nothing(tmp_path):
+    home = Home(tmp_path)
+    path = home.drop_parquet("generic/a.parquet", EVENTS.replace("range(4)", "range(50000)"))
+    content = bytearray(path.read_bytes())
+    content[200:2000] = os.urandom(1800)
+    path.write_bytes(bytes(content))
+    home.drop("generic/b.csv", HEADER + ROW)
+    result = home.land()
+    assert [name for name, _ in result.set_aside] == ["generic/a.parquet"]
+    home.land()
+    assert kept_files(home) == []
+    assert home.rows("select count(*) from raw.generic_events") == [(1,)]
+
+
+def test_a_copy_of_a_killed_run_is_removed_and_the_file_lands(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    home.drop_parquet("generic/a.parquet", EVENTS)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "create_view", killed)
+        with pytest.raises(KeyboardInterrupt):
+            home.land()
+    assert len(kept_files(home)) == 1
+    home.drop("generic/0.csv", HEADER + ROW)
+    home.land()
+    assert len(kept_files(home)) == 1
+    assert home.rows("select count(*) from raw.generic_events") == [(5,)]
+
+
+def test_a_home_that_moved_reads_its_own_files(tmp_path):
+    home = Home(tmp_path / "one")
+    home.drop_parquet("generic/a.parquet", EVENTS)
+    home.land()
+    shutil.move(tmp_path / "one", tmp_path / "two")
+    moved = Home(tmp_path / "two")
+    assert moved.land().rows == 0
+    assert moved.rows("select count(*) from raw.generic_events") == [(4,)]
+
+
+def test_a_kept_file_that_is_gone_is_named(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet("generic/a.parquet", EVENTS)
+    home.land()
+    (path,) = kept_files(home)
+    path.unlink()
+    with pytest.raises(IntentMapError, match=r"a\.parquet is gone"):
+        home.land()
+
+
+def test_a_night_opens_only_the_files_that_arrived(tmp_path):
+    home = Home(tmp_path)
+    for number in range(3):
+        home.drop_parquet(f"generic/{number}.parquet", EVENTS.replace("'v' ||", f"'{number}' ||"))
+    home.land()
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        ((_, plan),) = con.execute(
+            "explain analyze select visitor_id from raw.generic_events where load_id > 2"
+        ).fetchall()
+    assert "Total Files Read: 1" in " ".join(plan.replace("│", " ").split())
+
+
+def test_a_column_declared_later_is_added_beneath_the_view(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet("generic/a.parquet", EVENTS)
+    home.land()
+    home.rows("alter table raw.generic_events_rows drop column country")
+    home.land()
+    assert home.rows("select count(*), count(country) from raw.generic_events") == [(4, 0)]
+
+
+def test_the_moment_of_landing_is_kept_to_the_microsecond(tmp_path, monkeypatch):
+    moment = datetime(2026, 1, 6, 3, 0, 0, 123457)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return moment.replace(tzinfo=tz)
+
+    monkeypatch.setattr(landing_warehouse, "datetime", Clock)
+    home = Home(tmp_path)
+    home.drop_parquet("generic/a.parquet", EVENTS)
+    home.land()
+    assert home.rows("select distinct landed_at from raw.generic_events") == [(moment,)]
