@@ -219,7 +219,7 @@ def _sessions(size: Size, day: int) -> str:
         from (
             select
                 session,
-                {day} as day,
+                number,
                 {visitor_of},
                 {channel} as channel,
                 -- most come by day
@@ -235,7 +235,9 @@ def _sessions(size: Size, day: int) -> str:
                 {_draw(13, "session", below=100)} as pause,
                 {_draw(14, "session", below=100)} < 97 as has_order_id
             from (
-                select hash({size.seed}, {day}, range) as session
+                select
+                    hash({size.seed}, {day}, range) as session,
+                    range as number
                 from range({size.sessions_per_day})
             )
         )
@@ -342,7 +344,7 @@ def _wide(size: Size) -> str:
     is_ads = "channel in (3, 4)"
     device = _draw(33, "visitor", below=100)
     device_category = _cases(device, [(58, "'mobile'"), (36, "'desktop'"), (6, "'tablet'")])
-    version = f"{_draw(34, 'visitor', below=30)} + 100"
+    version = f"({_draw(34, 'visitor', below=30)} + 100)"
     agent = f"""case
         when fault = 1 then {_list(BOTS)}[{_draw(35, "session", below=len(BOTS))} + 1]
         when {device} < 58 then 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_' || {version} % 7
@@ -432,7 +434,7 @@ def _wide(size: Size) -> str:
                 when fault = 2 or {_draw(42, "visitor", below=4)} = 0 then 'denied' else 'granted'
             end as consent_ads,
             cast(null as varchar) as session_id,
-            cast(day * 100 + place as bigint) as sequence
+            cast(number * 100 + place as bigint) as sequence
         from arrived
         order by occurred_at
     """
