@@ -111,7 +111,11 @@ class Written:
 
 
 def generate(
-    size: Size, folder: Path, memory_limit: str = "4GB", threads: int = 2, report: Callable[[str], None] | None = None
+    size: Size,
+    folder: Path,
+    memory_limit: str = "4GB",
+    threads: int = 2,
+    report: Callable[[str], None] | None = None,
 ) -> Written:
     """Write the files of `size` below folder: base/ and night_1/, night_2/ … with the landing
     folders `generic` and `ad_spend` in each, and written.json with what they hold.
@@ -383,9 +387,7 @@ def _wide(size: Size) -> str:
             end as page_url,
             case
                 when place = 0 then {
-        _list(
-            [f"https://www.{c[0]}.com/" if c[0] and "(" not in c[0] else None for c in CHANNELS]
-        )
+        _list([f"https://www.{c[0]}.com/" if c[0] and "(" not in c[0] else None for c in CHANNELS])
     }[channel + 1]
                 else concat('https://shop.example/pages/', {item} // 13)
             end as page_referrer,
@@ -400,7 +402,9 @@ def _wide(size: Size) -> str:
                         ',"video_percent":', [10, 25, 50, 75][{item} % 4 + 1],
                         ',"video_title":"film ', {item} % 50, '"'
                     )
-                    when 'search' then concat(',"search_term":"', {category}, ' size ', {item} % 12, '"')
+                    when 'search' then concat(',"search_term":"', {category}, ' size ', {
+        item
+    } % 12, '"')
                     when 'page_view' then ''
                     else concat(
                         ',"item_id":"', {sku}, '","item_category":"', {category},

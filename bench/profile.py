@@ -107,9 +107,7 @@ def _operators(said: Mapping[str, Any]) -> Iterator[Operator]:
         node = waiting.pop()
         waiting += node.get("children") or []
         details = node.get("extra_info") or {}
-        shown = [
-            f"{key} {_in_one_line(details[key])}" for key in SHOWN_DETAILS if details.get(key)
-        ]
+        shown = [f"{key} {_in_one_line(details[key])}" for key in SHOWN_DETAILS if details.get(key)]
         yield Operator(
             name=node["type"],
             detail="; ".join(shown),

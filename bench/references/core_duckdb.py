@@ -120,7 +120,9 @@ def _compute(connection: duckdb.DuckDBPyConnection, files: str) -> core.Core:
     )
     run("drop table events")
     run("set preserve_insertion_order = false")
-    run(f"create temp table sessions as select 0 as part, {_of_session()} from numbered group by visit")
+    run(
+        f"create temp table sessions as select 0 as part, {_of_session()} from numbered group by visit"
+    )
     run(
         f"""
         create temp table long_visits as
