@@ -75,7 +75,21 @@ echo "constraints.txt is resolved anew; the next make installs it"
 endef
 export LOCK_SCRIPT
 
-.PHONY: help setup demo dev nightly quarterly test test-deep lint lock clean
+# The references' packages live in an environment of their own inside .venv, so that the project is
+# measured with what its users have. The stamp is written last; what the lock names it installs.
+define BENCH_SETUP_SCRIPT
+set -eu
+stamp=.venv/bench/set-up-of
+if cmp -s bench/requirements.txt "$$stamp"; then exit 0; fi
+echo "Set-up: installing the packages of the benchmarks' references into .venv/bench (once)"
+rm -f "$$stamp"
+$(VENV_PYTHON) -m venv --clear .venv/bench
+.venv/bench/bin/python -m pip --disable-pip-version-check install -qq --no-compile --require-hashes --no-deps -r bench/requirements.txt
+cp bench/requirements.txt "$$stamp"
+endef
+export BENCH_SETUP_SCRIPT
+
+.PHONY: help setup demo dev nightly quarterly test test-deep lint bench lock clean
 
 help: ## list the targets
 	@echo "Intent Map: what each micro-conversion is worth, in money"
@@ -110,6 +124,10 @@ lint: setup ## ruff, sqlfluff, yamllint
 			"sqlfluff lint --processes 2 dbt_project/models tests/dbt"; do \
 		echo "$$tool"; $(VENV_PYTHON) -m $$tool || status=1; \
 	done; exit $$status
+
+bench: setup ## measure cost and speed, write docs/benchmarks.md; ARGS="--events 15m --rounds 3"
+	@sh -c "$$BENCH_SETUP_SCRIPT"
+	@$(VENV_PYTHON) -m bench --page docs/benchmarks.md $(ARGS)
 
 lock: setup ## resolve pyproject.toml anew into constraints.txt
 	@sh -c "$$LOCK_SCRIPT"

@@ -20,14 +20,14 @@ OWN_PYTHON = PROJECT_ROOT / ".venv" / "bench" / "bin" / "python"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure; the exit status: 0, 1 when results differ or a run failed, 2 when a bar is not met."""
+    """Measure; the exit status: 1 when results differ or a run failed, 2 when a bar is not met."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     arguments = _parser().parse_args(argv)
     machine = Machine(arguments.threads, arguments.memory_limit, arguments.python)
     try:
         with tempfile.TemporaryDirectory(prefix="intent-map-bench-", dir=arguments.work) as work:
             return _measure(arguments, machine, Path(work))
-    except (stages.ResultsDiffer, measure.RunFailed) as error:
+    except (stages.ResultsDifferError, measure.RunFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return DIFFERENT
 

@@ -1,6 +1,6 @@
 """The bars: what must be true of the figures, each said to be met, not met or not measured.
 
-Belongs here: the limits and the figures that they are held against. Does not belong here: measuring.
+Belongs here: the limits and the figures held against them. Does not belong here: measuring.
 
 A ratio is taken round by round, once of processor time and once of wall clock, and the bar is held
 against the worse of the two medians. A bar that no case of this run measures is said to be not
@@ -29,7 +29,7 @@ class Ratio:
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        return f"{self.middle:.2f} ({self.least:.2f}–{self.most:.2f})"
+        return f"{self.middle:.2f} ({self.least:.2f}-{self.most:.2f})"
 
 
 @dataclass(frozen=True)

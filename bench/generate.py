@@ -3,9 +3,9 @@
 Belongs here: which rows there are and how they are written. Does not belong here: behaviour with a
 known truth (orchestration/simulation), measuring (measure.py).
 
-Every number is a hash of the seed, the session and the place in it, so a day's file is made by itself,
-in one pass, whatever the size of the whole. A file holds what arrived on its day: the day's sessions,
-late ones of the three days before, and what yesterday's sent again.
+Every number is a hash of the seed, the session and the place in it, so a day's file is made by
+itself, in one pass, whatever the size of the whole. A file holds what arrived on its day: the day's
+sessions, late ones of the three days before, and what yesterday's sent again.
 """
 
 import argparse
@@ -248,7 +248,7 @@ def _sessions(size: Size, day: int) -> str:
     """
 
 
-# delivery, in thousandths of the sessions: wholly late, late from the middle on, sent again next day
+# delivery, in thousandths of sessions: wholly late, late from the middle on, sent again next day
 WHOLLY_LATE, HALF_LATE, SENT_AGAIN = 7, 13, 17
 
 
@@ -293,8 +293,9 @@ def _events(size: Size, day: int, chosen: str) -> str:
             case
                 when fault = 4 then timestamp '{FUTURE}' else {midnight} + to_seconds(seconds)
             end as occurred_at,
-            unnest(range(case when {_draw(25, "session", "place", below=1000)} < 6 then 2 else 1 end))
-                as copy_number
+            unnest(
+                range(case when {_draw(25, "session", "place", below=1000)} < 6 then 2 else 1 end)
+            ) as copy_number
         from (
             select
                 *,
@@ -354,8 +355,8 @@ def _wide(size: Size) -> str:
         when {device} < 58 then 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_' || {version} % 7
             || ' like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.'
             || {version} % 9 || ' Mobile/15E148 Safari/604.1'
-        else 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/'
-            || {version} || '.0.0.0 Safari/537.36'
+        else 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 '
+            || '(KHTML, like Gecko) Chrome/' || {version} || '.0.0.0 Safari/537.36'
     end"""
 
     def tag(column: int) -> str:

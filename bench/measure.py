@@ -19,7 +19,7 @@ SAMPLE_SECONDS = 0.1
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster")
 
 
-class RunFailed(Exception):
+class RunFailedError(Exception):
     """A measured command ended with an error; the message holds the end of what it said."""
 
 
@@ -54,7 +54,9 @@ def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], threads: int)
     process.returncode = os.waitstatus_to_exitcode(status)
     watch.stop()
     if process.returncode != 0:
-        raise RunFailed(f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}")
+        raise RunFailedError(
+            f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}"
+        )
     # the kernel's own figure is in kibibytes, but on macOS in bytes
     unit = 1 if sys.platform == "darwin" else 1024
     return Cost(

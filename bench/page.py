@@ -25,17 +25,17 @@ make bench ARGS="--events 15m --scale"      # also: 5, 50 and 100 million with l
 make bench ARGS="--shape few_heavy"         # few visitors with very many events each
 ```
 
-- **Files**: `bench/generate.py` writes wide rows in the generic format, seeded, one file for each day
-  of arrival: events with JSON properties of some 200 bytes, about 1 % copies, 1 % late, 0.2 % to be
-  refused; two shapes, `many_light` and `few_heavy` visitors.
+- **Files**: `bench/generate.py` writes wide rows in the generic format, seeded, one file for each
+  day of arrival: events with JSON properties of some 200 bytes, about 1 % copies, 1 % late, 0.2 %
+  to be refused; two shapes, `many_light` and `few_heavy` visitors.
 - **References** compute the core only: accepting, de-duplication, sessions, first times of six
-  micro-conversions, P(macro | micro) by source and visitor type, daily counts. The definition stands
-  in `bench/references/core.py`. Their results are compared with each other and with the project's
-  tables, number for number; a difference fails the run. So does a night on top that leaves another
-  result than all files at once.
-- **In turn**: each round runs every stage once, in a process of its own, on the same number of cores
-  with the same memory limit. A ratio is taken within a round; shown are the median and, in brackets,
-  the least and the most.
+  micro-conversions, P(macro | micro) by source and visitor type, daily counts. The definition
+  stands in `bench/references/core.py`. Their results are compared with each other and with the
+  project's tables, number for number; a difference fails the run. So does a night on top that
+  leaves another result than all files at once.
+- **In turn**: each round runs every stage once, in a process of its own, on the same number of
+  cores with the same memory limit. A ratio is taken within a round; shown are the median and, in
+  brackets, the least and the most.
 - **Bars** are held against the worse of processor time and wall clock. One that this run did not
   measure says so. The command ends with status 1 when results differ, with 2 when a bar is not met
   at the size that it is meant for.
@@ -65,7 +65,7 @@ def bars_table(verdicts: Sequence[Verdict]) -> str:
     rows = [
         [
             verdict.bar.name,
-            verdict.said or "–",
+            verdict.said or "-",
             verdict.state,
             f"{verdict.bar.at_size / 1e6:.0f} million"
             + ("" if verdict.is_at_size or not verdict.said else ", measured with fewer"),
@@ -88,8 +88,8 @@ def _case(case: Case) -> str:
     lines = [
         f"## Case {case.name}: {size.events:,} events over {size.days} days, {size.shape}",
         "",
-        f"{case.raw_rows:,} raw rows in {case.landed_bytes / 1e6:,.0f} MB of Parquet; the night on top "
-        f"has {case.night_rows:,} rows. After the full refresh the warehouse has "
+        f"{case.raw_rows:,} raw rows in {case.landed_bytes / 1e6:,.0f} MB of Parquet; the night on "
+        f"top has {case.night_rows:,} rows. After the full refresh the warehouse has "
         f"{case.warehouse_bytes / 1e6:,.0f} MB, the serving folder "
         f"{case.serving_bytes / 1e6:,.0f} MB.",
         "",
@@ -106,11 +106,11 @@ def _case(case: Case) -> str:
                 str(Ratio.of([cost.seconds for cost in costs])),
                 str(Ratio.of([cost.cpu_seconds for cost in costs])),
                 f"{max(cost.memory_bytes for cost in costs) / 1e9:.2f}",
-                str(found["processor"]) if found else "–",
-                str(found["wall"]) if found else "–",
+                str(found["processor"]) if found else "-",
+                str(found["wall"]) if found else "-",
             ]
         )
-    heads = ["stage", "wall s", "processor s", "memory GB", "× reference, processor", "wall"]
+    heads = ["stage", "wall s", "processor s", "memory GB", "processor / (f)", "wall / (f)"]
     lines.append(_table(heads, rows, "lrrrrr"))
     if case.steps:
         steps = [[name, f"{median(seconds):.1f}"] for name, seconds in case.steps.items()]
@@ -131,7 +131,7 @@ def _profiles(case: Case, profiles: Sequence[ModelProfile]) -> str:
         rows.append(
             [
                 f"`{profile.name}`",
-                "–" if seconds is None else f"{seconds:.2f}",
+                "-" if seconds is None else f"{seconds:.2f}",
                 f"{profile.cpu_seconds:.2f}",
                 f"{profile.cpu_seconds / total:.0%}",
                 f"{profile.rows_read:,}",
@@ -143,9 +143,9 @@ def _profiles(case: Case, profiles: Sequence[ModelProfile]) -> str:
     tests = sum(seconds for name, seconds in case.nodes.items() if name.startswith("test "))
     count = sum(name.startswith("test ") for name in case.nodes)
     return (
-        "## Where the time goes\n\nEach table's query of the full refresh, run again under DuckDB's "
-        "profiler, writing included. `in the run` is dbt's own clock, with other nodes running "
-        "beside it.\n\n"
+        "## Where the time goes\n\nEach table's query of the full refresh, run again under "
+        "DuckDB's profiler, writing included. `in the run` is dbt's own clock, with other nodes "
+        "running beside it.\n\n"
         + _table(heads, rows, "lrrrrrl")
         + f"\nThe {count} data tests of the night took {tests:.1f} s by dbt's clock.\n"
     )
@@ -170,10 +170,11 @@ def drawing(case: Case) -> str:
     ]
     for number, (name, ratio) in enumerate(costs.items()):
         y = top + line * number
-        colour = "#8a8f98" if name.startswith("reference") else "#2563a8"
+        colour = "#8a8f98" if "reference" in name else "#2563a8"
         middle = y + 9
         parts += [
-            f'<text x="{left - 10}" y="{y + 14}" text-anchor="end" fill="#222">{escape(name)}</text>',
+            f'<text x="{left - 10}" y="{y + 14}" text-anchor="end" fill="#222">'
+            f"{escape(name)}</text>",
             f'<rect x="{left}" y="{y}" width="{ratio.middle * scale:.1f}" height="18" '
             f'fill="{colour}"/>',
             f'<line x1="{left + ratio.least * scale:.1f}" x2="{left + ratio.most * scale:.1f}" '

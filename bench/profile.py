@@ -1,11 +1,11 @@
 """Which model takes the time, and which operator in it.
 
-Belongs here: running the compiled queries of a built home again under DuckDB's profiler, and reading
-what it wrote. Does not belong here: timing whole runs (stages.py).
+Belongs here: running the compiled queries of a built home again under DuckDB's profiler, and
+reading what it wrote. Does not belong here: timing whole runs (stages.py).
 
 The warehouse is opened read-only and every table is written into a scratch file, so the cost of
-writing is in the figures. A query is run as it was compiled last: for a full refresh, profile a home
-after its first night.
+writing is in the figures. A query is run as it was compiled last: for a full refresh, profile a
+home after its first night.
 """
 
 import json

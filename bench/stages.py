@@ -1,7 +1,7 @@
 """What is measured: the project's commands and the references, on the same files, in turn.
 
-Belongs here: the commands, their environment, the order of a run, and the comparison of every result
-with the others. Does not belong here: limits (bars.py), the page (page.py).
+Belongs here: the commands, their environment, the order of a run, and the comparison of every
+result with the others. Does not belong here: limits (bars.py), the page (page.py).
 """
 
 import os
@@ -24,22 +24,23 @@ from orchestration.settings import PROJECT_ROOT, load_settings
 
 # in the order of the page; the letters are those of the page too
 STAGES = {
-    "full": "full refresh: raw files to published marts, with tests",
-    "night": "one night on top",
-    "quarter": "one quarterly recalculation",
-    "publish": "publish",
-    "empty": "a night with nothing new",
-    "empty_dbt": "a night with nothing new, dbt alone",
-    "duckdb": "reference: the core in DuckDB",
-    "polars": "reference: the core in Polars",
-    "pandas": "reference: the core in pandas",
-    "scan": "reference: a plain scan of the columns",
+    "full": "(a) full refresh: raw files to published marts, with tests",
+    "night": "(b) one night on top",
+    "quarter": "(c) one quarterly recalculation",
+    "publish": "(d) publish",
+    "empty": "(e) a night with nothing new",
+    "empty_dbt": "(e) a night with nothing new, dbt alone",
+    "duckdb": "(f) reference: the core in DuckDB",
+    "polars": "(g) reference: the core in Polars",
+    "pandas": "(h) reference: the core in pandas",
+    "scan": "(i) reference: a plain scan of the columns",
 }
 REFERENCES = ("duckdb", "polars", "pandas", "scan")
 # packages of a reference that the project does not have itself
 NEEDS = {"polars": "polars", "pandas": "pandas"}
+# hooks end with OK too, but create nothing
 NODE = re.compile(
-    r"\d+ of \d+ (?:OK|PASS|WARN \d+) (?:created|loaded)?(.*?) \.*\s*\[.* in ([\d.]+)s\]"
+    r"\d+ of \d+ (?:OK (?:created|loaded)|PASS|WARN \d+)(.*?) \.*\s*\[.* in ([\d.]+)s\]"
 )
 STEP = re.compile(r"^(\w+) done in ([\d.]+) s$", re.MULTILINE)
 DBT = "import sys; from dbt.cli.main import cli; sys.argv[0] = 'dbt'; cli()"
@@ -48,7 +49,7 @@ GIGABYTE = 10**9
 Report = Callable[[str], None]
 
 
-class ResultsDiffer(Exception):
+class ResultsDifferError(Exception):
     """Two ways of computing the core did not come to the same."""
 
 
@@ -109,7 +110,7 @@ def measure_case(
     """Measure all stages of a case, `rounds` times in turn, and compare what they come to.
 
     profile is called with the home of the last round, right after its full refresh. Raises
-    ResultsDiffer and measure.RunFailed. The folders below work are removed at the end.
+    ResultsDifferError and measure.RunFailedError. The folders below work are removed at the end.
     """
     wanted = _possible(case, references, pandas_limit)
     with _folder(work / case.name) as folder:
@@ -147,7 +148,7 @@ def measure_case(
 def measure_nights(
     cases: Sequence[Case], work: Path, nights: int, report: Report = print
 ) -> Sequence[Case]:
-    """A full refresh of each case, then night after night in turn: how nights follow the history."""
+    """A full refresh of each case, then nights in turn: how a night follows the history."""
     with _folder(work / "history") as folder:
         homes = {}
         for case in cases:
@@ -184,13 +185,13 @@ def measure_full(case: Case, work: Path, report: Report = print) -> Case:
 
 
 def compare(results: dict[str, core.Core]) -> None:
-    """Raise ResultsDiffer unless all results are the same, number for number."""
+    """Raise ResultsDifferError unless all results are the same, number for number."""
     (first, expected), *others = results.items()
     said = []
     for name, result in others:
         said += [f"{first} against {name}: {line}" for line in core.differences(expected, result)]
     if said:
-        raise ResultsDiffer("The same core came out differently:\n" + "\n".join(said))
+        raise ResultsDifferError("The same core came out differently:\n" + "\n".join(said))
 
 
 def check_night(data: Path, home: Path, nights: int) -> None:

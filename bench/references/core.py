@@ -5,21 +5,22 @@ Does not belong here: computing it (the other modules of this folder).
 
 From the raw files of the generic format:
 
-1. **Accepted** rows have a visitor, a time (from 2015-01-01 to a day from now), no refused analytics
-   consent, and no user agent that a rule of `seeds/bot_rules.csv` names. Of the rows with one event id
-   one counts; copies of an event are taken to say the same.
+1. **Accepted** rows have a visitor, a time (from 2015-01-01 to a day from now), no refused
+   analytics consent, and no user agent that a rule of `seeds/bot_rules.csv` names. Of the rows with
+   one event id one counts; copies of an event are taken to say the same.
 2. **Order**: a visitor's events by time, then sequence. (The project settles what is still equal by
    the event id; in the generated files nothing is.)
-3. **Sessions**: a gap longer than 30 minutes begins a new one; a visit is cut at every full 24 hours
-   after its start. The first of a visitor is `new`, the others `returning`. Its source is that of its
-   first event that carries a source, medium, campaign or Google click id; a click id repairs a missing
-   or organic source; without any it is `(direct)`. Its date is that of its start, in UTC.
+3. **Sessions**: a gap longer than 30 minutes begins a new one; a visit is cut at every full 24
+   hours after its start. The first of a visitor is `new`, the others `returning`. Its source is
+   that of its first event that carries a source, medium, campaign or Google click id; a click id
+   repairs a missing or organic source; without any it is `(direct)`. Its date is that of its start,
+   in UTC.
 4. **Micro-conversions**: the first time in each session of six of them, MICROS.
 5. **Orders**: the purchases of one order id are one, the earliest; without an id each is one.
-6. **P(macro | micro)**: of the sessions with the micro-conversion, those whose visitor's next order,
-   later in the order of events, comes at most 30 days after it; by source and visitor type.
-7. **Daily counts** by date, source and visitor type: sessions, events, sessions with each of the six,
-   orders and their value, on the date of their session.
+6. **P(macro | micro)**: of the sessions with the micro-conversion, those whose visitor's next
+   order, later in the order of events, comes at most 30 days after it; by source and visitor type.
+7. **Daily counts** by date, source and visitor type: sessions, events, sessions with each of the
+   six, orders and their value, on the date of their session.
 """
 
 import csv
@@ -79,9 +80,10 @@ Row = tuple[Any, ...]
 class Core:
     """A result: whole numbers by key. money in hundredths, times in microseconds.
 
-    totals: name → number. daily: (date, source, visitor type) → sessions, events, sessions with each
-    micro, orders, value. firsts: (date, micro) → sessions with it, and the sum of its first times
-    since the beginning of that date. rates: (micro, source, visitor type) → trials, conversions.
+    totals: name → number. daily: (date, source, visitor type) → sessions, events, sessions with
+    each micro, orders, value. firsts: (date, micro) → sessions with it, and the sum of its first
+    times since the beginning of that date. rates: (micro, source, visitor type) → trials,
+    conversions.
     """
 
     totals: Mapping[str, int]

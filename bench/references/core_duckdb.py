@@ -9,6 +9,7 @@ visitor's history.
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -46,7 +47,8 @@ def _compute(connection: duckdb.DuckDBPyConnection, files: str) -> core.Core:
                 when event_name = '{core.MACRO}'
                     then hash(case when {_has_order_id()} then order_id else event_id end)
             end as order_key,
-            case when event_name = '{core.MACRO}' then cast(round(value * 100) as bigint) end as value
+            case when event_name = '{core.MACRO}' then cast(round(value * 100) as bigint) end
+                as value
         from read_parquet('{files}')
         where
             visitor_id is not null
@@ -121,7 +123,10 @@ def _compute(connection: duckdb.DuckDBPyConnection, files: str) -> core.Core:
     run("drop table events")
     run("set preserve_insertion_order = false")
     run(
-        f"create temp table sessions as select 0 as part, {_of_session()} from numbered group by visit"
+        f"""
+        create temp table sessions as
+        select 0 as part, {_of_session()} from numbered group by visit
+        """
     )
     run(
         f"""
@@ -144,7 +149,7 @@ def _compute(connection: duckdb.DuckDBPyConnection, files: str) -> core.Core:
         """
     )
     run(
-        f"""
+        """
         create temp table described as
         select
             sessions.* exclude (source_key),
@@ -162,7 +167,8 @@ def _compute(connection: duckdb.DuckDBPyConnection, files: str) -> core.Core:
         select place, visit, visitor_key, moment, value
         from (
             select
-                *, row_number() over (partition by order_key order by moment, sequence) as copy_number
+                *,
+                row_number() over (partition by order_key order by moment, sequence) as copy_number
             from numbered where code = {core.MACRO_CODE}
         )
         where copy_number = 1
@@ -177,7 +183,8 @@ def _compute(connection: duckdb.DuckDBPyConnection, files: str) -> core.Core:
         from (
             select described.*, ordered.orders, ordered.value
             from described left join (
-                select described.visit, described.part, count(*) as orders, sum(orders.value) as value
+                select
+                    described.visit, described.part, count(*) as orders, sum(orders.value) as value
                 from orders asof inner join described
                     on orders.visit = described.visit and orders.moment >= described.started_at
                 group by all
@@ -282,7 +289,7 @@ def _of_session() -> str:
     """
 
 
-def _texts(values) -> str:
+def _texts(values: Iterable[str]) -> str:
     return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
 
 

@@ -1,7 +1,7 @@
 """The core in Polars: lazy, streaming from the files to the narrow events, then one sort.
 
-The same plan as core_duckdb.py, which says what makes it fast; here the running sums over the sorted
-table are plain columns.
+The same plan as core_duckdb.py, which says what makes it fast; here the running sums over the
+sorted table are plain columns.
 """
 
 import argparse
