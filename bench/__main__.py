@@ -88,18 +88,8 @@ def _limited(machine: Machine, limit: str) -> Machine:
 
 def _described(machine: Machine) -> dict[str, str]:
     """The machine, with the versions of the references' packages."""
-    import subprocess
-
-    said = measure.machine()
-    for package in stages.NEEDS.values():
-        asked = subprocess.run(
-            [machine.python, "-c", f"import {package}; print({package}.__version__)"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if asked.returncode == 0:
-            said[package] = asked.stdout.strip()
+    found = {name: stages.package_version(machine.python, name) for name in stages.NEEDS.values()}
+    said = measure.machine() | {name: known for name, known in found.items() if known}
     return said
 
 

@@ -209,16 +209,26 @@ def _possible(case: Case, references: Sequence[str], pandas_limit: int) -> list[
     for name in references:
         if name == "pandas" and case.size.events > pandas_limit:
             case.notes.append(f"pandas is measured up to {pandas_limit:,} events only.")
-        elif name in NEEDS and not _has(case.machine.python, NEEDS[name]):
+        elif name in NEEDS and not has_package(case.machine.python, NEEDS[name]):
             case.notes.append(f"{name} is not installed, so its reference is not measured.")
         else:
             possible.append(name)
     return possible
 
 
-def _has(python: str, package: str) -> bool:
-    asked = subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False)
-    return asked.returncode == 0
+def has_package(python: str, package: str) -> bool:
+    """Whether that interpreter is there and can import the package."""
+    return package_version(python, package) is not None
+
+
+def package_version(python: str, package: str) -> str | None:
+    """The version that an interpreter imports, None when it cannot."""
+    code = f"import {package}; print({package}.__version__)"
+    try:
+        asked = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return asked.stdout.strip() if asked.returncode == 0 else None
 
 
 def _full(case: Case, home: Path, report: Report) -> None:

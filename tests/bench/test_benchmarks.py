@@ -87,7 +87,7 @@ def test_scan_reads_every_row(written):
 @pytest.mark.parametrize("shape", [MANY, HEAVY])
 @pytest.mark.parametrize("tool", ["polars", "pandas"])
 def test_reference_of_another_tool_comes_to_the_same(written, reference, tool, shape, tmp_path):
-    python = next((p for p in _pythons() if stages._has(p, tool)), None)
+    python = next((p for p in _pythons() if stages.has_package(p, tool)), None)
     if python is None:
         pytest.skip(f"{tool} is installed by make bench only")
     folder, _ = written[shape]
