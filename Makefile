@@ -61,7 +61,7 @@ echo "Set-up: done"
 endef
 export SETUP_SCRIPT
 
-# Resolves pyproject.toml anew; uv lives in a throw-away environment inside .venv.
+# Resolves pyproject.toml anew, the group bench by itself; uv lives in a throw-away environment inside .venv.
 define LOCK_SCRIPT
 set -eu
 trap 'rm -rf .venv/uv' EXIT
@@ -70,8 +70,14 @@ $(VENV_PYTHON) -m venv .venv/uv
 .venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet \
     --cache-dir .venv/uv/cache --output-file .venv/uv/constraints.txt
+$(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
+    > .venv/uv/bench.in
+.venv/uv/bin/python -m uv pip compile .venv/uv/bench.in --universal --python-version 3.11 \
+    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
+    --quiet --cache-dir .venv/uv/cache --output-file .venv/uv/requirements.txt
 cp .venv/uv/constraints.txt constraints.txt
-echo "constraints.txt is resolved anew; the next make installs it"
+cp .venv/uv/requirements.txt bench/requirements.txt
+echo "constraints.txt and bench/requirements.txt are resolved anew; the next make installs them"
 endef
 export LOCK_SCRIPT
 
