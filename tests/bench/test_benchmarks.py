@@ -217,9 +217,11 @@ def test_click_id_repairs_a_missing_source_and_placeholders_carry_none(tmp_path)
         at(0, visitor_id="b", source="Bing", medium="organic"),
         at(0, visitor_id="c", medium="email"),
         at(1, visitor_id="c", source="google"),
+        at(0, visitor_id="d", source="yahoo", medium="Organic", gclid="click"),
     ]
     said = events(tmp_path, rows)
-    assert sorted(key[1] for key in said.daily) == ["(direct)", "Bing", "google"]
+    sessions = {key[1]: numbers[0] for key, numbers in said.daily.items()}
+    assert sessions == {"(direct)": 1, "Bing": 1, "google": 2}
 
 
 def test_order_counts_once_and_success_is_the_next_order_within_the_horizon(tmp_path):
