@@ -96,6 +96,9 @@ def _night_against_full(cases: dict[str, Case]) -> tuple[float, str, int] | None
         ),
         "wall": Ratio.of([(n.seconds - e.seconds) / f.seconds for n, e, f in rounds]),
     }
+    if min(ratio.middle for ratio in found.values()) <= 0:
+        # a night that costs less than an empty one says that something else was measured
+        return None
     return _worse(found, case)
 
 

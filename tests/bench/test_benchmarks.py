@@ -310,6 +310,11 @@ def test_night_is_counted_above_the_empty_night_and_per_round():
     assert "0.10 (0.09-0.15)" in verdict.said
 
 
+def test_night_cheaper_than_an_empty_one_is_noise_and_meets_nothing():
+    case = case_with(full=[cost(99, 99)], night=[cost(19, 21)], empty=[cost(20, 20)])
+    assert bars.verdicts([case])[1].state == bars.NOT_MEASURED
+
+
 def test_difference_ends_the_command_with_its_status(monkeypatch, capsys, tmp_path):
     def differ(*arguments, **more):
         raise stages.ResultsDifferError("daily: 1 of 2 differ")
