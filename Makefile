@@ -61,7 +61,7 @@ echo "Set-up: done"
 endef
 export SETUP_SCRIPT
 
-# Resolves pyproject.toml anew; uv lives in a throw-away environment inside .venv.
+# Resolves pyproject.toml anew, the group bench by itself; uv lives in a throw-away environment inside .venv.
 define LOCK_SCRIPT
 set -eu
 trap 'rm -rf .venv/uv' EXIT
@@ -70,12 +70,32 @@ $(VENV_PYTHON) -m venv .venv/uv
 .venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet \
     --cache-dir .venv/uv/cache --output-file .venv/uv/constraints.txt
+$(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
+    > .venv/uv/bench.in
+.venv/uv/bin/python -m uv pip compile .venv/uv/bench.in --universal --python-version 3.11 \
+    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
+    --quiet --cache-dir .venv/uv/cache --output-file .venv/uv/requirements.txt
 cp .venv/uv/constraints.txt constraints.txt
-echo "constraints.txt is resolved anew; the next make installs it"
+cp .venv/uv/requirements.txt bench/requirements.txt
+echo "constraints.txt and bench/requirements.txt are resolved anew; the next make installs them"
 endef
 export LOCK_SCRIPT
 
-.PHONY: help setup demo dev nightly quarterly test test-deep lint lock clean
+# The references' packages live in an environment of their own inside .venv, so that the project is
+# measured with what its users have. The stamp is written last; what the lock names it installs.
+define BENCH_SETUP_SCRIPT
+set -eu
+stamp=.venv/bench/set-up-of
+if cmp -s bench/requirements.txt "$$stamp"; then exit 0; fi
+echo "Set-up: installing the packages of the benchmarks' references into .venv/bench (once)"
+rm -f "$$stamp"
+$(VENV_PYTHON) -m venv --clear .venv/bench
+.venv/bench/bin/python -m pip --disable-pip-version-check install -qq --no-compile --require-hashes --no-deps -r bench/requirements.txt
+cp bench/requirements.txt "$$stamp"
+endef
+export BENCH_SETUP_SCRIPT
+
+.PHONY: help setup demo dev nightly quarterly test test-deep lint bench lock clean
 
 help: ## list the targets
 	@echo "Intent Map: what each micro-conversion is worth, in money"
@@ -110,6 +130,10 @@ lint: setup ## ruff, sqlfluff, yamllint
 			"sqlfluff lint --processes 2 dbt_project/models tests/dbt"; do \
 		echo "$$tool"; $(VENV_PYTHON) -m $$tool || status=1; \
 	done; exit $$status
+
+bench: setup ## measure cost and speed, write docs/benchmarks.md; ARGS="--events 15m --rounds 3"
+	@sh -c "$$BENCH_SETUP_SCRIPT"
+	@$(VENV_PYTHON) -m bench --page docs/benchmarks.md $(ARGS)
 
 lock: setup ## resolve pyproject.toml anew into constraints.txt
 	@sh -c "$$LOCK_SCRIPT"

@@ -1,0 +1,145 @@
+"""Running a command and saying what it took: wall clock, processor time, memory of its whole tree.
+
+Belongs here: the measuring itself, and the description of the machine. Does not belong here: which
+commands (stages.py).
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+SAMPLE_SECONDS = 0.1
+PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster")
+
+
+class RunFailedError(Exception):
+    """A measured command ended with an error; the message holds the end of what it said."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a command took. memory: the largest sum over the process and its children."""
+
+    seconds: float
+    cpu_seconds: float
+    memory_bytes: int
+    output: str = ""
+
+
+def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], threads: int) -> Cost:
+    """Run the command on `threads` cores. Raises RunFailed when it ends with an error."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        list(command),
+        cwd=cwd,
+        env=dict(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=lambda: _keep_to(threads),
+    )
+    watch = _Watch(process.pid)
+    watch.start()
+    output = process.stdout.read() if process.stdout else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    watch.stop()
+    if process.returncode != 0:
+        raise RunFailedError(
+            f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}"
+        )
+    # the kernel's own figure is in kibibytes, but on macOS in bytes
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Cost(
+        seconds=seconds,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        memory_bytes=max(watch.most, usage.ru_maxrss * unit),
+        output=output,
+    )
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on, without names of hosts or people."""
+    said = {
+        "cores": str(os.cpu_count()),
+        "memory": f"{_memory_bytes() / 2**30:.0f} GiB",
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+    }
+    for package in PACKAGES:
+        try:
+            said[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return said
+
+
+def bytes_below(folder: Path) -> int:
+    """Bytes of all files below the folder; links count for nothing."""
+    return sum(
+        path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
+
+
+def _keep_to(threads: int) -> None:
+    # DuckDB, dbt and the others ask how many cores they have
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+class _Watch(threading.Thread):
+    """Adds up the memory of a process and its children, again and again."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._over = threading.Event()
+        self.most = 0
+
+    def run(self) -> None:
+        while not self._over.wait(SAMPLE_SECONDS):
+            self.most = max(self.most, _tree_bytes(self._pid))
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def _tree_bytes(pid: int) -> int:
+    """Resident bytes of the process and all below it; 0 where the system does not tell."""
+    total, waiting = 0, [pid]
+    while waiting:
+        one = waiting.pop()
+        try:
+            pages = int(Path(f"/proc/{one}/statm").read_text().split()[1])
+            for task in Path(f"/proc/{one}/task").iterdir():
+                waiting += [int(child) for child in (task / "children").read_text().split()]
+        except (OSError, ValueError, IndexError):
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,385 @@
+"""The benchmarks measure what they say: repeatable files, references that agree, found differences.
+
+Belongs here: small sizes that show it. Does not belong here: speed.
+"""
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bench import __main__ as command
+from bench import bars, measure, page, stages
+from bench.generate import Size, generate
+from bench.references import core, core_duckdb, scan
+from bench.stages import Case, Machine
+
+SMALL = Size(events=4_000, days=5, nights=1)
+MANY, HEAVY = "many_light", "few_heavy"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Both shapes: name → folder and what the generator says of it."""
+    top = tmp_path_factory.mktemp("files")
+    return {
+        shape: (top / shape, generate(Size(4_000, 5, nights=1, shape=shape), top / shape))
+        for shape in (MANY, HEAVY)
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(written):
+    return {shape: core_duckdb.compute(folder / "base") for shape, (folder, _) in written.items()}
+
+
+def query(folder: Path, sql: str) -> list[tuple]:
+    with duckdb.connect() as connection:
+        return connection.execute(sql.format(f"'{core.files_of(folder)}'")).fetchall()
+
+
+def test_same_arguments_write_the_same_rows_and_another_seed_others(written, tmp_path):
+    folder, _ = written[MANY]
+    generate(SMALL, tmp_path / "again", threads=1)
+    generate(Size(4_000, 5, seed=2), tmp_path / "other")
+    rows = "select * from read_parquet({}) order by all"
+    assert query(folder / "base", rows) == query(tmp_path / "again" / "base", rows)
+    assert query(folder / "base", rows) != query(tmp_path / "other" / "base", rows)
+
+
+@pytest.mark.parametrize("shape", [MANY, HEAVY])
+def test_reference_counts_what_the_generator_has_written(written, reference, shape):
+    _, truth = written[shape]
+    said = reference[shape].totals
+    assert (said["accepted"], said["duplicates"], said["refused"], said["orders"]) == (
+        truth.accepted,
+        truth.duplicates,
+        truth.refused,
+        truth.orders,
+    )
+    assert min(truth.duplicates, truth.refused, truth.orders) > 0
+    assert sum(numbers[1] for numbers in reference[shape].daily.values()) == truth.accepted
+
+
+def test_file_of_a_night_holds_a_days_events_and_late_ones_of_days_before(written):
+    folder, truth = written[MANY]
+    ((rows, late, again),) = query(
+        folder / "night_1",
+        f"""
+        select count(*), count(*) filter (occurred_at < timestamp '2026-07-01'),
+            count(*) filter (event_id in (
+                select event_id from '{core.files_of(folder / "base")}'
+            ))
+        from read_parquet({{}})
+        """,
+    )
+    assert rows == pytest.approx(truth.rows / 5, rel=0.3)
+    assert late > again > 0
+
+
+def test_scan_reads_every_row(written):
+    folder, truth = written[MANY]
+    assert scan.scan(folder / "base") == truth.rows
+
+
+@pytest.mark.parametrize("shape", [MANY, HEAVY])
+@pytest.mark.parametrize("tool", ["polars", "pandas"])
+def test_reference_of_another_tool_comes_to_the_same(written, reference, tool, shape, tmp_path):
+    python = next((p for p in _pythons() if stages.has_package(p, tool)), None)
+    if python is None:
+        pytest.skip(f"{tool} is installed by make bench only")
+    folder, _ = written[shape]
+    result = tmp_path / "result.json"
+    module = f"bench.references.core_{tool}"
+    measure.run(
+        [python, "-m", module, str(folder / "base"), str(result)],
+        stages.PROJECT_ROOT,
+        Machine().environment(),
+        threads=2,
+    )
+    assert core.differences(reference[shape], core.read(result)) == []
+
+
+def _pythons() -> list[str]:
+    named = os.environ.get("INTENT_MAP_BENCH_PYTHON")
+    return [*([named] if named else []), str(command.OWN_PYTHON), command.sys.executable]
+
+
+@pytest.mark.parametrize(
+    ("column", "changed"),
+    [
+        ("occurred_at", "occurred_at - interval 1 hour"),
+        ("event_id", "(select max(event_id) from files)"),
+        ("source", "'bing'"),
+        ("event_name", "'purchase'"),
+        ("visitor_id", "'somebody'"),
+    ],
+)
+def test_one_changed_row_is_a_difference(written, reference, tmp_path, column, changed):
+    folder, _ = written[MANY]
+    (tmp_path / "generic").mkdir()
+    with duckdb.connect() as connection:
+        files = core.files_of(folder / "base")
+        connection.execute(f"create view files as select * from read_parquet('{files}')")
+        # the first event of a visitor who came more than once, without a source
+        connection.execute(
+            f"""
+            copy (
+                select * replace (
+                    case when event_id = (
+                        select min(event_id) from (
+                            select first(event_id order by occurred_at, sequence) as event_id
+                            from files
+                            where consent_analytics = 'granted' and occurred_at < '2027-01-01'
+                            group by visitor_id
+                            having count(source) + count(gclid) = 0 and count(*) > 9
+                                and first(event_name order by occurred_at, sequence) = 'page_view'
+                        )
+                    ) then {changed} else {column} end as {column}
+                )
+                from files
+            ) to '{tmp_path}/generic/changed.parquet' (format parquet)
+            """
+        )
+    found = core_duckdb.compute(tmp_path)
+    assert core.differences(reference[MANY], found)
+    with pytest.raises(stages.ResultsDifferError, match="duckdb against the project: "):
+        stages.compare({"duckdb": reference[MANY], "the project": found})
+
+
+def test_result_survives_its_file(reference, tmp_path):
+    core.write(reference[MANY], tmp_path / "result.json")
+    assert core.read(tmp_path / "result.json") == reference[MANY]
+
+
+NOON = datetime(2026, 3, 1, 12)
+
+
+def events(tmp_path: Path, rows: list[dict]) -> core.Core:
+    """The DuckDB reference over a few rows written by hand."""
+    columns = {
+        "event_id": "varchar",
+        "visitor_id": "varchar",
+        "occurred_at": "timestamp",
+        "event_name": "varchar",
+        "properties": "varchar",
+        "value": "decimal(18, 2)",
+        "order_id": "varchar",
+        "source": "varchar",
+        "medium": "varchar",
+        "campaign": "varchar",
+        "gclid": "varchar",
+        "user_agent": "varchar",
+        "consent_analytics": "varchar",
+        "sequence": "bigint",
+    }
+    assert tuple(columns) == core.COLUMNS
+    folder = tmp_path / "generic"
+    folder.mkdir()
+    with duckdb.connect() as connection:
+        declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        connection.execute(f"create table events ({declared})")
+        for number, row in enumerate(rows):
+            full = {"event_id": f"e{number}", "visitor_id": "v", "sequence": 0} | row
+            marks = ", ".join("?" for _ in full)
+            connection.execute(
+                f"insert into events ({', '.join(full)}) values ({marks})", list(full.values())
+            )
+        connection.execute(f"copy events to '{folder}/events.parquet' (format parquet)")
+    return core_duckdb.compute(tmp_path)
+
+
+def at(minutes: float, name: str = "page_view", **more) -> dict:
+    return {"occurred_at": NOON + timedelta(minutes=minutes), "event_name": name, **more}
+
+
+def test_gap_equal_to_the_timeout_stays_and_a_second_more_begins_a_session(tmp_path):
+    said = events(tmp_path, [at(0), at(30), at(60 + 1 / 60)])
+    assert said.totals["sessions"] == 2
+    assert said.daily == {
+        ("2026-03-01", "(direct)", "new"): (1, 2, 0, 0, 0, 0, 0, 0, 0, 0),
+        ("2026-03-01", "(direct)", "returning"): (1, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+    }
+
+
+def test_visit_is_cut_at_every_full_day_after_its_start(tmp_path):
+    said = events(tmp_path, [at(29 * number) for number in range(51)])
+    assert said.totals["sessions"] == 2
+    assert said.daily[("2026-03-02", "(direct)", "returning")][:2] == (1, 1)
+
+
+def test_click_id_repairs_a_missing_source_and_placeholders_carry_none(tmp_path):
+    rows = [
+        at(0, visitor_id="a", source="(direct)", medium="(none)"),
+        at(1, visitor_id="a", gclid="click"),
+        at(0, visitor_id="b", source="Bing", medium="organic"),
+        at(0, visitor_id="c", medium="email"),
+        at(1, visitor_id="c", source="google"),
+        at(0, visitor_id="d", source="yahoo", medium="Organic", gclid="click"),
+    ]
+    said = events(tmp_path, rows)
+    sessions = {key[1]: numbers[0] for key, numbers in said.daily.items()}
+    assert sessions == {"(direct)": 1, "Bing": 1, "google": 2}
+
+
+def test_order_counts_once_and_success_is_the_next_order_within_the_horizon(tmp_path):
+    days = 24 * 60
+    rows = [
+        at(0, "add_to_cart", sequence=1),
+        # on one tick of the clock the sequence says that it came before the cart
+        at(0, "purchase", sequence=0, order_id="first", value=10),
+        at(0, "add_to_cart", visitor_id="w"),
+        at(30 * days, "purchase", visitor_id="w", order_id="second", value=12.5),
+        at(30 * days + 5, "purchase", visitor_id="w", order_id="second", value=12.5),
+        at(0, "add_to_cart", visitor_id="x"),
+        at(30 * days + 1, "purchase", visitor_id="x", order_id="(not set)", value=1),
+        at(30 * days + 2, "purchase", visitor_id="x", order_id="(not set)", value=1),
+    ]
+    said = events(tmp_path, rows)
+    assert said.totals["orders"] == 4
+    assert said.rates == {("cart_filled", "(direct)", "new"): (3, 1)}
+    assert said.daily[("2026-03-31", "(direct)", "returning")][-2:] == (3, 1450)
+
+
+def test_property_below_its_threshold_is_no_micro_conversion(tmp_path):
+    rows = [
+        at(0, "scroll", properties='{"percent_scrolled": 74}'),
+        at(1, "scroll", properties='{"percent_scrolled": "75"}'),
+        at(2, "scroll", properties="{}"),
+        at(3, "video_progress", properties='{"video_percent": 49.9}'),
+    ]
+    assert events(tmp_path, rows).firsts == {
+        ("2026-03-01", "deep_scroll"): (1, (12 * 60 + 1) * 60 * 1_000_000)
+    }
+
+
+def test_refused_rows_are_counted_apart_from_copies(tmp_path):
+    rows = [
+        at(0),
+        at(0, event_id="e0"),
+        at(0, visitor_id=None),
+        at(0, consent_analytics="Denied"),
+        at(0, user_agent="Googlebot/2.1"),
+        {**at(0), "occurred_at": datetime(2099, 1, 1)},
+        {**at(0), "occurred_at": datetime(2014, 12, 31)},
+    ]
+    said = events(tmp_path, rows).totals
+    assert (said["accepted"], said["duplicates"], said["refused"]) == (1, 1, 5)
+
+
+def cost(seconds: float, cpu_seconds: float) -> measure.Cost:
+    return measure.Cost(seconds, cpu_seconds, memory_bytes=10**9)
+
+
+def case_with(name: str = "main", events: int = 15_000_000, **costs: list[measure.Cost]) -> Case:
+    case = Case(name, Size(events, 90), Machine(), raw_rows=events)
+    case.costs.update(costs)
+    return case
+
+
+def test_bar_that_is_not_measured_is_not_met():
+    said = bars.verdicts([case_with()])
+    assert {verdict.state for verdict in said} == {bars.NOT_MEASURED}
+
+
+@pytest.mark.parametrize(
+    ("full", "state"),
+    [(cost(40, 40), bars.MET), (cost(30, 41), bars.NOT_MET), (cost(41, 30), bars.NOT_MET)],
+)
+def test_bar_is_held_against_the_worse_of_processor_and_wall_clock(full, state):
+    verdict = bars.verdicts([case_with(full=[full], duckdb=[cost(10, 10)])])[0]
+    assert (verdict.state, verdict.is_at_size) == (state, True)
+
+
+def test_bar_at_a_smaller_size_says_so():
+    case = case_with(events=1_000_000, full=[cost(99, 99)], duckdb=[cost(10, 10)])
+    verdict = bars.verdicts([case])[0]
+    assert (verdict.state, verdict.is_at_size) == (bars.NOT_MET, False)
+
+
+def test_night_is_counted_above_the_empty_night_and_per_round():
+    case = case_with(
+        full=[cost(100, 100), cost(200, 200), cost(100, 100)],
+        night=[cost(30, 30), cost(50, 50), cost(29, 29)],
+        empty=[cost(20, 20), cost(20, 20), cost(20, 20)],
+    )
+    verdict = bars.verdicts([case])[1]
+    assert verdict.state == bars.NOT_MET
+    assert "0.10 (0.09-0.15)" in verdict.said
+
+
+def test_night_cheaper_than_an_empty_one_is_noise_and_meets_nothing():
+    case = case_with(full=[cost(99, 99)], night=[cost(19, 21)], empty=[cost(20, 20)])
+    assert bars.verdicts([case])[1].state == bars.NOT_MEASURED
+
+
+def test_difference_ends_the_command_with_its_status(monkeypatch, capsys, tmp_path):
+    def differ(*arguments, **more):
+        raise stages.ResultsDifferError("daily: 1 of 2 differ")
+
+    monkeypatch.setattr(stages, "measure_case", differ)
+    assert command.main(["--work", str(tmp_path)]) == command.DIFFERENT
+    assert "daily: 1 of 2 differ" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("events", "status"), [("15m", command.NOT_MET), ("1m", 0)])
+def test_bar_not_met_at_its_size_ends_the_command_with_its_status(
+    monkeypatch, tmp_path, events, status
+):
+    def measured(case, *arguments, **more):
+        case.costs.update(full=[cost(99, 99)], duckdb=[cost(10, 10)])
+
+    monkeypatch.setattr(stages, "measure_case", measured)
+    written = tmp_path / "page.md"
+    arguments = ["--events", events, "--work", str(tmp_path), "--page", str(written)]
+    assert command.main(arguments) == status
+    assert "| NOT MET |" in written.read_text(encoding="utf-8")
+    assert "(f) reference" in written.with_suffix(".svg").read_text(encoding="utf-8")
+
+
+def test_cost_of_a_command_counts_its_children_and_a_failure_is_said(tmp_path):
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
+    found = measure.run([command.sys.executable, "-c", child], tmp_path, os.environ, threads=1)
+    assert found.cpu_seconds > 0.29
+    assert found.memory_bytes > 1_000_000
+    with pytest.raises(measure.RunFailedError, match="no such thing"):
+        measure.run(
+            [command.sys.executable, "-c", "raise SystemExit('no such thing')"],
+            tmp_path,
+            os.environ,
+            threads=1,
+        )
+
+
+def test_node_seconds_are_read_from_dbts_log(tmp_path):
+    log = tmp_path / "dbt" / "logs" / "dbt.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "17:30 [info ] [Thread-2 (]: 20 of 132 OK created sql incremental model "
+        "intermediate.int_events ..... [OK in 5.02s]\n"
+        "17:30 [info ] [Thread-2 (]: 21 of 132 PASS not_null_int_events_event_key ... "
+        "[PASS in 0.11s]\n"
+        "17:30 [info ] [Thread-2 (]: 1 of 3 OK hook: intent_map.on-run-start.0 .... [OK in 0.3s]\n",
+        encoding="utf-8",
+    )
+    assert stages.node_seconds(tmp_path) == {
+        "model int_events": 5.02,
+        "test not_null_int_events_event_key": 0.11,
+    }
+
+
+@pytest.mark.deep
+def test_harness_runs_end_to_end_and_the_project_comes_to_the_references_results(tmp_path):
+    written = tmp_path / "benchmarks.md"
+    sizes = ["--events", "20k", "--days", "20", "--nights", "1", "--rounds", "1"]
+    status = command.main([*sizes, "--work", str(tmp_path), "--page", str(written)])
+    assert status == 0
+    text = written.read_text(encoding="utf-8")
+    for stage in ("full", "night", "quarter", "publish", "empty", "empty_dbt", "duckdb", "scan"):
+        assert stages.STAGES[stage] in text
+    assert "| `int_sessions` |" in text
+    assert page.drawing(case_with(full=[cost(1, 1)])).startswith("<svg")
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
