@@ -37,7 +37,7 @@ def _compute(connection: duckdb.DuckDBPyConnection) -> core.Core:
     run(
         f"""
         create temp view orders as
-        select session_key, visitor_key, occurred_at, sequence, event_id, value
+        select session_key, visitor_key, occurred_at, sequence, event_number, value
         from intermediate.int_macro_conversions
         where macro_conversion = '{core.MACRO}'
         """
@@ -47,7 +47,7 @@ def _compute(connection: duckdb.DuckDBPyConnection) -> core.Core:
         create temp table trials as
         select
             micros.session_key, micros.visitor_key, micros.micro_conversion as micro,
-            micros.occurred_at, micros.sequence, micros.event_id,
+            micros.occurred_at, micros.sequence, micros.event_number,
             visits.date, visits.source, visits.visitor_type
         from intermediate.int_micro_conversions as micros
         inner join visits on micros.session_key = visits.session_key
@@ -82,7 +82,7 @@ def _compute(connection: duckdb.DuckDBPyConnection) -> core.Core:
         from trials group by all
         """
     ).fetchall()
-    # an order at the moment of the trial is later only by its sequence, then its event id
+    # an order at the moment of the trial is later only by its place in the visit
     rates = run(
         f"""
         select micro, source, visitor_type, count(*), count(next_at)
@@ -92,8 +92,8 @@ def _compute(connection: duckdb.DuckDBPyConnection) -> core.Core:
                 min(orders.occurred_at) as next_at
             from trials left join orders
                 on trials.visitor_key = orders.visitor_key
-                and (orders.occurred_at, orders.sequence, orders.event_id)
-                > (trials.occurred_at, trials.sequence, trials.event_id)
+                and (orders.occurred_at, orders.sequence, orders.event_number)
+                > (trials.occurred_at, trials.sequence, trials.event_number)
                 and orders.occurred_at
                 <= trials.occurred_at + to_microseconds({core.HORIZON_MICROSECONDS})
             group by all
