@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     arguments = _parser().parse_args(argv)
     machine = Machine(arguments.threads, arguments.memory_limit, arguments.python)
+    if arguments.work is not None:
+        Path(arguments.work).mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="intent-map-bench-", dir=arguments.work) as work:
             return _measure(arguments, machine, Path(work))
