@@ -1,3 +1,5 @@
+{{ config(enabled='ga4' in var('event_sources')) }}
+
 with
 
 events as (

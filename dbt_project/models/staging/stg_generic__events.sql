@@ -1,3 +1,5 @@
+{{ config(enabled='generic' in var('event_sources')) }}
+
 with
 
 events as (
