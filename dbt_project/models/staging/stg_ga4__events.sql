@@ -82,6 +82,7 @@ events_valued as (
 
     select
         *,
+        {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
         try_cast(given_value as decimal(18, 4)) as value
 
     from events_told_apart
@@ -95,6 +96,8 @@ select
     file_name,
     landed_at,
     case
+        when event_timestamp is not null and occurred_at is null
+            then {{ json_with_members('unreadable', {'occurred_at': 'event_timestamp'}) }}
         when event_name in ('purchase', 'refund') and given_value is not null and value is null
             then {{ json_with_members('unreadable', {'value': 'given_value'}) }}
         else {{ unreadable_as({
@@ -119,7 +122,7 @@ select
     ga_session_id as source_session_id,
 
     ---------- times and order
-    {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
+    occurred_at,
     landed_at as loaded_at,
     coalesce(batch_page_id % 1000000, 0) * 1000000000000
     + coalesce(batch_ordering_id % 1000000, 0) * 1000000

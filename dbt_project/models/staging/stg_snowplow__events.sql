@@ -67,7 +67,15 @@ select
     row_number,
     file_name,
     landed_at,
-    {{ unreadable_as({'derived_tstamp': 'occurred_at', 'tr_total': 'value'}) }} as unreadable,
+    case
+        when derived_tstamp is null
+            then {{ unreadable_as({
+                'derived_tstamp': 'occurred_at',
+                'collector_tstamp': 'occurred_at',
+                'tr_total': 'value'
+            }) }}
+        else {{ unreadable_as({'tr_total': 'value'}) }}
+    end as unreadable,
 
     ---------- ids
     coalesce(
