@@ -35,6 +35,8 @@ LANDING_SOURCES = {
         raw_table="ga4_events",
         needed=("event_name", "event_timestamp"),
         said="the export's own columns, nested as they are",
+        # the intraday table lacks attribution that the daily one has
+        lands_last="intraday",
     ),
     "snowplow": LandingSource(
         raw_table="snowplow_events",
