@@ -167,6 +167,22 @@ def test_an_act_has_one_name_and_one_event_whichever_source_tells_of_it(home: Ho
     }
 
 
+def test_every_source_has_the_canonical_columns_in_one_order_and_of_one_type(home: Home) -> None:
+    # they meet in a union, which goes by place
+    columns = home.query(
+        "select table_name, "
+        "list(column_name || ' ' || data_type order by ordinal_position) as kinds "
+        "from information_schema.columns where table_schema = 'staging' "
+        "and table_name like '%__events' group by table_name"
+    )
+    kinds = {row["table_name"]: row["kinds"] for row in columns}
+    assert len(kinds) == 4
+    # a sequence may be narrower
+    plain = {name: [kind.replace("INTEGER", "BIGINT") for kind in of] for name, of in kinds.items()}
+    for name in plain:
+        assert plain[name] == plain["stg_generic__events"], name
+
+
 def test_a_ping_without_consent_is_counted_and_not_kept(home: Home) -> None:
     rows = home.query(
         "select file_name, row_number, outcome, reason from intermediate.int_event_receipts "
