@@ -10,3 +10,17 @@
             then nullif(regexp_extract({{ url }}, '[?&]{{ name }}=([^&#]*)', 1), '')
     end
 {%- endmacro %}
+
+{% macro url_host(url) -%}
+    {#- Host of an address in lower case, without a leading www.; null when there is none. -#}
+    {{ return(adapter.dispatch('url_host', 'intent_map')(url)) }}
+{%- endmacro %}
+
+{% macro duckdb__url_host(url) -%}
+    nullif(
+        regexp_extract(
+            lower({{ url }}), '^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www\.)?([^/?#:]+)', 1
+        ),
+        ''
+    )
+{%- endmacro %}

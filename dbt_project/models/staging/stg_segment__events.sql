@@ -29,6 +29,25 @@ events_named as (
 
     from events
 
+),
+
+-- without a campaign the referrer speaks, unless it is a page of the same site
+events_referred as (
+
+    select
+        *,
+        case
+            when
+                context_page_referrer is not null
+                and coalesce(
+                    context_campaign_source, context_campaign_medium, context_campaign_name
+                ) is null
+                and {{ url_host('context_page_referrer') }} <> {{ url_host('page_url') }}
+                then {{ url_host('context_page_referrer') }}
+        end as referring_host
+
+    from events_named
+
 )
 
 select
@@ -76,8 +95,10 @@ select
     upper(currency) as currency,
 
     ---------- where the visit came from
-    context_campaign_source as source,
-    context_campaign_medium as medium,
+    coalesce(context_campaign_source, referring_host) as source,
+    coalesce(
+        context_campaign_medium, case when referring_host is not null then 'referral' end
+    ) as medium,
     context_campaign_name as campaign,
     context_campaign_term as term,
     context_campaign_content as content,
@@ -104,4 +125,4 @@ select
         when 'false' then 'denied'
     end as consent_ads
 
-from events_named
+from events_referred
