@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from orchestration.policy import parse_iso_date
+from orchestration.sources import EVENT_SOURCES
 
 Row = dict[str, str]
 # what is wrong with a cell, as the end of a sentence that starts with the cell; None when right
@@ -216,7 +217,7 @@ BUSINESS_FILES = (
     BusinessFile(
         "event_dictionary.csv",
         (
-            Column("source_system", one_of("generic", "ga4", "any")),
+            Column("source_system", one_of(*EVENT_SOURCES, "any")),
             Column("source_event_name", text),
             Column("event_name", text),
         ),

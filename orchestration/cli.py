@@ -19,20 +19,13 @@ from typing import TYPE_CHECKING
 
 from orchestration.errors import IntentMapError
 from orchestration.settings import Settings, load_settings
+from orchestration.sources import LANDING_SOURCES
 
 if TYPE_CHECKING:
     from orchestration.demo import Shop
 
 FAILED = 1
 INTERRUPTED = 130
-
-# what the folders below landing/ take; a file may carry more columns
-LANDING_COLUMNS = {
-    "generic": "visitor_id, occurred_at, event_name (anything else is optional)",
-    "ga4": "the export's own columns, nested as they are",
-    "ad_spend": "date, campaign, impressions, clicks, cost, currency",
-    "orders": "order_id, ordered_at, value, currency",
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ def check(settings: Settings) -> None:
 def prepare_home(settings: Settings) -> None:
     """Make the home and its landing folders; raises IntentMapError when it cannot be written."""
     try:
-        for source in LANDING_COLUMNS:
+        for source in LANDING_SOURCES:
             (settings.landing / source).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.home):
             pass
@@ -128,14 +121,14 @@ def nothing_to_land(settings: Settings) -> list[str]:
 
     if effective_vars(settings).get("attached_sources"):
         return []
-    folders = [settings.landing / source for source in LANDING_COLUMNS]
+    folders = [settings.landing / source for source in LANDING_SOURCES]
     if any(path.is_file() for folder in folders for path in folder.rglob("*")):
         return []
-    width = max(map(len, LANDING_COLUMNS))
+    width = max(map(len, LANDING_SOURCES))
     return [
         f"Nothing to land yet. Drop files (Parquet, CSV, gzipped CSV, JSON lines) under "
         f"{settings.landing}:",
-        *(f"  {name.ljust(width)}  {columns}" for name, columns in LANDING_COLUMNS.items()),
+        *(f"  {name.ljust(width)}  {known.said}" for name, known in LANDING_SOURCES.items()),
         "Then the same command again.",
     ]
 
@@ -283,7 +276,7 @@ def _as_of_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _source_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", choices=LANDING_COLUMNS, help="only this landing folder")
+    parser.add_argument("--source", choices=LANDING_SOURCES, help="only this landing folder")
 
 
 COMMANDS = {

@@ -9,10 +9,11 @@ columns.py and values.py (what they mean), warehouse.py and ledger.py (writing),
 """
 
 from orchestration.landing.attached import attach_sql, attached_sources, attachments
-from orchestration.landing.declaration import RAW_TABLE, SOURCES, create_raw_tables
+from orchestration.landing.declaration import RAW_TABLE, create_raw_tables
 from orchestration.landing.files import listing
 from orchestration.landing.result import LandingResult, SourceLanding
 from orchestration.landing.run import land
+from orchestration.sources import SOURCES
 
 __all__ = [
     "RAW_TABLE",

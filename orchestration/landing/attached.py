@@ -19,16 +19,30 @@ import yaml
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
-from orchestration.landing.declaration import RAW_TABLE, SOURCES, literal, quoted
+from orchestration.landing.declaration import RAW_TABLE, literal, quoted, raw_tables
 from orchestration.landing.values import SourceColumn, moment_of
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.sources import SOURCES
 
 VAR = "attached_sources"
 EXAMPLE = (
     '{"generic": {"database": "/data/events.duckdb", "table": "main.events", '
     '"arrival_column": "_loaded_at"}}'
 )
+# of several tables that are one source each has its own range of row numbers
+ROWS_OF_A_TABLE = 1_000_000_000_000
 PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of an attached database."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -37,8 +51,7 @@ class AttachedSource:
 
     source: str
     database: Path
-    schema: str
-    table: str
+    tables: tuple[Table, ...]
     arrival_column: str
 
     @property
@@ -46,12 +59,8 @@ class AttachedSource:
         return f"attached_{self.source}"
 
     @property
-    def full_name(self) -> str:
-        return f"{self.alias}.{quoted(self.schema)}.{quoted(self.table)}"
-
-    @property
     def shown(self) -> str:
-        return f"{self.schema}.{self.table} in {self.database}"
+        return f"{', '.join(map(str, self.tables))} in {self.database}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ def note_arrivals(con: duckdb.DuckDBPyConnection, entry: AttachedSource, now: da
         load = ledger.Load(
             load_id=newest,
             source=entry.source,
-            file_name=f"{entry.alias}.{entry.table}",
+            file_name=", ".join(f"{entry.alias}.{table.name}" for table in entry.tables),
             content_hash=None,
             size_bytes=None,
             row_count=rows,
@@ -156,22 +165,27 @@ def _entry(source: str, entry: Any) -> AttachedSource:
         raise IntentMapError(
             f"{where}, source {source}, needs exactly {', '.join(parts)}, as in {EXAMPLE}."
         )
-    for part in parts:
-        if not isinstance(entry[part], str) or not entry[part].strip():
+    # a source may lie in several tables, as Segment's does
+    several = isinstance(entry["table"], list) and entry["table"]
+    named = entry["table"] if several else [entry["table"]]
+    texts = [(part, entry[part]) for part in parts if part != "table"]
+    for part, value in [*texts, *(("table", name) for name in named)]:
+        if not isinstance(value, str) or not value.strip():
             raise IntentMapError(f"{where}, source {source}: {part} must be a text.")
     database = Path(entry["database"])
     if not database.is_absolute():
         raise IntentMapError(
             f"{where}, source {source}: database is '{database}'; give an absolute path."
         )
-    table = re.fullmatch(r"(?:([^.]+)\.)?([^.]+)", entry["table"].strip())
-    if table is None:
-        raise IntentMapError(
-            f"{where}, source {source}: table is '{entry['table']}'; write it as schema.table."
-        )
-    return AttachedSource(
-        source, database, table[1] or "main", table[2], entry["arrival_column"].strip()
-    )
+    tables = tuple(_table(f"{where}, source {source}", name) for name in named)
+    return AttachedSource(source, database, tables, entry["arrival_column"].strip())
+
+
+def _table(where: str, name: Any) -> Table:
+    found = re.fullmatch(r"(?:([^.]+)\.)?([^.]+)", name.strip())
+    if found is None:
+        raise IntentMapError(f"{where}: table is '{name}'; write it as schema.table.")
+    return Table(found[1] or "main", found[2])
 
 
 def _attach(entry: AttachedSource) -> str:
@@ -213,20 +227,34 @@ def lock_holder(error: Exception) -> str | None:
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
+    selects = [
+        _select(con, entry, table, number * ROWS_OF_A_TABLE)
+        for number, table in enumerate(entry.tables)
+    ]
+    name = f"raw.{quoted(RAW_TABLE[entry.source])}"
+    con.execute(f"create or replace view {name} as {' union all '.join(selects)}")
+
+
+def _select(
+    con: duckdb.DuckDBPyConnection, entry: AttachedSource, table: Table, rows_before: int
+) -> str:
+    """The query that reads one table as raw rows, numbered from rows_before + 1."""
     where = f"The attached source {entry.source}"
+    shown = f"{table} in {entry.database}"
     tables = con.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? "
         "order by 1",
         [entry.alias],
     ).fetchall()
     names = {name.lower() for (name,) in tables}
-    if f"{entry.schema}.{entry.table}".lower() not in names:
+    if str(table).lower() not in names:
         raise IntentMapError(
-            f"{where}: there is no table {entry.shown} (tables there: "
+            f"{where}: there is no table {shown} (tables there: "
             f"{shown_names([name for (name,) in tables])}); a view has no row numbers that stay, "
             "so name a table."
         )
-    found = con.sql(f"select * from {entry.full_name}")
+    full_name = f"{entry.alias}.{quoted(table.schema)}.{quoted(table.name)}"
+    found = con.sql(f"select * from {full_name}")
     columns = [
         SourceColumn(name, quoted(name), kind)
         for name, kind in zip(found.columns, found.types, strict=True)
@@ -234,29 +262,29 @@ def _create_view(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
     arrival = [c for c in columns if c.name.lower() == entry.arrival_column.lower()]
     if not arrival:
         raise IntentMapError(
-            f"{where}: {entry.shown} has no arrival column '{entry.arrival_column}' (found: "
+            f"{where}: {shown} has no arrival column '{entry.arrival_column}' (found: "
             f"{shown_names([column.name for column in columns])})."
         )
     arrived_at = moment_of(arrival[0])
+    # the arrival column is no property of the event, but may be a column of the source
+    declared = {column.name for column in raw_tables()[RAW_TABLE[entry.source]].file_columns}
     try:
-        select = landing_select(
+        return landing_select(
             entry.source,
             Relation(
-                f"select *, rowid + 1 as __row from {entry.full_name}",
-                # the arrival column is no property of the event
-                tuple(c for c in columns if c is not arrival[0] or c.name.lower() == "loaded_at"),
+                f"select *, rowid + {rows_before + 1} as __row from {full_name}",
+                tuple(c for c in columns if c is not arrival[0] or c.name.lower() in declared),
             ),
             {
                 # a row without arrival time is read by a first build and never after
                 "load_id": f"coalesce(epoch_us({arrived_at}), 0)",
                 "row_number": "__row",
-                "file_name": literal(f"{entry.alias}.{entry.table}"),
+                "file_name": literal(f"{entry.alias}.{table.name}"),
                 "landed_at": arrived_at,
             },
         )
     except Refused as refused:
-        raise IntentMapError(f"{where}, {entry.shown}: {refused}.") from refused
-    con.execute(f"create or replace view raw.{quoted(RAW_TABLE[entry.source])} as {select}")
+        raise IntentMapError(f"{where}, {shown}: {refused}.") from refused
 
 
 def _names_in_raw(con: duckdb.DuckDBPyConnection, kind: str) -> set[str]:

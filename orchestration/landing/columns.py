@@ -14,6 +14,8 @@ import duckdb
 from orchestration.landing.declaration import (
     NEEDED_COLUMNS,
     RAW_TABLE,
+    column_name,
+    is_left_out,
     literal,
     quoted,
     raw_tables,
@@ -67,9 +69,13 @@ def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
     names = {column.name for column in raw_tables()[RAW_TABLE[source]].file_columns}
     matched = Matched({})
     for column in found:
-        name = column.name.strip().lower()
+        plain = column.name.strip().lower()
+        name = column_name(source, column.name)
         if name not in names:
-            matched.others.append(column)
+            if not is_left_out(source, name):
+                matched.others.append(column)
+        elif name in matched.declared and name != plain:
+            matched.declared[name] = _either(matched.declared[name], column)
         elif name in matched.declared:
             raise Refused(f"two of its columns are named {name}; keep one of them")
         else:
@@ -81,6 +87,12 @@ def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
             f"(found: {shown_names([column.name for column in found])})"
         )
     return matched
+
+
+def _either(first: SourceColumn, second: SourceColumn) -> SourceColumn:
+    """Two versions of one column: an event has at most one of them."""
+    texts = (cleaned_value(column, as_text=True) for column in (first, second))
+    return SourceColumn(first.name, f"coalesce({', '.join(texts)})", duckdb.sqltype("VARCHAR"))
 
 
 def shown_names(names: Sequence[str]) -> str:

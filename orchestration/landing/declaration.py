@@ -4,8 +4,10 @@ Belongs here: reading sources.yml, the DDL of schema raw, its upgrade when a col
 Does not belong here: what the rows are (reading.py, columns.py), which loads came (ledger.py).
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 
 import duckdb
@@ -13,21 +15,10 @@ import yaml
 
 from orchestration.errors import IntentMapError
 from orchestration.settings import PROJECT_ROOT
+from orchestration.sources import LANDING_SOURCES
 
-SOURCES = ("generic", "ga4", "ad_spend", "orders")
-RAW_TABLE = {
-    "generic": "generic_events",
-    "ga4": "ga4_events",
-    "ad_spend": "ad_spend",
-    "orders": "orders",
-}
-# without these a row of the source cannot be used at all
-NEEDED_COLUMNS = {
-    "generic": ("visitor_id", "occurred_at", "event_name"),
-    "ga4": ("event_name", "event_timestamp"),
-    "ad_spend": ("date", "campaign", "cost"),
-    "orders": ("order_id", "value"),
-}
+RAW_TABLE = {name: source.raw_table for name, source in LANDING_SOURCES.items()}
+NEEDED_COLUMNS = {name: source.needed for name, source in LANDING_SOURCES.items()}
 # filled by landing itself, never from a file
 TECHNICAL_COLUMNS = ("unreadable", "load_id", "row_number", "file_name", "landed_at")
 
@@ -51,6 +42,20 @@ class RawTable:
     def file_columns(self) -> tuple[RawColumn, ...]:
         """The columns that a file may carry."""
         return tuple(column for column in self.columns if column.name not in TECHNICAL_COLUMNS)
+
+
+def column_name(source: str, found: str) -> str:
+    """The name by which a found column is matched: without regard to case and blanks.
+
+    Snowplow's loaders end a schema's name with _1_0_2 or _1: only the first number counts.
+    """
+    name = found.strip().lower()
+    return re.sub(r"_(\d+)_\d+_\d+$", r"_\1", name) if source == "snowplow" else name
+
+
+def is_left_out(source: str, name: str) -> bool:
+    """Whether a column that is not declared becomes no property either."""
+    return any(fnmatchcase(name, pattern) for pattern in LANDING_SOURCES[source].left_out)
 
 
 @cache

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.landing.columns import Refused
+from orchestration.sources import LANDING_SOURCES
 
 SET_ASIDE_FOLDER = "_set_aside"
 FORMATS = {
@@ -81,7 +82,7 @@ def is_ignored(name: str) -> bool:
 def files_of(
     landing: Path, source: str, complain: Callable[[str], None] = lambda _: None
 ) -> list[LandingFile]:
-    """The source's files in the order of their names, at any depth; links are followed.
+    """The source's files in the order in which they land, at any depth; links are followed.
 
     complain is told of folders that cannot be opened and of links that lead nowhere.
     """
@@ -114,7 +115,8 @@ def files_of(
 
     if (landing / source).is_dir():
         walk(landing / source, "")
-    return sorted(found, key=lambda file: file.name)
+    last = LANDING_SOURCES[source].lands_last
+    return sorted(found, key=lambda f: (last is not None and last in f.name.lower(), f.name))
 
 
 def listing(landing: Path, sources: tuple[str, ...]) -> list[tuple[str, str, int, int]]:

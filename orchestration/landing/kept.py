@@ -23,13 +23,13 @@ from orchestration.landing import reading
 from orchestration.landing.columns import Relation, landing_select, match_columns
 from orchestration.landing.declaration import (
     RAW_TABLE,
-    SOURCES,
     TECHNICAL_COLUMNS,
     quoted,
     raw_tables,
 )
 from orchestration.landing.files import LandingFile
 from orchestration.landing.values import SourceColumn
+from orchestration.sources import LANDING_SOURCES, SOURCES
 
 # smaller files cost more to open each night than their rows cost in a table
 KEPT_FROM_BYTES = 8 * 1024 * 1024
@@ -37,8 +37,6 @@ FOLDER = "raw"
 ROWS = "_rows"
 UNFINISHED = ".unfinished"
 LONGEST_NAME = 200
-# these are read in full each night, by day or by order, so their rows are better in a table
-IN_TABLES = ("ad_spend", "orders")
 _RESERVED = {*TECHNICAL_COLUMNS, "landed", "filename", "file_row_number"}
 
 
@@ -54,7 +52,10 @@ class KeptFile:
 def may_be_kept(file: LandingFile, size: int, shape: reading.Shape) -> bool:
     """Whether the file can be read in place: Parquet, large, and no column that must become a
     property, which is better done once than at each reading."""
-    if shape.format != "parquet" or size < KEPT_FROM_BYTES or file.source in IN_TABLES:
+    if shape.format != "parquet" or size < KEPT_FROM_BYTES:
+        return False
+    # spend and orders are read whole each night, so their rows are better in a table
+    if not LANDING_SOURCES[file.source].holds_events:
         return False
     names = [name for name, _ in shape.parquet_columns]
     if _RESERVED & {name.strip().lower() for name in names}:

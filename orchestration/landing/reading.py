@@ -20,6 +20,8 @@ from orchestration.landing.columns import (
 from orchestration.landing.declaration import (
     NEEDED_COLUMNS,
     RAW_TABLE,
+    column_name,
+    is_left_out,
     literal,
     quoted,
     raw_tables,
@@ -221,10 +223,12 @@ def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]
     staged = [file for (file,) in con.execute(f"select distinct __file from {STAGE}").fetchall()]
     spellings: dict[str, set[str]] = {}
     refused: dict[str, str] = {}
+    left_out: set[str] = set()
     has_others = False
     for file in staged:
         found = keys_of.get(file, [])
-        known = [(key, key.strip().lower()) for key in found if key.strip().lower() in declared]
+        names = [(key, column_name(source, key)) for key in found]
+        known = [(key, name) for key, name in names if name in declared]
         missing = [n for n in NEEDED_COLUMNS[source] if n not in {name for _, name in known}]
         if not found:
             refused[file] = _no_objects(con, file)
@@ -234,17 +238,23 @@ def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]
                 f"(found: {shown_names(sorted(found))})"
             )
         else:
-            has_others = has_others or len(known) < len(found)
+            unused = [key for key, name in names if name not in declared]
+            left_out |= {key for key in unused if is_left_out(source, column_name(source, key))}
+            has_others = has_others or not left_out.issuperset(unused)
             for key, name in known:
                 spellings.setdefault(name, set()).add(key)
     if not spellings:
         return Staged(None, refused)
     rows = _numbered(len(paths) == 1)
-    return Staged(_objects_relation(rows, spellings, declared, has_others), refused)
+    # a merge patch removes the keys that it gives as null
+    claimed = {key for keys in spellings.values() for key in keys} | left_out
+    others = f"json_merge_patch(document, {literal(json.dumps(dict.fromkeys(sorted(claimed))))})"
+    relation = _objects_relation(rows, spellings, declared, others if has_others else None)
+    return Staged(relation, refused)
 
 
 def _objects_relation(
-    rows: str, spellings: dict[str, set[str]], declared: dict[str, str], has_others: bool
+    rows: str, spellings: dict[str, set[str]], declared: dict[str, str], others: str | None
 ) -> Relation:
     texts: list[str] = []
     documents: list[str] = []
@@ -267,8 +277,6 @@ def _objects_relation(
         )
         if paths
     ]
-    # a merge patch removes the keys that it gives as null
-    claimed = literal(json.dumps(dict.fromkeys(key for keys in spellings.values() for key in keys)))
     sql = (
         f"select *, {', '.join(read)} from (select *, "
         f"case when try(json_type(line)) = 'OBJECT' then line end as document from ({rows}))"
@@ -276,7 +284,7 @@ def _objects_relation(
     return Relation(
         sql,
         tuple(columns),
-        others=f"json_merge_patch(document, {claimed})" if has_others else None,
+        others=others,
         broken="case when document is null then line end",
     )
 

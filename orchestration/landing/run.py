@@ -17,7 +17,6 @@ import duckdb
 from orchestration.errors import IntentMapError
 from orchestration.landing import attached, kept, ledger, mending, reading
 from orchestration.landing.columns import Refused, shown_text
-from orchestration.landing.declaration import SOURCES
 from orchestration.landing.files import (
     Content,
     LandingFile,
@@ -30,6 +29,7 @@ from orchestration.landing.files import (
 from orchestration.landing.result import LandingResult, SourceLanding
 from orchestration.landing.warehouse import Candidate, ChangedMeanwhile, Warehouse, Written
 from orchestration.settings import Settings
+from orchestration.sources import SOURCES
 
 # one statement reads at most this much; a bad file in it costs a few more statements
 BATCH_FILES = 500

@@ -134,7 +134,15 @@ def _bigint(given: str, kind: str, _: str) -> str:
     return "cast(null as bigint)"
 
 
-SCALARS = {"timestamp": _timestamp, "date": _date, "decimal": _decimal, "bigint": _bigint}
+def _double(given: str, kind: str, data_type: str) -> str:
+    number = _decimal(given, kind, data_type)
+    return f"case when isfinite({number}) then {number} end"
+
+
+SCALARS = {
+    **{"timestamp": _timestamp, "date": _date},
+    **{"decimal": _decimal, "bigint": _bigint, "double": _double},
+}
 
 
 def moment_of(column: SourceColumn) -> str:

@@ -17,13 +17,13 @@ from orchestration.landing import attached, kept, ledger, reading
 from orchestration.landing.columns import Relation, landing_select
 from orchestration.landing.declaration import (
     RAW_TABLE,
-    SOURCES,
     create_raw_tables,
     literal,
 )
 from orchestration.landing.files import Content, LandingFile, stamp_of
 from orchestration.landing.mending import Mended
 from orchestration.settings import Settings
+from orchestration.sources import SOURCES
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "ga4,",
             "GA4,",
             "event_dictionary.csv, row 3, column source_system: 'GA4' is not one of generic, ga4, "
-            "any.",
+            "snowplow, segment, any.",
         ),
         (
             "micro_conversions.csv",

@@ -29,6 +29,8 @@ landing raw/ga4_events
 landing raw/generic_events
 landing raw/loads
 landing raw/orders
+landing raw/segment_events
+landing raw/snowplow_events
 landing raw/watermarks
 marts marts/mart_conversion_probabilities
 marts marts/mart_daily_funnels

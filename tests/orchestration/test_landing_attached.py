@@ -137,6 +137,41 @@ def test_ga4_can_be_attached_too(tmp_path):
     assert shop.read("select event_params[1].value.int_value from raw.ga4_events") == [(1,)]
 
 
+def test_several_tables_of_one_source_are_read_as_one_with_row_numbers_of_their_own(tmp_path):
+    statement = """
+        create table pages as select 'p' as id, timestamp '2026-01-05 10:00' as timestamp,
+            'v' as anonymous_id, '/a' as path, timestamp '2026-01-06' as uuid_ts from range(2);
+        create schema shop;
+        create table shop.order_completed as select 'o' as id, 'order_completed' as event,
+            '2026-01-05T11:00:00Z' as timestamp, '12.50' as revenue, 'v' as anonymous_id,
+            timestamp '2026-01-06' as uuid_ts
+    """
+    tables = ["pages", "shop.order_completed"]
+    shop = Shop(tmp_path, statement, source="segment", table=tables, arrival_column="uuid_ts")
+    assert shop.home.land().sources["segment"].rows == 3
+    columns = "id, row_number, file_name, revenue, properties, load_id = 1767657600000000"
+    assert shop.read(f"select {columns} from raw.segment_events order by row_number") == [
+        ("p", 1, "attached_segment.pages", None, '{"path":"/a"}', True),
+        ("p", 2, "attached_segment.pages", None, '{"path":"/a"}', True),
+        ("o", 1_000_000_000_001, "attached_segment.order_completed", 12.5, None, True),
+    ]
+    assert shop.read("select file_name, row_count from raw.loads") == [
+        ("attached_segment.pages, attached_segment.order_completed", 3)
+    ]
+
+
+def test_an_arrival_column_that_the_source_declares_stays_a_column(tmp_path):
+    statement = """
+        create table events as select 'e' as event_id, 'page_view' as event,
+            timestamp '2026-01-05 10:00' as collector_tstamp, timestamp '2026-01-06' as load_tstamp
+    """
+    shop = Shop(tmp_path, statement, source="snowplow", arrival_column="load_tstamp")
+    shop.home.land()
+    assert shop.read("select load_tstamp, landed_at, properties from raw.snowplow_events") == [
+        (datetime(2026, 1, 6), datetime(2026, 1, 6), None)
+    ]
+
+
 def test_the_var_taken_away_gives_an_empty_table_for_files_again(tmp_path):
     shop = Shop(tmp_path)
     shop.home.land()
@@ -166,7 +201,10 @@ def test_a_table_that_holds_landed_rows_is_never_replaced_by_a_view(tmp_path):
         ({"table": "a.b.c"}, "write it as schema.table"),
         ({"arrival_column": "at"}, r"has no arrival column 'at' \(found: visitor_id"),
         ({"source": "ga4"}, "it lacks the needed columns event_timestamp|event_timestamp"),
-        ({"source": "segment"}, "names the source 'segment'; known are generic"),
+        ({"source": "matomo"}, "names the source 'matomo'; known are generic"),
+        ({"table": ["events", "more"]}, "there is no table main.more"),
+        ({"table": ["events", ""]}, "table must be a text"),
+        ({"table": []}, "table must be a text"),
         ({"schema": "main"}, "needs exactly database, table, arrival_column, as in"),
     ],
 )

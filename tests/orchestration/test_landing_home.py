@@ -250,7 +250,7 @@ def test_an_unknown_folder_is_warned_of_with_the_one_that_was_meant(tmp_path):
     assert len(result.warnings) == 2
     assert "landing/ga-4 is not read" in result.warnings[0]
     assert "did you mean ga4?" in result.warnings[0]
-    assert "generic, ga4, ad_spend, orders" in result.warnings[1]
+    assert "generic, ga4, snowplow, segment, ad_spend, orders" in result.warnings[1]
 
 
 def test_an_empty_home_says_where_files_belong(tmp_path):

@@ -21,44 +21,82 @@
 
 {% macro ga4_properties() -%}
     {#- The event's parameters as a JSON object; numbers stay numbers; nulls, and numbers that JSON
-        cannot write (NaN), are left out. -#}
+        cannot write (NaN), are left out. Properties of the user follow as user.<name>, then the
+        host and what is known of the items. Null when there is nothing. -#}
     {{ return(adapter.dispatch('ga4_properties', 'intent_map')()) }}
 {%- endmacro %}
 
 {% macro duckdb__ga4_properties() -%}
-    '{' || array_to_string(
-        list_transform(
-            list_filter(
-                event_params,
-                lambda param: coalesce(
-                    param.value.string_value,
-                    cast(param.value.int_value as varchar),
-                    cast(param.value.double_value as varchar),
-                    cast(param.value.float_value as varchar)
-                ) is not null
-            ),
-            lambda param: cast(to_json(param.key) as varchar) || ':' || coalesce(
-                cast(to_json(param.value.string_value) as varchar),
-                cast(param.value.int_value as varchar),
+    nullif('{' || array_to_string(
+        list_concat(
+            {{ ga4_members('event_params', "''") }},
+            {{ ga4_members('user_properties', "'user.'") }},
+            [
+                '"hostname":' || cast(
+                    to_json(coalesce(device.web_info.hostname, event_dimensions.hostname))
+                    as varchar
+                ),
+                case when len(items) > 0 then '"item_count":' || len(items) end,
                 case
-                    when isfinite(param.value.double_value)
-                        then cast(param.value.double_value as varchar)
-                end,
-                case
-                    when isfinite(param.value.float_value)
-                        then cast(param.value.float_value as varchar)
+                    when len(items) > 0 then '"item_ids":' || cast(
+                        to_json(list_transform(items, lambda item: item.item_id)) as varchar
+                    )
                 end
-            )
+            ]
         ),
         ','
-    ) || '}'
+    ) || '}', '{}')
+{%- endmacro %}
+
+{% macro ga4_members(params, prefix) -%}
+    {#- List of parameters as members of a JSON object, each name behind a prefix. -#}
+    {{ return(adapter.dispatch('ga4_members', 'intent_map')(params, prefix)) }}
+{%- endmacro %}
+
+{% macro duckdb__ga4_members(params, prefix) -%}
+    list_transform(
+        {{ params }},
+        lambda param: cast(to_json({{ prefix }} || param.key) as varchar) || ':' || coalesce(
+            cast(to_json(param.value.string_value) as varchar),
+            cast(param.value.int_value as varchar),
+            case
+                when isfinite(param.value.double_value)
+                    then cast(param.value.double_value as varchar)
+            end,
+            case
+                when isfinite(param.value.float_value)
+                    then cast(param.value.float_value as varchar)
+            end
+        )
+    )
 {%- endmacro %}
 
 {% macro ga4_sorted_params() -%}
-    {#- The parameters as one text that does not depend on their order. -#}
+    {#- What the parameters say as one text that does not depend on their order. Where the visit came
+        from is left out, as are keys without a value: the daily export fills them in, and an event
+        of the intraday table must stay the same event there. -#}
     {{ return(adapter.dispatch('ga4_sorted_params', 'intent_map')()) }}
 {%- endmacro %}
 
 {% macro duckdb__ga4_sorted_params() -%}
-    cast(list_sort(event_params) as varchar)
+    array_to_string(
+        list_sort(
+            list_transform(
+                list_filter(
+                    event_params,
+                    lambda param: param.key not in (
+                        'source', 'medium', 'campaign', 'campaign_id', 'term', 'content', 'gclid',
+                        'dclid', 'srsltid'
+                    )
+                ),
+                lambda param: param.key || '=' || coalesce(
+                    param.value.string_value,
+                    cast(param.value.int_value as varchar),
+                    cast(param.value.double_value as varchar),
+                    cast(param.value.float_value as varchar)
+                )
+            )
+        ),
+        chr(30)
+    )
 {%- endmacro %}

@@ -6,3 +6,44 @@
 {% macro duckdb__json_text(document, name) -%}
     json_extract_string({{ document }}, '$."' || {{ name }} || '"')
 {%- endmacro %}
+
+{% macro json_path_text(document, path) -%}
+    {#- Text at a path such as $[0].id; null when nothing is there or the document is no JSON. `path`
+        is an SQL expression. -#}
+    {{ return(adapter.dispatch('json_path_text', 'intent_map')(document, path)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_path_text(document, path) -%}
+    try(json_extract_string({{ document }}, {{ path }}))
+{%- endmacro %}
+
+{% macro json_with_members(document, members) -%}
+    {#- A JSON object with more members, name → SQL expression; null ones are left out, and an
+        object without members is null. -#}
+    {{ return(adapter.dispatch('json_with_members', 'intent_map')(document, members)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_with_members(document, members) -%}
+    nullif(
+        cast(
+            json_merge_patch(
+                coalesce({{ document }}, '{}'),
+                json_object(
+                    {%- for name, expression in members.items() %}
+                        '{{ name }}', {{ expression }} {%- if not loop.last %},{% endif %}
+                    {%- endfor %}
+                )
+            ) as varchar
+        ),
+        '{}'
+    )
+{%- endmacro %}
+
+{% macro finite_number(number) -%}
+    {#- The number, or null where JSON cannot write it (NaN and the infinities). -#}
+    {{ return(adapter.dispatch('finite_number', 'intent_map')(number)) }}
+{%- endmacro %}
+
+{% macro duckdb__finite_number(number) -%}
+    case when isfinite({{ number }}) then {{ number }} end
+{%- endmacro %}

@@ -36,12 +36,12 @@
 {%- endmacro %}
 
 {% macro moment_from_microseconds(microseconds) -%}
-    {#- UTC moment of a count of microseconds since 1970. -#}
+    {#- UTC moment of a count of microseconds since 1970; null when no calendar reaches it. -#}
     {{ return(adapter.dispatch('moment_from_microseconds', 'intent_map')(microseconds)) }}
 {%- endmacro %}
 
 {% macro duckdb__moment_from_microseconds(microseconds) -%}
-    make_timestamp({{ microseconds }})
+    try(make_timestamp({{ microseconds }}))
 {%- endmacro %}
 
 {% macro whole_numbers_below(limit) -%}

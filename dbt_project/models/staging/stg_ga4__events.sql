@@ -1,3 +1,5 @@
+{{ config(enabled='ga4' in var('event_sources')) }}
+
 with
 
 events as (
@@ -6,7 +8,7 @@ events as (
 
 ),
 
--- the parameters that become columns, each read once
+-- the parameters and records that become columns, each read once
 events_read as (
 
     select
@@ -22,9 +24,68 @@ events_read as (
         {{ ga4_text('page_referrer') }} as page_referrer,
         {{ ga4_text('value') }} as param_value,
         {{ ga4_text('currency') }} as param_currency,
-        {{ ga4_text('transaction_id') }} as param_transaction_id
+        {{ ga4_text('transaction_id') }} as param_transaction_id,
+        session_traffic_source_last_click.manual_campaign as session_manual,
+        session_traffic_source_last_click.cross_channel_campaign as session_cross_channel,
+        {{ ga4_given('session_traffic_source_last_click.google_ads_campaign.campaign_name') }}
+            as session_ads_campaign
 
     from events
+
+),
+
+events_told_apart as (
+
+    select
+        *,
+        -- which record says where the visit came from; source, medium and campaign are then all
+        -- taken from it, since two records may speak of two visits
+        case
+            when
+                coalesce(
+                    {{ ga4_given('session_manual.source') }},
+                    {{ ga4_given('session_manual.medium') }},
+                    {{ ga4_given('session_manual.campaign_name') }}
+                ) is not null then 'session_manual'
+            when
+                coalesce(
+                    {{ ga4_given('session_cross_channel.source') }},
+                    {{ ga4_given('session_cross_channel.medium') }},
+                    {{ ga4_given('session_cross_channel.campaign_name') }}
+                ) is not null then 'session_cross_channel'
+            when session_ads_campaign is not null then 'session_ads'
+            when
+                coalesce(
+                    {{ ga4_given('collected_traffic_source.manual_source') }},
+                    {{ ga4_given('collected_traffic_source.manual_medium') }},
+                    {{ ga4_given('collected_traffic_source.manual_campaign_name') }}
+                ) is not null then 'collected'
+            else 'params'
+        end as source_record,
+        case event_name
+            when 'purchase'
+                then coalesce(
+                    cast(ecommerce.purchase_revenue as varchar), {{ ga4_given('param_value') }}
+                )
+            when 'refund'
+                then coalesce(
+                    cast(ecommerce.refund_value as varchar), {{ ga4_given('param_value') }}
+                )
+            else param_value
+        end as given_value
+
+    from events_read
+
+),
+
+events_valued as (
+
+    select
+        *,
+        {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
+        try_cast(given_value as decimal(18, 4)) as value
+
+    from events_told_apart
 
 )
 
@@ -34,7 +95,15 @@ select
     row_number,
     file_name,
     landed_at,
-    unreadable,
+    case
+        when event_timestamp is not null and occurred_at is null
+            then {{ json_with_members('unreadable', {'occurred_at': 'event_timestamp'}) }}
+        when event_name in ('purchase', 'refund') and given_value is not null and value is null
+            then {{ json_with_members('unreadable', {'value': 'given_value'}) }}
+        else {{ unreadable_as({
+            'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
+        }) }}
+    end as unreadable,
 
     ---------- ids
     -- batching gives distinct events one timestamp, so the key needs the batch columns too
@@ -54,55 +123,59 @@ select
     ga_session_id as source_session_id,
 
     ---------- times and order
-    {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
+    occurred_at,
     landed_at as loaded_at,
     coalesce(batch_page_id % 1000000, 0) * 1000000000000
-    + coalesce(batch_ordering_id, 0) * 1000000 + coalesce(batch_event_index, 0) as sequence,
+    + coalesce(batch_ordering_id % 1000000, 0) * 1000000
+    + coalesce(batch_event_index % 1000000, 0) as sequence,
 
     ---------- what happened
     event_name as source_event_name,
     page_url,
     page_referrer,
     {{ ga4_properties() }} as properties,
-    cast(
-        case
-            when event_name = 'purchase'
-                then coalesce(
-                    ecommerce.purchase_revenue, try_cast(param_value as double)
-                )
-            when event_name = 'refund'
-                then coalesce(
-                    ecommerce.refund_value, try_cast(param_value as double)
-                )
-            else try_cast(param_value as double)
-        end as decimal(18, 4)
-    ) as value,
+    -- a refund is the amount that was given back, whatever sign it was sent with
+    case when event_name = 'refund' then abs(value) else value end as value,
     upper(param_currency) as currency,
 
     ---------- where the visit came from
-    coalesce(
-        session_traffic_source_last_click.manual_campaign.source,
-        collected_traffic_source.manual_source,
-        param_source
-    ) as source,
-    coalesce(
-        session_traffic_source_last_click.manual_campaign.medium,
-        collected_traffic_source.manual_medium,
-        param_medium
-    ) as medium,
-    coalesce(
-        session_traffic_source_last_click.manual_campaign.campaign_name,
-        collected_traffic_source.manual_campaign_name,
-        param_campaign
-    ) as campaign,
-    coalesce(collected_traffic_source.manual_term, param_term) as term,
-    coalesce(collected_traffic_source.manual_content, param_content) as content,
-    coalesce(collected_traffic_source.gclid, param_gclid) as gclid,
-    cast(null as varchar) as gbraid,
-    cast(null as varchar) as wbraid,
-    cast(null as varchar) as fbclid,
-    session_traffic_source_last_click.cross_channel_campaign.default_channel_group
-        as source_channel_group,
+    case source_record
+        when 'session_manual' then session_manual.source
+        when 'session_cross_channel' then session_cross_channel.source
+        when 'session_ads' then 'google'
+        when 'collected' then collected_traffic_source.manual_source
+        else param_source
+    end as source,
+    case source_record
+        when 'session_manual' then session_manual.medium
+        when 'session_cross_channel' then session_cross_channel.medium
+        when 'session_ads' then 'cpc'
+        when 'collected' then collected_traffic_source.manual_medium
+        else param_medium
+    end as medium,
+    case source_record
+        when 'session_manual'
+            then coalesce(
+                {{ ga4_given('session_manual.campaign_name') }},
+                session_ads_campaign,
+                session_cross_channel.campaign_name
+            )
+        when 'session_cross_channel'
+            then coalesce(
+                {{ ga4_given('session_cross_channel.campaign_name') }}, session_ads_campaign
+            )
+        when 'session_ads' then session_ads_campaign
+        when 'collected' then collected_traffic_source.manual_campaign_name
+        else param_campaign
+    end as campaign,
+    coalesce(session_manual.term, collected_traffic_source.manual_term, param_term) as term,
+    coalesce(session_manual.content, collected_traffic_source.manual_content, param_content)
+        as content,
+    {{ click_id('collected_traffic_source.gclid, param_gclid', 'gclid', 'page_url') }} as gclid,
+    {{ url_parameter('page_url', 'gbraid') }} as gbraid,
+    {{ url_parameter('page_url', 'wbraid') }} as wbraid,
+    {{ url_parameter('page_url', 'fbclid') }} as fbclid,
+    {{ ga4_given('session_cross_channel.default_channel_group') }} as source_channel_group,
 
     ---------- visitor's surroundings and consent
     lower(device.category) as device_category,
@@ -117,4 +190,4 @@ select
         when 'no' then 'denied'
     end as consent_ads
 
-from events_read
+from events_valued

@@ -1,3 +1,5 @@
+{{ config(enabled='generic' in var('event_sources')) }}
+
 with
 
 events as (
@@ -53,10 +55,10 @@ select
     campaign,
     term,
     content,
-    gclid,
-    gbraid,
-    wbraid,
-    fbclid,
+    {{ click_id('gclid', 'gclid', 'page_url') }} as gclid,
+    {{ click_id('gbraid', 'gbraid', 'page_url') }} as gbraid,
+    {{ click_id('wbraid', 'wbraid', 'page_url') }} as wbraid,
+    {{ click_id('fbclid', 'fbclid', 'page_url') }} as fbclid,
     channel_group as source_channel_group,
 
     ---------- visitor's surroundings and consent

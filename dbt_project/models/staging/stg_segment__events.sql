@@ -1,0 +1,129 @@
+{{ config(enabled='segment' in var('event_sources')) }}
+
+with
+
+events as (
+
+    select * from {{ source('raw', 'segment_events') }}
+
+),
+
+-- only tracks name their event; of the other tables the file's name tells what a row is
+events_named as (
+
+    select
+        *,
+        case
+            when event is not null then event
+            when event_text is not null then {{ snake_case('event_text') }}
+            when lower(file_name) like '%identif%' then 'identify'
+            when lower(file_name) like '%screen%' then 'screen_view'
+            when lower(file_name) like '%page%' then 'page_view'
+            when lower(file_name) like '%group%' then 'group'
+            when {{ json_text('properties', "'path'") }} is not null then 'page_view'
+        end as source_event_name,
+        coalesce(
+            context_page_url,
+            case when event is null then {{ json_text('properties', "'url'") }} end
+        ) as page_url
+
+    from events
+
+),
+
+-- without a campaign the referrer speaks, unless it is a page of the same site
+events_referred as (
+
+    select
+        *,
+        case
+            when
+                context_page_referrer is not null
+                and coalesce(
+                    context_campaign_source, context_campaign_medium, context_campaign_name
+                ) is null
+                and {{ url_host('context_page_referrer') }} <> {{ url_host('page_url') }}
+                then {{ url_host('context_page_referrer') }}
+        end as referring_host
+
+    from events_named
+
+)
+
+select
+    'segment' as source_system,
+    load_id,
+    row_number,
+    file_name,
+    landed_at,
+    {{ unreadable_as({
+        'timestamp': 'occurred_at', 'revenue': 'value', 'total': 'value'
+    }) }} as unreadable,
+
+    ---------- ids
+    coalesce(
+        id,
+        md5(concat_ws(
+            chr(31),
+            coalesce(anonymous_id, ''), coalesce(user_id, ''), coalesce(source_event_name, ''),
+            coalesce(cast(timestamp as varchar), ''), coalesce(page_url, ''),
+            coalesce(order_id, ''), coalesce(properties, '')
+        ))
+    ) as event_id,
+    id as own_event_id,
+    -- a call from a server knows the login only
+    coalesce(anonymous_id, user_id) as visitor_id,
+    user_id,
+    order_id,
+    cast(null as varchar) as source_session_id,
+
+    ---------- times and order
+    timestamp as occurred_at,
+    coalesce(received_at, landed_at) as loaded_at,
+    0 as sequence,
+
+    ---------- what happened
+    source_event_name,
+    page_url,
+    context_page_referrer as page_referrer,
+    properties,
+    -- a refund is the amount that was given back, whatever sign it was sent with
+    case
+        when source_event_name in ('order_refunded', 'refund')
+            then abs(coalesce(revenue, value, total))
+        else coalesce(revenue, value, total)
+    end as value,
+    upper(currency) as currency,
+
+    ---------- where the visit came from
+    coalesce(context_campaign_source, referring_host) as source,
+    coalesce(
+        context_campaign_medium, case when referring_host is not null then 'referral' end
+    ) as medium,
+    context_campaign_name as campaign,
+    context_campaign_term as term,
+    context_campaign_content as content,
+    {{ url_parameter('coalesce(context_page_search, page_url)', 'gclid') }} as gclid,
+    {{ url_parameter('coalesce(context_page_search, page_url)', 'gbraid') }} as gbraid,
+    {{ url_parameter('coalesce(context_page_search, page_url)', 'wbraid') }} as wbraid,
+    {{ url_parameter('coalesce(context_page_search, page_url)', 'fbclid') }} as fbclid,
+    cast(null as varchar) as source_channel_group,
+
+    ---------- visitor's surroundings and consent
+    case lower(context_device_type)
+        when 'ios' then 'mobile'
+        when 'android' then 'mobile'
+        else lower(context_device_type)
+    end as device_category,
+    context_location_country as country,
+    context_user_agent as user_agent,
+    case lower(context_consent_category_preferences_analytics)
+        when 'true' then 'granted'
+        when 'false' then 'denied'
+    end as consent_analytics,
+    case lower(context_consent_category_preferences_advertising)
+        when 'true' then 'granted'
+        when 'false' then 'denied'
+    end as consent_ads
+
+from events_referred

@@ -1,0 +1,155 @@
+{{ config(enabled='snowplow' in var('event_sources')) }}
+
+with
+
+events as (
+
+    select
+        *,
+        unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1
+            as shop_action,
+        contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1 as transaction_entity,
+        contexts_com_snowplowanalytics_snowplow_ecommerce_refund_1 as refund_entity,
+        contexts_com_snowplowanalytics_snowplow_web_page_1 as page_entity
+
+    from {{ source('raw', 'snowplow_events') }}
+
+),
+
+-- what the event's schema, its entities and the address say, each read once
+events_read as (
+
+    select
+        *,
+        case
+            when event = 'struct' then coalesce(se_action, event_name)
+            when event in ('page_view', 'page_ping', 'transaction', 'transaction_item') then event
+            when event_name = 'snowplow_ecommerce_action'
+                then coalesce(
+                    {{ json_path_text('shop_action', "'$.type'") }},
+                    {{ json_path_text('shop_action', "'$[0].type'") }},
+                    event_name
+                )
+            else coalesce(event_name, event)
+        end as source_event_name,
+        coalesce('?' || page_urlquery, page_url) as page_query,
+        coalesce(
+            tr_total,
+            try_cast(
+                {{ json_path_text('transaction_entity', "'$[0].revenue'") }} as decimal(18, 4)
+            ),
+            -- a refund is the amount that was given back, whatever sign it was sent with
+            abs(try_cast(
+                {{ json_path_text('refund_entity', "'$[0].refund_amount'") }} as decimal(18, 4)
+            ))
+        ) as value,
+        coalesce(
+            tr_currency,
+            {{ json_path_text('transaction_entity', "'$[0].currency'") }},
+            {{ json_path_text('refund_entity', "'$[0].currency'") }}
+        ) as currency,
+        coalesce(
+            tr_orderid,
+            {{ json_path_text('transaction_entity', "'$[0].transaction_id'") }},
+            {{ json_path_text('refund_entity', "'$[0].transaction_id'") }}
+        ) as order_id,
+        -- without a campaign the referrer speaks, unless it is a page of the same site
+        coalesce(mkt_medium, mkt_source, mkt_campaign) is null
+        and refr_medium in ('search', 'social', 'email', 'paid', 'unknown') as is_referred
+
+    from events
+
+)
+
+select
+    'snowplow' as source_system,
+    load_id,
+    row_number,
+    file_name,
+    landed_at,
+    case
+        when derived_tstamp is null
+            then {{ unreadable_as({
+                'derived_tstamp': 'occurred_at',
+                'collector_tstamp': 'occurred_at',
+                'tr_total': 'value'
+            }) }}
+        else {{ unreadable_as({'tr_total': 'value'}) }}
+    end as unreadable,
+
+    ---------- ids
+    coalesce(
+        event_id,
+        md5(concat_ws(
+            chr(31),
+            coalesce(domain_userid, ''), coalesce(network_userid, ''),
+            coalesce(source_event_name, ''), coalesce(cast(collector_tstamp as varchar), ''),
+            coalesce(cast(dvce_created_tstamp as varchar), ''), coalesce(page_url, ''),
+            coalesce(se_label, ''), coalesce(properties, '')
+        ))
+    ) as event_id,
+    event_id as own_event_id,
+    -- the tracker's anonymous mode sends zeros, which are nobody
+    coalesce(
+        domain_userid, nullif(network_userid, '00000000-0000-0000-0000-000000000000')
+    ) as visitor_id,
+    user_id,
+    order_id,
+    domain_sessionid as source_session_id,
+
+    ---------- times and order
+    coalesce(derived_tstamp, collector_tstamp) as occurred_at,
+    coalesce(load_tstamp, landed_at) as loaded_at,
+    0 as sequence,
+
+    ---------- what happened
+    source_event_name,
+    page_url,
+    page_referrer,
+    {{ json_with_members('properties', {
+        'page_view_id': json_path_text('page_entity', "'$[0].id'"),
+        'page_title': 'page_title',
+        'platform': 'platform',
+        'se_category': 'se_category',
+        'se_label': 'se_label',
+        'se_property': 'se_property',
+        'se_value': finite_number('se_value')
+    }) }} as properties,
+    value,
+    upper(currency) as currency,
+
+    ---------- where the visit came from
+    case when is_referred then coalesce(lower(refr_source), refr_urlhost) else mkt_source end
+        as source,
+    case
+        when not is_referred then mkt_medium
+        when refr_medium = 'search' then 'organic'
+        when refr_medium = 'paid' then 'cpc'
+        when refr_medium = 'unknown' then 'referral'
+        else refr_medium
+    end as medium,
+    mkt_campaign as campaign,
+    mkt_term as term,
+    mkt_content as content,
+    {{ click_id(
+        "case when lower(mkt_network) = 'google' then mkt_clickid end", 'gclid', 'page_query'
+    ) }} as gclid,
+    {{ url_parameter('page_query', 'gbraid') }} as gbraid,
+    {{ url_parameter('page_query', 'wbraid') }} as wbraid,
+    {{ click_id(
+        "case when lower(mkt_network) = 'facebook' then mkt_clickid end", 'fbclid', 'page_query'
+    ) }} as fbclid,
+    cast(null as varchar) as source_channel_group,
+
+    ---------- visitor's surroundings and consent
+    case
+        when lower(dvce_type) = 'computer' then 'desktop'
+        when dvce_type is not null then lower(dvce_type)
+        when platform = 'mob' then 'mobile'
+    end as device_category,
+    geo_country as country,
+    useragent as user_agent,
+    cast(null as varchar) as consent_analytics,
+    cast(null as varchar) as consent_ads
+
+from events_read
