@@ -186,6 +186,7 @@ def test_every_source_has_the_canonical_columns_in_one_order_and_of_one_type(hom
 def test_a_ping_without_consent_is_counted_and_not_kept(home: Home) -> None:
     rows = home.query(
         "select file_name, row_number, outcome, reason from intermediate.int_event_receipts "
+        "join raw.ga4_events using (load_id, row_number) "
         "where source_system = 'ga4' and file_name <> 'bad.jsonl' and outcome <> 'accepted' "
         "order by all"
     )
@@ -240,6 +241,7 @@ def test_each_bad_row_is_accepted_right_or_refused_with_its_reason(home: Home, s
 def test_bad_rows_of_the_nested_export_are_refused_with_their_reason(home: Home) -> None:
     rows = home.query(
         "select reason from intermediate.int_event_receipts "
+        "join raw.ga4_events using (load_id, row_number) "
         "where file_name = 'bad.jsonl' order by row_number"
     )
     assert [row["reason"] for row in rows] == [
