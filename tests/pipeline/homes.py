@@ -4,6 +4,7 @@ Belongs here: what a test does with a home. Does not belong here: which events t
 (histories.py), what they should come to (the tests).
 """
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -106,7 +107,7 @@ class Home:
 
     def land(self) -> LandingResult:
         """Land what was dropped, without building anything."""
-        self._take_up()
+        self.take_up()
         with writer_lock(self.settings, "a test"):
             return land(self.settings, report=lambda _: None)
 
@@ -120,14 +121,25 @@ class Home:
         """Land what was dropped and build the nightly tables, or only `select`."""
         landed = self.land()
         args = dbt_runner.nightly_args(self.settings, select, full_refresh)
-        self._build(args if data_tests else [*args, *TABLES_ONLY])
+        self.build(args if data_tests else [*args, *TABLES_ONLY])
         return landed
+
+    def killed_night(self, nodes: int) -> int:
+        """A night that ends in the middle of things, when so many nodes have been built; returns
+        how many were. What had landed by then stays."""
+        self.land()
+        args = [*dbt_runner.nightly_args(self.settings), *TABLES_ONLY]
+        built = 0
+        with contextlib.closing(dbt_runner.run_dbt(self.settings, args)) as events:
+            while built < nodes and next(events, None) is not None:
+                built += 1
+        return built
 
     def quarter(self, version_date: date, *, full_refresh: bool = False) -> None:
         """Write the value version of that day; the marts follow with the next night."""
-        self._take_up()
+        self.take_up()
         args = dbt_runner.quarterly_args(self.settings, version_date)
-        self._build([*args, *TABLES_ONLY, *(["--full-refresh"] if full_refresh else [])])
+        self.build([*args, *TABLES_ONLY, *(["--full-refresh"] if full_refresh else [])])
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Rows of the warehouse as column → value."""
@@ -138,30 +150,66 @@ class Home:
 
     def tables(self, schemas: Iterable[str] = FLOORS) -> Tables:
         """All rows of all tables and views of the schemas."""
+        return self.rows(self.names(schemas))
+
+    def names(self, schemas: Iterable[str] = FLOORS) -> list[str]:
+        """All tables and views of the schemas."""
         wanted = ", ".join(f"'{schema}'" for schema in schemas)
         names = self.query(
             "select table_schema || '.' || table_name as name from information_schema.tables "
             f"where table_schema in ({wanted}) order by name"
         )
+        return [row["name"] for row in names]
+
+    def rows(self, names: Iterable[str]) -> Tables:
+        """All rows of these tables and views."""
         # under its own name, since the views name the database that they were made in
         with duckdb.connect(str(self._warehouse), read_only=True) as connection:
             return {
-                row["name"]: Counter(connection.execute(f"select * from {row['name']}").fetchall())
-                for row in names
+                name: Counter(connection.execute(f"select * from {name}").fetchall())
+                for name in names
+            }
+
+    def fingerprints(
+        self, schemas: Iterable[str] = FLOORS, without: Sequence[str] = ("",)
+    ) -> dict[str, tuple[int, int]]:
+        """Of each table and view of the schemas the number of its rows and the sum of their
+        hashes: with these equal, the rows are. without: columns that are left out."""
+        names = self.names(schemas)
+        left_out = ", ".join(f"'{column}'" for column in without)
+        with duckdb.connect(str(self._warehouse), read_only=True) as connection:
+            return {
+                name: connection.execute(
+                    "select count(*), coalesce(sum(hash(rows)), 0) from "
+                    f"(select columns(lambda name: name not in ({left_out})) from {name}) as rows"
+                ).fetchall()[0]
+                for name in names
             }
 
     @property
     def _warehouse(self) -> Path:
         return self.path / "warehouse" / self.settings.warehouse.name
 
-    def _build(self, args: list[str]) -> None:
+    def build(self, args: list[str]) -> None:
+        """Run dbt with these arguments."""
+        self.take_up()
         for _ in dbt_runner.run_dbt(self.settings, args):
             pass
 
-    def _take_up(self) -> None:
+    def take_up(self) -> None:
+        """Let the path that the settings name lead here."""
         link = self.settings.home
         link.unlink(missing_ok=True)
         link.symlink_to(self.path)
+
+
+def differing_tables(one: Home, other: Home, schemas: Iterable[str] = FLOORS) -> tuple[Tables, ...]:
+    """Of two homes the tables that are not equal, with all their rows."""
+    prints, others = one.fingerprints(schemas), other.fingerprints(schemas)
+    unequal = [
+        name for name in prints.keys() | others.keys() if prints.get(name) != others.get(name)
+    ]
+    return one.rows(prints.keys() & unequal), other.rows(others.keys() & unequal)
 
 
 def differences(before: Tables, after: Tables, shown: int = 3) -> list[str]:
