@@ -51,6 +51,12 @@ def name(cell: str) -> str | None:
     return text(cell)
 
 
+def property_name(cell: str) -> str | None:
+    if re.search(r"[\"|]", cell):
+        return "has a quote or a bar in it, which no property name may have"
+    return text(cell)
+
+
 def lower_case_text(cell: str) -> str | None:
     return text(cell) or (None if cell == cell.lower() else f"must be lower-case: {cell.lower()}")
 
@@ -224,11 +230,20 @@ BUSINESS_FILES = (
         unique_said="two meanings for one name of a source",
     ),
     BusinessFile(
+        "required_properties.csv",
+        (
+            Column("event_name", text),
+            Column("property", property_name),
+        ),
+        unique=("event_name", "property"),
+        unique_said="one requirement twice",
+    ),
+    BusinessFile(
         "micro_conversions.csv",
         (
             Column("micro_conversion", name),
             Column("event_name", text),
-            Column("property", text, required=False),
+            Column("property", property_name, required=False),
             Column("operator", one_of(*NUMERIC_OPERATORS, "=", "!=", "contains"), required=False),
             Column("threshold", text, required=False),
             Column("min_occurrences", whole_number(1)),

@@ -15,6 +15,11 @@ ga4,view_search_results,search
 any,purchase,purchase
 any,add_to_cart,add_to_cart
 """,
+    "required_properties.csv": """\
+event_name,property
+purchase,order_id
+add_to_cart,value
+""",
     "micro_conversions.csv": """\
 micro_conversion,event_name,property,operator,threshold,min_occurrences,occurrence_scope,counting,kind,phase,tier,weight,starter_pack,is_enabled
 product_viewed,view_item,,,,1,session,once_per_session,process,consideration,soft,0.1,ecommerce,true
