@@ -27,11 +27,7 @@ events_named as (
         rules.conversion,
         rules.operator,
         rules.threshold,
-        case
-            when rules.property = 'value' then cast(events.value as varchar)
-            when rules.property is not null
-                then {{ json_text('events.properties', 'rules.property') }}
-        end as compared
+        {{ compared_property('events', 'rules.property') }} as compared
 
     from events
     inner join rules on events.event_name = rules.event_name
@@ -48,9 +44,9 @@ select
     conversion,
     occurred_at,
     sequence,
-    case when conversion_type = 'macro' then order_id end as order_id,
-    case when conversion_type = 'macro' then value end as value,
-    case when conversion_type = 'macro' then currency end as currency
+    case when conversion_type <> 'micro' then order_id end as order_id,
+    case when conversion_type <> 'micro' then value end as value,
+    case when conversion_type <> 'micro' then currency end as currency
 
 from events_named
 where operator is null or {{ is_met('compared', 'operator', 'threshold') }}
