@@ -217,7 +217,11 @@ def fixed_value_goes_with_its_source(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def bot_rule_has_what_its_kind_needs(row: Row) -> Iterator[tuple[str, str]]:
-    needs = {"user_agent": ("pattern", "threshold"), "behaviour": ("threshold", "pattern")}
+    needs = {
+        "user_agent": ("pattern", "threshold"),
+        "not_a_bot": ("pattern", "threshold"),
+        "behaviour": ("threshold", "pattern"),
+    }
     if row["kind"] not in needs:
         return
     needed, unused = needs[row["kind"]]
@@ -408,7 +412,7 @@ BUSINESS_FILES = (
         "bot_rules.csv",
         (
             Column("rule", text),
-            Column("kind", one_of("user_agent", "behaviour")),
+            Column("kind", one_of("user_agent", "not_a_bot", "behaviour")),
             Column("pattern", pattern, required=False),
             Column("threshold", number(above=0), required=False),
         ),

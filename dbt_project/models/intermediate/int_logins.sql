@@ -17,5 +17,5 @@ select
 
 from {{ ref('int_events') }}
 where
-    user_id is not null
+    {{ known_id('user_id') }} is not null
     and {{ arrived_since_last_build() }}

@@ -130,8 +130,10 @@ refunds_matched as (
         case
             when refunds.stated_value is null then coalesce(orders_counted.value, 0)
             else cast(
-                round(coalesce(refunds.stated_value * currency_rates.rate, 0), 4) as decimal(18, 4)
-            )
+                    round(coalesce(refunds.stated_value * currency_rates.rate, 0), 4) as decimal(
+                        18, 4
+                    )
+                )
         end as amount,
         -- what the orders table says of an order, no event says again
         count(case when refunds.refund_source = 'orders' then 1 end) over (
