@@ -52,6 +52,18 @@ def name(cell: str) -> str | None:
     return text(cell)
 
 
+def property_name(cell: str) -> str | None:
+    if re.search(r"[\"|]", cell):
+        return "has a quote or a bar in it, which no property name may have"
+    return text(cell)
+
+
+def mail_domain(cell: str) -> str | None:
+    if not re.fullmatch(r"[^@ |%_.]+(\.[^@ |%_.]+)+", cell):
+        return "is no domain written like gmail.com"
+    return lower_case_text(cell)
+
+
 def lower_case_text(cell: str) -> str | None:
     return text(cell) or (None if cell == cell.lower() else f"must be lower-case: {cell.lower()}")
 
@@ -137,15 +149,61 @@ def property_has_operator_and_threshold(row: Row) -> Iterator[tuple[str, str]]:
                     "property, or empty this cell",
                 )
         return
-    for column in ("operator", "threshold"):
-        if not row[column]:
-            yield column, f"the cell is empty, but the property '{property_}' needs it"
-    if operator in NUMERIC_OPERATORS and threshold and as_number(threshold) is None:
+    if not operator:
+        yield "operator", f"the cell is empty, but the property '{property_}' needs it"
+    if operator == "is_business_email":
+        if threshold:
+            yield (
+                "threshold",
+                f"'{threshold}' has no effect, since is_business_email compares with "
+                "free_mail_domains.csv; empty this cell",
+            )
+    elif not threshold:
+        yield "threshold", f"the cell is empty, but the property '{property_}' needs it"
+    elif operator in NUMERIC_OPERATORS and as_number(threshold) is None:
         yield "threshold", f"'{threshold}' is not a number, which the operator {operator} needs"
-    if property_ == "value" and operator == "contains":
-        yield "operator", "'contains' is for text, and the property value is money"
-    elif property_ == "value" and threshold and as_number(threshold) is None:
-        yield "threshold", f"'{threshold}' is not a number, and the property value is money"
+    elif operator == "matches" and (said := pattern(threshold)):
+        yield "threshold", f"'{threshold}' {said}"
+    if property_ in NUMERIC_PROPERTIES:
+        if operator in TEXT_OPERATORS:
+            yield "operator", f"'{operator}' is for text, and {NUMERIC_PROPERTIES[property_]}"
+        elif operator not in NUMERIC_OPERATORS and threshold and as_number(threshold) is None:
+            said = NUMERIC_PROPERTIES[property_]
+            yield "threshold", f"'{threshold}' is not a number, and {said}"
+
+
+def session_rule_counts_sessions(row: Row) -> Iterator[tuple[str, str]]:
+    """Rules about the start of a session: which of the visitor's sessions it is, and no more."""
+    if row["event_name"] != SESSION_START:
+        if row["event_name"].startswith("("):
+            yield "event_name", f"'{row['event_name']}' is no event; known is {SESSION_START}"
+        return
+    if row["property"] != "session_number":
+        yield (
+            "property",
+            f"'{row['property']}' is nothing that the start of a session has; known is "
+            "session_number",
+        )
+    for column, only in (
+        ("min_occurrences", "1"),
+        ("occurrence_scope", "session"),
+        ("counting", "once_per_session"),
+    ):
+        if row[column] != only:
+            yield (
+                column,
+                f"'{row[column]}' has no effect, since a session starts once; write {only}, and "
+                "the number of the visit as threshold",
+            )
+
+
+def refund_is_another_event(row: Row) -> Iterator[tuple[str, str]]:
+    if row["refund_event_name"] and row["refund_event_name"] == row["event_name"]:
+        yield (
+            "refund_event_name",
+            f"'{row['refund_event_name']}' is the goal's own event, and would give back what it "
+            "brings",
+        )
 
 
 def fixed_value_goes_with_its_source(row: Row) -> Iterator[tuple[str, str]]:
@@ -160,7 +218,11 @@ def fixed_value_goes_with_its_source(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def bot_rule_has_what_its_kind_needs(row: Row) -> Iterator[tuple[str, str]]:
-    needs = {"user_agent": ("pattern", "threshold"), "behaviour": ("threshold", "pattern")}
+    needs = {
+        "user_agent": ("pattern", "threshold"),
+        "not_a_bot": ("pattern", "threshold"),
+        "behaviour": ("threshold", "pattern"),
+    }
     if row["kind"] not in needs:
         return
     needed, unused = needs[row["kind"]]
@@ -209,7 +271,14 @@ def _funnels(rows: dict[int, Row]) -> dict[tuple[str, str], dict[int, Row]]:
     return funnels
 
 
+SESSION_START = "(session)"
 NUMERIC_OPERATORS = (">=", ">", "<=", "<")
+TEXT_OPERATORS = ("contains", "matches", "is_business_email")
+# properties that are always numbers, and how to say so
+NUMERIC_PROPERTIES = {
+    "value": "the property value is money",
+    "session_number": "the property session_number counts a visitor's sessions",
+}
 STARTER_PACK = Column("starter_pack", one_of("ecommerce", "b2b_saas", "content"))
 IS_ENABLED = Column("is_enabled", boolean)
 
@@ -225,12 +294,29 @@ BUSINESS_FILES = (
         unique_said="two meanings for one name of a source",
     ),
     BusinessFile(
+        "required_properties.csv",
+        (
+            Column("event_name", text),
+            Column("property", property_name),
+        ),
+        unique=("event_name", "property"),
+        unique_said="one requirement twice",
+    ),
+    BusinessFile(
+        "free_mail_domains.csv",
+        (Column("domain", mail_domain),),
+        unique=("domain",),
+        unique_said="one domain twice",
+    ),
+    BusinessFile(
         "micro_conversions.csv",
         (
             Column("micro_conversion", name),
             Column("event_name", text),
-            Column("property", text, required=False),
-            Column("operator", one_of(*NUMERIC_OPERATORS, "=", "!=", "contains"), required=False),
+            Column("property", property_name, required=False),
+            Column(
+                "operator", one_of(*NUMERIC_OPERATORS, "=", "!=", *TEXT_OPERATORS), required=False
+            ),
             Column("threshold", text, required=False),
             Column("min_occurrences", whole_number(1)),
             Column("occurrence_scope", one_of("session", "visitor")),
@@ -247,7 +333,7 @@ BUSINESS_FILES = (
         ),
         unique=("micro_conversion", "starter_pack"),
         unique_said="two rules for one name",
-        row_checks=(property_has_operator_and_threshold,),
+        row_checks=(property_has_operator_and_threshold, session_rule_counts_sessions),
     ),
     BusinessFile(
         "macro_conversions.csv",
@@ -258,12 +344,13 @@ BUSINESS_FILES = (
             Column("fixed_value", number(0), required=False),
             Column("default_value", number(0)),
             Column("counting", one_of("once_per_order", "once_per_session", "every")),
+            Column("refund_event_name", text, required=False),
             STARTER_PACK,
             IS_ENABLED,
         ),
         unique=("macro_conversion", "starter_pack"),
         unique_said="two rules for one name",
-        row_checks=(fixed_value_goes_with_its_source,),
+        row_checks=(fixed_value_goes_with_its_source, refund_is_another_event),
     ),
     BusinessFile(
         "funnels.csv",
@@ -326,7 +413,7 @@ BUSINESS_FILES = (
         "bot_rules.csv",
         (
             Column("rule", text),
-            Column("kind", one_of("user_agent", "behaviour")),
+            Column("kind", one_of("user_agent", "not_a_bot", "behaviour")),
             Column("pattern", pattern, required=False),
             Column("threshold", number(above=0), required=False),
         ),

@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.business_file_rules import BUSINESS_FILES, BusinessFile, Row
+from orchestration.business_file_rules import (
+    BUSINESS_FILES,
+    SESSION_START,
+    BusinessFile,
+    Row,
+)
 from orchestration.errors import IntentMapError
 from orchestration.policy import effective_vars
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -224,13 +229,16 @@ def _warnings(tables: dict[str, dict[int, Row]], starter_pack: str) -> list[str]
                 "valued. The var starter_pack picks the pack."
             )
     known = {row["event_name"] for row in tables["event_dictionary.csv"].values()}
-    for file, rows in enabled.items():
+    named = [(file, "event_name", rows) for file, rows in enabled.items()]
+    named.append(("macro_conversions.csv", "refund_event_name", enabled["macro_conversions.csv"]))
+    named.append(("required_properties.csv", "event_name", tables["required_properties.csv"]))
+    for file, column, rows in named:
         for line, row in rows.items():
-            event = row["event_name"]
+            event = row[column]
             nearest = difflib.get_close_matches(event, known, n=1, cutoff=0.8)
-            if event not in known and nearest:
+            if event and event != SESSION_START and event not in known and nearest:
                 warnings.append(
-                    f"{file}, row {line}, column event_name: '{event}' is no event of "
+                    f"{file}, row {line}, column {column}: '{event}' is no event of "
                     f"event_dictionary.csv; did you mean {nearest[0]}?"
                 )
     return warnings

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import duckdb
@@ -36,7 +37,14 @@ def current(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, str]:
         "business files": _checksum(_business_files(manifest)),
         "policy": _checksum([json.dumps(_policy(settings), sort_keys=True, default=str)]),
         "models": _checksum(_code(manifest)),
-        "engine": _checksum([duckdb.__version__, manifest["metadata"]["dbt_version"]]),
+        "engine": _checksum(
+            [
+                duckdb.__version__,
+                manifest["metadata"]["dbt_version"],
+                # a newer list of bots refuses other rows
+                version("crawler-user-agents"),
+            ]
+        ),
     }
 
 

@@ -15,17 +15,29 @@ ga4,view_search_results,search
 any,purchase,purchase
 any,add_to_cart,add_to_cart
 """,
+    "free_mail_domains.csv": """\
+domain
+gmail.com
+yahoo.co.uk
+""",
+    "required_properties.csv": """\
+event_name,property
+purchase,order_id
+add_to_cart,value
+""",
     "micro_conversions.csv": """\
 micro_conversion,event_name,property,operator,threshold,min_occurrences,occurrence_scope,counting,kind,phase,tier,weight,starter_pack,is_enabled
 product_viewed,view_item,,,,1,session,once_per_session,process,consideration,soft,0.1,ecommerce,true
 deep_scroll,scroll,percent_scrolled,>=,75,1,session,once_per_session,exploratory,awareness,soft,0.05,ecommerce,TRUE
-business_email,sign_up,email,contains,@,1,visitor,every,process,intent,medium,0.4,b2b_saas,false
+business_email,sign_up,email,is_business_email,,1,visitor,every,process,intent,medium,0.4,b2b_saas,false
 big_cart,add_to_cart,value,>,99.5,1,session,once_per_session,process,intent,hard,1,ecommerce,true
+second_visit,(session),session_number,=,2,1,session,once_per_session,exploratory,awareness,soft,0.1,b2b_saas,true
+price_page,page_view,page_url,matches,/prices?([/?]|$),1,session,every,exploratory,retention,medium,0.4,b2b_saas,true
 """,
     "macro_conversions.csv": """\
-macro_conversion,event_name,value_source,fixed_value,default_value,counting,starter_pack,is_enabled
-purchase,purchase,event,,60,once_per_order,ecommerce,true
-lead,lead_signed,fixed,500,500,every,b2b_saas,true
+macro_conversion,event_name,value_source,fixed_value,default_value,counting,refund_event_name,starter_pack,is_enabled
+purchase,purchase,event,,60,once_per_order,refund,ecommerce,true
+lead,lead_signed,fixed,500,500,every,,b2b_saas,true
 """,
     "funnels.csv": """\
 funnel,step_number,event_name,window_hours,starter_pack
@@ -103,6 +115,79 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
+        # what qualifies a micro-conversion
+        (
+            "micro_conversions.csv",
+            "is_business_email,,",
+            "is_business_email,@,",
+            "row 4, column threshold: '@' has no effect, since is_business_email compares with "
+            "free_mail_domains.csv; empty this cell.",
+        ),
+        (
+            "micro_conversions.csv",
+            "/prices?([/?]|$)",
+            "/prices?([/?]",
+            "row 7, column threshold: '/prices?([/?]' is no regular expression",
+        ),
+        (
+            "micro_conversions.csv",
+            "page_url,matches",
+            "value,matches",
+            "row 7, column operator: 'matches' is for text, and the property value is money.",
+        ),
+        (
+            "micro_conversions.csv",
+            "session_number,=,2",
+            "session_number,=,second",
+            "row 6, column threshold: 'second' is not a number, and the property session_number "
+            "counts a visitor's sessions.",
+        ),
+        (
+            "micro_conversions.csv",
+            "(session),session_number",
+            "(session),source",
+            "row 6, column property: 'source' is nothing that the start of a session has; known "
+            "is session_number.",
+        ),
+        (
+            "micro_conversions.csv",
+            "=,2,1,session,",
+            "=,2,2,session,",
+            "row 6, column min_occurrences: '2' has no effect, since a session starts once; write "
+            "1, and the number of the visit as threshold.",
+        ),
+        (
+            "micro_conversions.csv",
+            "(session),",
+            "(visit),",
+            "row 6, column event_name: '(visit)' is no event; known is (session).",
+        ),
+        (
+            "micro_conversions.csv",
+            "percent_scrolled",
+            "percent|scrolled",
+            "row 3, column property: 'percent|scrolled' has a quote or a bar in it, which no "
+            "property name may have.",
+        ),
+        (
+            "required_properties.csv",
+            "add_to_cart,value",
+            "purchase,order_id",
+            "row 3, column event_name: one requirement twice",
+        ),
+        (
+            "free_mail_domains.csv",
+            "yahoo.co.uk",
+            "@yahoo.co.uk",
+            "row 3, column domain: '@yahoo.co.uk' is no domain written like gmail.com.",
+        ),
+        (
+            "macro_conversions.csv",
+            "once_per_order,refund",
+            "once_per_order,purchase",
+            "row 2, column refund_event_name: 'purchase' is the goal's own event, and would give "
+            "back what it brings.",
+        ),
         # cells
         (
             "micro_conversions.csv",
@@ -257,7 +342,8 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "micro_conversions.csv",
             "percent_scrolled,>=,75",
             "percent_scrolled,=>,75",
-            "row 3, column operator: '=>' is not one of >=, >, <=, <, =, !=, contains.",
+            "row 3, column operator: '=>' is not one of >=, >, <=, <, =, !=, contains, matches, "
+            "is_business_email.",
         ),
         (
             "micro_conversions.csv",

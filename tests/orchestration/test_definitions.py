@@ -35,6 +35,7 @@ landing raw/watermarks
 marts marts/mart_conversion_probabilities
 marts marts/mart_daily_funnels
 marts marts/mart_daily_values
+marts marts/mart_event_audit
 marts marts/mart_macro_conversions
 marts marts/mart_micro_conversions
 marts marts/mart_micro_values

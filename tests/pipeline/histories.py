@@ -94,6 +94,7 @@ def hard_history(seed: int = 20260701) -> Arrivals:
     _late_events(arrivals)
     _repeated_rows(arrivals)
     _repeated_orders(arrivals)
+    _refunds(arrivals)
     _people(arrivals)
     _refused_rows(arrivals)
     _restated_spend_and_orders(arrivals)
@@ -248,6 +249,25 @@ def _repeated_orders(arrivals: Arrivals) -> None:
         generic_event("twin", year_later, "purchase", value=60, order_id="ORDER-B"),
     )
     arrivals.add(3, "ga4", ga4_event("g twin", first, "purchase", {}, None, 61.25, "ORDER-B"))
+
+
+def _refunds(arrivals: Arrivals) -> None:
+    def refund(order_id: str | None, minute: int, **columns: Any) -> Row:
+        moment = at("2025-05-28 09:00:00") + timedelta(minutes=minute)
+        return generic_event("back office", moment, "refund", order_id=order_id, **columns)
+
+    # twice the same event; then more than was left of the order
+    part = refund("ORDER-A", 0, value=15, event_id="refund-1")
+    arrivals.add(1, "generic", part)
+    arrivals.add(2, "generic", part, refund("ORDER-A", 5, value=100))
+    # all of it, and the refund arrives before its order
+    arrivals.add(0, "generic", refund("ORDER-B", 10), refund("unheard of", 15, value=7))
+    arrivals.add(3, "generic", refund(None, 20, value=7))
+    # the orders table says it as well, and says it again in the next file
+    arrivals.add(0, "generic", refund("P1", 25, value=20))
+    row = {"order_id": "P1", "ordered_at": "2025-06-02", "value": "-20", "currency": "USD"}
+    arrivals.add(2, "orders", row)
+    arrivals.add(3, "orders", row)
 
 
 def _people(arrivals: Arrivals) -> None:

@@ -72,6 +72,27 @@ def test_visitors_are_the_people_reckoned_without_sql(promise: Done) -> None:
     people_are_those_of_their_last_login(promise)
 
 
+def test_refunds_reduce_revenue_once_on_their_own_date(four_nights: FourNights) -> None:
+    home = four_nights.home
+    refunded = home.query(
+        "select order_id, value, refunded from marts.mart_macro_conversions "
+        "where refunded > 0 order by order_id"
+    )
+    assert [(row["order_id"], float(row["refunded"])) for row in refunded] == [
+        ("ORDER-A", 40),
+        ("ORDER-B", 59),
+        ("P1", 20),
+    ]
+    by_date = home.query(
+        "select cast(date as varchar) as date, sum(refunds) as refunds "
+        "from marts.mart_daily_values group by date having sum(refunds) > 0 order by date"
+    )
+    assert [(row["date"], float(row["refunds"])) for row in by_date] == [
+        ("2025-05-28", 99),
+        ("2025-06-02", 20),
+    ]
+
+
 def test_a_night_without_new_files_passes_all_data_tests_and_changes_no_table(
     promise: Done,
 ) -> None:

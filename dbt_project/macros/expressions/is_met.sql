@@ -1,19 +1,29 @@
 {% macro is_met(compared, operator, threshold) -%}
-    {#- True when a property's text meets its rule; numbers are compared as numbers, and a text that
-        is no number meets no numeric rule. -#}
+    {#- True when a property's text meets its rule; never when the event lacks the property. Numbers
+        are compared as numbers, and a text that is no finite number meets no numeric rule. `matches`
+        searches a pattern in the lower-cased text. The threshold of is_business_email is the list
+        of free providers, between bars. -#}
     case {{ operator }}
-        when '>=' then try_cast({{ compared }} as double) >= try_cast({{ threshold }} as double)
-        when '>' then try_cast({{ compared }} as double) > try_cast({{ threshold }} as double)
-        when '<=' then try_cast({{ compared }} as double) <= try_cast({{ threshold }} as double)
-        when '<' then try_cast({{ compared }} as double) < try_cast({{ threshold }} as double)
+        when '>=' then {{ finite_number(compared) }} >= {{ finite_number(threshold) }}
+        when '>' then {{ finite_number(compared) }} > {{ finite_number(threshold) }}
+        when '<=' then {{ finite_number(compared) }} <= {{ finite_number(threshold) }}
+        when '<' then {{ finite_number(compared) }} < {{ finite_number(threshold) }}
         when '=' then coalesce(
-            try_cast({{ compared }} as double) = try_cast({{ threshold }} as double),
+            {{ finite_number(compared) }} = {{ finite_number(threshold) }},
             {{ compared }} = {{ threshold }}
         )
         when '!=' then coalesce(
-            try_cast({{ compared }} as double) <> try_cast({{ threshold }} as double),
+            {{ finite_number(compared) }} <> {{ finite_number(threshold) }},
             {{ compared }} <> {{ threshold }}
         )
-        when 'contains' then {{ compared }} like '%' || {{ threshold }} || '%'
+        when 'contains' then position({{ threshold }} in {{ compared }}) > 0
+        when 'matches' then {{ matches_pattern('lower(' ~ compared ~ ')', threshold) }}
+        when 'is_business_email'
+            then {{ matches_pattern(
+                'lower(trim(' ~ compared ~ '))', "'^[^@ ]+@[^@ _%|]+[.][^@ ._%|]{2,}$'"
+            ) }}
+            and {{ threshold }} not like
+            '%|' || split_part(lower(trim({{ compared }})), '@', 2) || '|%'
+        else false
     end
 {%- endmacro %}

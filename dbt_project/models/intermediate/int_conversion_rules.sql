@@ -14,6 +14,36 @@ macro_conversions as (
     select * from {{ ref('macro_conversions') }}
     where is_enabled and starter_pack = '{{ var("starter_pack") }}'
 
+),
+
+free_mail_domains as (
+
+    select * from {{ ref('free_mail_domains') }}
+
+),
+
+-- what a business address is compared with: all free providers as one text between bars
+free_providers as (
+
+    select '|' || {{ joined_texts('lower(domain)') }} || '|' as domains
+
+    from free_mail_domains
+
+),
+
+micro_rules as (
+
+    select
+        micro_conversions.*,
+        case
+            when micro_conversions.operator = 'is_business_email'
+                then coalesce(free_providers.domains, '')
+            else micro_conversions.threshold
+        end as rule_threshold
+
+    from micro_conversions
+    cross join free_providers
+
 )
 
 select
@@ -22,7 +52,7 @@ select
     event_name,
     property,
     operator,
-    threshold,
+    rule_threshold as threshold,
     cast(min_occurrences as integer) as min_occurrences,
     occurrence_scope,
     counting,
@@ -36,7 +66,7 @@ select
     cast(null as decimal(18, 4)) as fixed_value,
     cast(null as decimal(18, 4)) as default_value
 
-from micro_conversions
+from micro_rules
 
 union all
 
@@ -61,3 +91,29 @@ select
     cast(default_value as decimal(18, 4)) as default_value
 
 from macro_conversions
+
+union all
+
+-- the event that gives a goal's money back
+select
+    'refund' as conversion_type,
+    macro_conversion as conversion,
+    refund_event_name as event_name,
+    null as property,
+    null as operator,
+    null as threshold,
+    1 as min_occurrences,
+    'session' as occurrence_scope,
+    'every' as counting,
+    null as kind,
+    null as phase,
+    null as tier,
+    cast(null as integer) as tier_rank,
+    cast(null as double) as weight,
+    cast(null as bigint) as state_item_key,
+    value_source,
+    cast(null as decimal(18, 4)) as fixed_value,
+    cast(null as decimal(18, 4)) as default_value
+
+from macro_conversions
+where refund_event_name is not null

@@ -165,6 +165,7 @@ select
 
     ---------- what the row says of itself, also when it is not accepted
     arrivals.event_key,
+    arrivals.landed_at,
     arrivals.occurred_at,
     arrivals.source_event_name,
     arrivals.event_name,
@@ -174,7 +175,7 @@ select
     {% for name, expression in {
         'visitor_key': 'arrivals.visitor_key',
         'visitor_id': 'arrivals.visitor_id',
-        'user_id': 'arrivals.user_id',
+        'user_id': known_id('arrivals.user_id'),
         'source_session_id':
             'arrivals.source_session_id' if var('session_id_source') == 'source'
             else 'cast(null as varchar)',

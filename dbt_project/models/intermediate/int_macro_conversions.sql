@@ -60,7 +60,7 @@ copies_ranked as (
 
 ),
 
--- an order that stands in several files: the row that landed last
+-- an order that stands in several files: the row that landed last; a negative row is a refund
 orders_ranked as (
 
     select
@@ -70,7 +70,7 @@ orders_ranked as (
         ) as copy_number
 
     from orders
-    where order_id is not null and value is not null
+    where order_id is not null and value >= 0
 
 ),
 

@@ -14,11 +14,65 @@ rules as (
 
 ),
 
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+-- rules about visits are met where the session starts, in front of all its events
+session_starts as (
+
+    select
+        sessions.session_key,
+        sessions.visitor_key,
+        rules.conversion,
+        sessions.started_at as occurred_at,
+        cast(-1 as bigint) as sequence,
+        0 as event_number,
+        cast(sessions.session_number as varchar) as compared,
+        rules.operator,
+        rules.threshold
+
+    from sessions
+    inner join rules
+        on rules.event_name = '(session)'
+        and rules.property = 'session_number'
+
+),
+
+qualified as (
+
+    select
+        session_key,
+        visitor_key,
+        conversion,
+        occurred_at,
+        sequence,
+        event_number
+
+    from conversion_events
+
+    union all
+
+    select
+        session_key,
+        visitor_key,
+        conversion,
+        occurred_at,
+        sequence,
+        event_number
+
+    from session_starts
+    where {{ is_met('compared', 'operator', 'threshold') }}
+
+),
+
 -- which occurrence it is, where the rule counts them
 occurrences_numbered as (
 
     select
-        conversion_events.*,
+        qualified.*,
         rules.min_occurrences,
         rules.counting,
         rules.tier,
@@ -29,18 +83,18 @@ occurrences_numbered as (
         rules.state_item_key,
         row_number() over (
             partition by
-                conversion_events.conversion,
-                conversion_events.visitor_key,
+                qualified.conversion,
+                qualified.visitor_key,
                 case
-                    when rules.occurrence_scope = 'session' then conversion_events.session_key
+                    when rules.occurrence_scope = 'session' then qualified.session_key
                 end
             order by
-                conversion_events.occurred_at,
-                conversion_events.event_number
+                qualified.occurred_at,
+                qualified.event_number
         ) as occurrence_number
 
-    from conversion_events
-    inner join rules on conversion_events.conversion = rules.conversion
+    from qualified
+    inner join rules on qualified.conversion = rules.conversion
 
 ),
 

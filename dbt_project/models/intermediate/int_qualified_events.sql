@@ -47,11 +47,7 @@ events_named as (
         rules.conversion,
         rules.operator,
         rules.threshold,
-        case
-            when rules.property = 'value' then cast(staged_events.value as varchar)
-            when rules.property is not null
-                then {{ json_text('staged_events.properties', 'rules.property') }}
-        end as compared
+        {{ compared_property('staged_events', 'rules.property') }} as compared
 
     from staged_events
     inner join rules on staged_events.event_name = rules.event_name
@@ -80,7 +76,8 @@ select
         'value': 'events_qualified.value',
         'currency': 'events_qualified.currency'
     }.items() %}
-        case when events_qualified.conversion_type = 'macro' then {{ expression }} end as {{ name }}
+        case when events_qualified.conversion_type <> 'micro' then {{ expression }} end
+            as {{ name }}
         {%- if not loop.last %},{% endif %}
     {% endfor %}
 

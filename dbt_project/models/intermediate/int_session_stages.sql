@@ -41,6 +41,17 @@ moments as (
 
     union all
 
+    -- met by the start of the session, so by no event
+    select
+        session_key,
+        tier_rank,
+        event_number
+
+    from micro_conversions
+    where event_number = 0
+
+    union all
+
     select
         session_key,
         4 as tier_rank,

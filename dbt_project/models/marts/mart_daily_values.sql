@@ -36,6 +36,19 @@ session_values as (
 
 ),
 
+refunds as (
+
+    select * from {{ ref('int_refunds') }}
+    where value > 0
+
+),
+
+refund_credits as (
+
+    select * from {{ ref('int_refund_credits') }}
+
+),
+
 micros_of_sessions as (
 
     select
@@ -65,6 +78,7 @@ rows_of_sessions as (
         sessions.hard_conversions,
         sessions.macro_conversions,
         sessions.revenue,
+        0 as refunds,
         session_values.attributed_revenue,
         coalesce(micros_of_sessions.weighted_value, 0) as weighted_value,
         coalesce(micros_of_sessions.probability_value, 0) as probability_value,
@@ -97,6 +111,7 @@ rows_of_spend as (
         0 as hard_conversions,
         0 as macro_conversions,
         0 as revenue,
+        0 as refunds,
         0 as attributed_revenue,
         0 as weighted_value,
         0 as probability_value,
@@ -115,9 +130,70 @@ rows_of_spend as (
 
 ),
 
+-- a refund stands on its own date, under the session of its order, and is taken from the credit of
+-- the sessions that shared it
+money_given_back as (
+
+    select
+        session_key,
+        refund_date,
+        value as refunds,
+        0 as credit
+
+    from refunds
+
+    union all
+
+    select
+        session_key,
+        refund_date,
+        0 as refunds,
+        credit
+
+    from refund_credits
+
+),
+
+rows_of_refunds as (
+
+    select
+        money_given_back.refund_date as date,
+        sessions.channel_group,
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        sessions.intent_class,
+        sessions.visitor_type,
+        0 as sessions,
+        0 as soft_conversions,
+        0 as medium_conversions,
+        0 as hard_conversions,
+        0 as macro_conversions,
+        0 - money_given_back.refunds as revenue,
+        money_given_back.refunds,
+        0 - money_given_back.credit as attributed_revenue,
+        0 as weighted_value,
+        0 as probability_value,
+        0 as baseline_value,
+        0 as incremental_value,
+        0 as closing_value,
+        0 as impressions,
+        0 as clicks,
+        0 as cost
+
+    from money_given_back
+    inner join session_values on money_given_back.session_key = session_values.session_key
+    inner join sessions on session_values.public_session_key = sessions.session_key
+
+),
+
 all_rows as (
 
     select * from rows_of_sessions
+
+    union all
+
+    select * from rows_of_refunds
 
     union all
 
@@ -139,6 +215,7 @@ select
     cast(sum(all_rows.hard_conversions) as bigint) as hard_conversions,
     cast(sum(all_rows.macro_conversions) as bigint) as macro_conversions,
     cast(sum(all_rows.revenue) as decimal(18, 4)) as revenue,
+    cast(sum(all_rows.refunds) as decimal(18, 4)) as refunds,
     cast(sum(all_rows.attributed_revenue) as decimal(18, 4)) as attributed_revenue,
     cast(sum(all_rows.weighted_value) as decimal(18, 4)) as weighted_value,
     cast(sum(all_rows.probability_value) as decimal(18, 4)) as probability_value,

@@ -16,6 +16,25 @@ identities as (
 
     select * from {{ ref('int_visitor_identities') }}
 
+),
+
+refunds as (
+
+    select * from {{ ref('int_refunds') }}
+
+),
+
+refunds_of_orders as (
+
+    select
+        event_key,
+        macro_conversion,
+        sum(value) as refunded
+
+    from refunds
+    where event_key is not null
+    group by event_key, macro_conversion
+
 )
 
 select
@@ -26,8 +45,12 @@ select
     sessions.public_session_key as session_key,
     {{ public_user_key('identities.user_key', 'sessions.visitor_id') }} as user_key,
     macro_conversions.value,
-    macro_conversions.value_source
+    macro_conversions.value_source,
+    cast(coalesce(refunds_of_orders.refunded, 0) as decimal(18, 4)) as refunded
 
 from macro_conversions
 inner join sessions on macro_conversions.session_key = sessions.session_key
 left join identities on sessions.visitor_key = identities.visitor_key
+left join refunds_of_orders
+    on macro_conversions.event_key = refunds_of_orders.event_key
+    and macro_conversions.macro_conversion = refunds_of_orders.macro_conversion

@@ -1,11 +1,13 @@
--- One row comes back when the sessions' revenue is not the sum of the macro-conversions.
+-- One row comes back when the sessions' revenue is not the sum of the macro-conversions, or when
+-- the daily values do not sum to what was left of it after refunds.
 with
 
 macro_totals as (
 
     select
         count(*) as macro_conversions,
-        coalesce(sum(value), 0) as revenue
+        coalesce(sum(value), 0) as revenue,
+        coalesce(sum(value - refunded), 0) as revenue_left
 
     from {{ ref('mart_macro_conversions') }}
 
@@ -21,9 +23,13 @@ session_totals as (
 
 ),
 
-attributed_totals as (
+daily_totals as (
 
-    select coalesce(sum(attributed_revenue), 0) as revenue from {{ ref('mart_daily_values') }}
+    select
+        coalesce(sum(revenue), 0) as revenue,
+        coalesce(sum(attributed_revenue), 0) as attributed_revenue
+
+    from {{ ref('mart_daily_values') }}
 
 )
 
@@ -31,12 +37,15 @@ select
     macro_totals.macro_conversions,
     macro_totals.revenue,
     session_totals.revenue as session_revenue,
-    attributed_totals.revenue as attributed_revenue
+    macro_totals.revenue_left,
+    daily_totals.revenue as daily_revenue,
+    daily_totals.attributed_revenue
 
 from macro_totals
 cross join session_totals
-cross join attributed_totals
+cross join daily_totals
 where
     macro_totals.macro_conversions <> session_totals.macro_conversions
     or macro_totals.revenue <> session_totals.revenue
-    or macro_totals.revenue <> attributed_totals.revenue
+    or macro_totals.revenue_left <> daily_totals.revenue
+    or macro_totals.revenue_left <> daily_totals.attributed_revenue
