@@ -39,11 +39,11 @@
     )
 {%- endmacro %}
 
-{% macro finite_number(number) -%}
+{% macro json_number(number) -%}
     {#- The number, or null where JSON cannot write it (NaN and the infinities). -#}
-    {{ return(adapter.dispatch('finite_number', 'intent_map')(number)) }}
+    {{ return(adapter.dispatch('json_number', 'intent_map')(number)) }}
 {%- endmacro %}
 
-{% macro duckdb__finite_number(number) -%}
+{% macro duckdb__json_number(number) -%}
     case when isfinite({{ number }}) then {{ number }} end
 {%- endmacro %}

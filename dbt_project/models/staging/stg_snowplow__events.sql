@@ -113,7 +113,7 @@ select
         'se_category': 'se_category',
         'se_label': 'se_label',
         'se_property': 'se_property',
-        'se_value': finite_number('se_value')
+        'se_value': json_number('se_value')
     }) }} as properties,
     value,
     upper(currency) as currency,
