@@ -129,7 +129,8 @@ losses as (
         steps.*,
         1.0 * steps.continued / nullif(steps.entered, 0) as rate,
         1.0 * steps.continued_before / nullif(steps.entered_before, 0) as rate_before,
-        1.0 * (steps.continued + steps.continued_before) / nullif(steps.entered + steps.entered_before, 0) as rate_pooled,
+        1.0 * (steps.continued + steps.continued_before)
+        / nullif(steps.entered + steps.entered_before, 0) as rate_pooled,
         case
             when steps.steps_of_channel = steps.steps
                 then 1.0 * steps.finished_before / nullif(steps.continued_before, 0)
