@@ -251,18 +251,25 @@ account_slopes as (
 
 ),
 
+-- rounded, so that the order in which an engine adds numbers does not show
 slopes_shrunk as (
 
     select
         slopes.week,
         slopes.campaign,
-        (slopes.slope * account.spread + account.slope * slopes.variance)
-        / (slopes.variance + account.spread) as elasticity,
-        sqrt(
-            slopes.variance * account.spread / (slopes.variance + account.spread)
-            + account.variance
-            * power(slopes.variance / (slopes.variance + account.spread), 2)
-        ) * {{ t_quantile_90('slopes.degrees_of_freedom') }} as half_width
+        round(
+            (slopes.slope * account.spread + account.slope * slopes.variance)
+            / (slopes.variance + account.spread),
+            6
+        ) as elasticity,
+        round(
+            sqrt(
+                slopes.variance * account.spread / (slopes.variance + account.spread)
+                + account.variance
+                * power(slopes.variance / (slopes.variance + account.spread), 2)
+            ) * {{ t_quantile_90('slopes.degrees_of_freedom') }},
+            6
+        ) as half_width
 
     from slopes
     inner join account_slopes as account on slopes.week = account.week
@@ -296,8 +303,8 @@ returns as (
             as attributed_roas,
         cast(judged.value as double) / nullif(cast(judged.cost as double), 0) as value_roas,
         slopes_shrunk.elasticity,
-        slopes_shrunk.elasticity - slopes_shrunk.half_width as elasticity_lower,
-        slopes_shrunk.elasticity + slopes_shrunk.half_width as elasticity_upper,
+        round(slopes_shrunk.elasticity - slopes_shrunk.half_width, 6) as elasticity_lower,
+        round(slopes_shrunk.elasticity + slopes_shrunk.half_width, 6) as elasticity_upper,
         coalesce(campaign_settings.target_roas, {{ var('marginal_roas_goal') }}) as goal,
         -- growth of the hard ones beyond that of cost, as far as chance does not explain it
         coalesce(
@@ -325,9 +332,9 @@ recommended as (
 
     select
         *,
-        elasticity * value_roas as marginal_roas,
-        elasticity_lower * value_roas as marginal_roas_lower,
-        elasticity_upper * value_roas as marginal_roas_upper,
+        round(elasticity * value_roas, 6) as marginal_roas,
+        round(elasticity_lower * value_roas, 6) as marginal_roas_lower,
+        round(elasticity_upper * value_roas, 6) as marginal_roas_upper,
         case
             when marginal_roas_status <> 'estimated' then 'wait'
             when elasticity_lower * value_roas >= goal then 'raise'

@@ -329,19 +329,27 @@ judged_with_values as (
 
 )
 
+-- rounded, so that the order in which an engine adds numbers does not show
 select
     date,
     micro_conversion,
     channel_group,
     cast(sessions as bigint) as sessions,
     cast(conversions as bigint) as conversions,
-    cast(expected_here as double) / sessions as expected_rate,
+    round(cast(expected_here as double) / sessions, 6) as expected_rate,
     cast(conversions as double) / sessions as actual_rate,
-    greatest(expected_here - {{ var('warning_sigmas') }} * spread * sqrt(variance), 0) / sessions
-        as lower_limit,
-    least(
-        (expected_here + 1.25 * {{ var('warning_sigmas') }} * spread * sqrt(variance)) / sessions,
-        1
+    round(
+        greatest(expected_here - {{ var('warning_sigmas') }} * spread * sqrt(variance), 0)
+        / sessions,
+        6
+    ) as lower_limit,
+    round(
+        least(
+            (expected_here + 1.25 * {{ var('warning_sigmas') }} * spread * sqrt(variance))
+            / sessions,
+            1
+        ),
+        6
     ) as upper_limit,
     traffic_is_stable,
     warning,

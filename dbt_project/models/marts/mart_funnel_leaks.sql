@@ -39,13 +39,13 @@ periods as (
 
 average_goals as (
 
-    select avg(cast(default_value as double)) as value from goals
+    select cast(sum(default_value) as double) / count(*) as value from goals
 
 ),
 
 average_macros as (
 
-    select avg(cast(macro_conversions.value as double)) as value
+    select cast(sum(macro_conversions.value) as double) / nullif(count(*), 0) as value
 
     from macro_conversions
     inner join periods on macro_conversions.occurred_at > periods.before_from

@@ -143,7 +143,10 @@ touches_numbered as (
             partition by conversion_key, goal_key order by started_at desc, session_key asc
         ) as touch_from_last,
         count(*) over (partition by conversion_key, goal_key) as touches,
-        sum(weight) over (partition by conversion_key, goal_key) as weights,
+        sum(weight) over (
+            partition by conversion_key, goal_key order by started_at desc, session_key asc
+            rows between unbounded preceding and unbounded following
+        ) as weights,
         count(*) over (partition by conversion_key, goal_key, channel_key) as touches_of_channel
 
     from touches
