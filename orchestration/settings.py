@@ -30,7 +30,7 @@ class Settings:
 
     home: folder of all state. seeds: folder of the business files. target: dbt target name.
     dbt_vars: overrides of policy vars for this run. hash_key: key of the id hashes in the
-    published files, None when unset.
+    published files, None when unset. webhook: address that early warnings go to, None when unset.
     """
 
     home: Path
@@ -38,6 +38,7 @@ class Settings:
     target: str = "duckdb"
     dbt_vars: dict[str, Any] = field(default_factory=dict)
     hash_key: str | None = None
+    webhook: str | None = None
 
     @property
     def landing(self) -> Path:
@@ -85,6 +86,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         target=target,
         dbt_vars=_read_vars(env.get("INTENT_MAP_VARS")),
         hash_key=env.get("INTENT_MAP_HASH_KEY") or None,
+        webhook=_web_address(env, "INTENT_MAP_WEBHOOK"),
     )
 
 
@@ -93,6 +95,16 @@ def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
         return Path(env.get(name) or default).expanduser().resolve()
     except (OSError, RuntimeError) as error:
         raise IntentMapError(f"{name} is '{env[name]}', which names no folder: {error}.") from error
+
+
+def _web_address(env: Mapping[str, str], name: str) -> str | None:
+    address = env.get(name) or None
+    # the address is not shown: such addresses often carry a secret
+    if address and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", address):
+        raise IntentMapError(
+            f"{name} is no web address; write it like https://chat.example.com/hooks/abc."
+        )
+    return address
 
 
 def _read_vars(text: str | None) -> dict[str, Any]:

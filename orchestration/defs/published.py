@@ -1,12 +1,15 @@
-"""The published marts as a Dagster asset.
+"""The published marts as a Dagster asset, with a check that shows their early warnings.
 
-Belongs here: the asset and what it shows. Does not belong here: publishing itself
-(orchestration/publishing.py).
+Belongs here: the asset, its check and what they show. Does not belong here: publishing itself
+(orchestration/publishing.py), telling people (orchestration/alerts.py).
 """
 
 from collections.abc import Sequence
 
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
@@ -18,9 +21,12 @@ from dagster import (
     asset,
 )
 
+from orchestration.alerts import EarlyWarning, alert, newest_warnings
 from orchestration.defs.steps import WRITER_POOL, problems_in_words
 from orchestration.publishing import publish
 from orchestration.settings import Settings
+
+EARLY_WARNINGS = "early_warnings"
 
 
 def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> AssetsDefinition:
@@ -35,11 +41,23 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
             "The marts as people and BI tools read them: one DuckDB file and Parquet copies, each "
             "replaced in one step while they may be read."
         ),
+        check_specs=[
+            AssetCheckSpec(
+                EARLY_WARNINGS,
+                asset="published_marts",
+                description=(
+                    "No micro-conversion of the newest days left its own history. Only warns: "
+                    "it stops nothing."
+                ),
+            )
+        ],
         pool=WRITER_POOL,
     )
     def published_marts(context: AssetExecutionContext) -> MaterializeResult:
         with problems_in_words(context):
             manifest = publish(settings, context.run.run_id, report=context.log.info)
+            warnings = newest_warnings(settings)
+            alert(settings, warnings, report=context.log.info)
         return MaterializeResult(
             metadata={
                 "tables": len(manifest.tables),
@@ -54,7 +72,30 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
                     ],
                     schema=TableSchema([TableColumn("table"), TableColumn("rows", "int")]),
                 ),
-            }
+            },
+            check_results=[early_warnings_check(warnings)],
         )
 
     return published_marts
+
+
+def early_warnings_check(warnings: Sequence[EarlyWarning]) -> AssetCheckResult:
+    """Passed when there are none; else a warning with all of them as a table."""
+    columns = ("date", "micro_conversion", "channel_group", "warning", "severity", "money_at_risk")
+    records = [
+        TableRecord({column: str(getattr(warning, column)) for column in columns})
+        for warning in warnings
+    ]
+    return AssetCheckResult(
+        check_name=EARLY_WARNINGS,
+        passed=not warnings,
+        severity=AssetCheckSeverity.WARN,
+        description="\n".join(str(warning) for warning in warnings[:5]) or None,
+        metadata={
+            "warnings": len(warnings),
+            "money at risk": round(sum(warning.money_at_risk for warning in warnings), 2),
+            "which": MetadataValue.table(
+                records=records, schema=TableSchema([TableColumn(column) for column in columns])
+            ),
+        },
+    )

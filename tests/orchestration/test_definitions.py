@@ -32,10 +32,16 @@ landing raw/orders
 landing raw/segment_events
 landing raw/snowplow_events
 landing raw/watermarks
+marts marts/mart_attribution
+marts marts/mart_bidding_targets
+marts marts/mart_campaign_returns
 marts marts/mart_conversion_probabilities
 marts marts/mart_daily_funnels
 marts marts/mart_daily_values
+marts marts/mart_early_warnings
 marts marts/mart_event_audit
+marts marts/mart_funnel_leaks
+marts marts/mart_funnel_steps
 marts marts/mart_macro_conversions
 marts marts/mart_micro_conversions
 marts marts/mart_micro_values

@@ -44,6 +44,14 @@ micro_rules as (
     from micro_conversions
     cross join free_providers
 
+),
+
+-- distinct: an event may be a step of several funnels
+funnel_events as (
+
+    select distinct event_name from {{ ref('funnels') }}
+    where starter_pack = '{{ var("starter_pack") }}'
+
 )
 
 select
@@ -117,3 +125,28 @@ select
 
 from macro_conversions
 where refund_event_name is not null
+
+union all
+
+-- any event of that name is the step; a funnel puts the steps in order
+select
+    'step' as conversion_type,
+    event_name as conversion,
+    event_name,
+    null as property,
+    null as operator,
+    null as threshold,
+    1 as min_occurrences,
+    'session' as occurrence_scope,
+    'every' as counting,
+    null as kind,
+    null as phase,
+    'step' as tier,
+    0 as tier_rank,
+    cast(0 as double) as weight,
+    cast(0 as bigint) as state_item_key,
+    null as value_source,
+    cast(null as decimal(18, 4)) as fixed_value,
+    cast(null as decimal(18, 4)) as default_value
+
+from funnel_events

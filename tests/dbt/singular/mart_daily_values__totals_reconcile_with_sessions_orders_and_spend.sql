@@ -1,95 +1,236 @@
--- One row comes back for each date on which sessions, orders, money or spend went missing or were
--- doubled on the way into the daily values.
+-- One row comes back for each combination of all dimensions in which the daily values hold other
+-- sessions, money or spend than the tables that they are made of, so every coarser sum agrees too;
+-- and for each date on which the money credited to sessions, or that of orders, went astray.
 with
 
 daily_values as (
 
+    select * from {{ ref('mart_daily_values') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('mart_sessions') }}
+
+),
+
+spend as (
+
+    select * from {{ ref('int_daily_spend') }}
+
+),
+
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources') }}
+
+),
+
+macro_conversions as (
+
+    select * from {{ ref('int_macro_conversions') }}
+
+),
+
+credits as (
+
+    select * from {{ ref('int_session_credits') }}
+
+),
+
+-- what is there counts up, what should be there counts down: together nothing is left
+signed_rows as (
+
     select
         date,
+        channel_group,
+        source,
+        medium,
+        campaign,
+        intent_class,
+        visitor_type,
+        sessions,
+        soft_conversions + medium_conversions + hard_conversions as micro_conversions,
+        macro_conversions,
+        -- refunds stand on other dates than the sessions of their orders
+        revenue + refunds as revenue,
+        expected_revenue,
+        impressions,
+        clicks,
+        cost
+
+    from daily_values
+
+    union all
+
+    select
+        session_date as date,
+        channel_group,
+        source,
+        medium,
+        campaign,
+        intent_class,
+        visitor_type,
+        -1 as sessions,
+        -(soft_conversions + medium_conversions + hard_conversions) as micro_conversions,
+        -macro_conversions as macro_conversions,
+        -revenue as revenue,
+        -session_value as expected_revenue,
+        0 as impressions,
+        0 as clicks,
+        0 as cost
+
+    from sessions
+
+    union all
+
+    select
+        spend.spend_date as date,
+        traffic_sources.channel_group,
+        spend.source,
+        spend.medium,
+        spend.campaign,
+        traffic_sources.intent_class,
+        '(none)' as visitor_type,
+        0 as sessions,
+        0 as micro_conversions,
+        0 as macro_conversions,
+        0 as revenue,
+        0 as expected_revenue,
+        -spend.impressions as impressions,
+        -spend.clicks as clicks,
+        -spend.cost as cost
+
+    from spend
+    left join traffic_sources
+        on spend.source = traffic_sources.source
+        and spend.medium = traffic_sources.medium
+        and spend.campaign = traffic_sources.campaign
+
+),
+
+left_over as (
+
+    select
+        date,
+        channel_group,
+        source,
+        medium,
+        campaign,
+        intent_class,
+        visitor_type,
         sum(sessions) as sessions,
+        sum(micro_conversions) as micro_conversions,
         sum(macro_conversions) as macro_conversions,
         sum(revenue) as revenue,
         sum(expected_revenue) as expected_revenue,
-        sum(cost) as cost,
-        sum(clicks) as clicks
+        sum(coalesce(impressions, 0)) as impressions,
+        sum(coalesce(clicks, 0)) as clicks,
+        sum(cost) as cost
 
-    from {{ ref('mart_daily_values') }}
+    from signed_rows
+    group by date, channel_group, source, medium, campaign, intent_class, visitor_type
+
+),
+
+refunds as (
+
+    select * from {{ ref('int_refunds') }}
+
+),
+
+refunds_left_over as (
+
+    select
+        date,
+        refunds
+
+    from daily_values
+
+    union all
+
+    select
+        refund_date as date,
+        -value as refunds
+
+    from refunds
+
+),
+
+dates_of_refunds as (
+
+    select
+        date,
+        sum(refunds) as refunds
+
+    from refunds_left_over
     group by date
 
 ),
 
-session_totals as (
+money as (
 
     select
-        session_date as date,
-        count(*) as sessions,
-        sum(macro_conversions) as macro_conversions,
-        sum(revenue) as revenue,
-        sum(session_value) as expected_revenue
+        sum(revenue + refunds) as revenue,
+        sum(attributed_revenue + refunds) as attributed_revenue
 
-    from {{ ref('mart_sessions') }}
-    group by session_date
+    from daily_values
 
 ),
 
-spend_totals as (
+orders as (
 
-    select
-        spend_date as date,
-        sum(cost) as cost,
-        sum(clicks) as clicks
-
-    from {{ ref('int_daily_spend') }}
-    group by spend_date
+    select sum(value) as revenue from macro_conversions
 
 ),
 
-refund_totals as (
+credited as (
 
-    select
-        refund_date as date,
-        sum(value) as refunds
-
-    from {{ ref('int_refunds') }}
-    where value > 0
-    group by refund_date
-
-),
-
-dates as (
-
-    select date from session_totals
-
-    union
-
-    select date from spend_totals
-
-    union
-
-    select date from refund_totals
+    select sum(credit) as revenue from credits
 
 )
 
 select
-    dates.date,
-    daily_values.sessions,
-    session_totals.sessions as expected_sessions,
-    daily_values.revenue,
-    session_totals.revenue as session_revenue,
-    refund_totals.refunds,
-    daily_values.cost,
-    spend_totals.cost as spend_cost
+    cast(date as varchar) as which,
+    sessions,
+    revenue,
+    cost
 
-from dates
-left join daily_values on dates.date = daily_values.date
-left join session_totals on dates.date = session_totals.date
-left join spend_totals on dates.date = spend_totals.date
-left join refund_totals on dates.date = refund_totals.date
+from left_over
 where
-    coalesce(daily_values.sessions, -1) <> coalesce(session_totals.sessions, 0)
-    or coalesce(daily_values.macro_conversions, -1) <> coalesce(session_totals.macro_conversions, 0)
-    or daily_values.revenue is distinct from
-    coalesce(session_totals.revenue, 0) - coalesce(refund_totals.refunds, 0)
-    or coalesce(daily_values.expected_revenue, -1) <> coalesce(session_totals.expected_revenue, 0)
-    or coalesce(daily_values.cost, -1) <> coalesce(spend_totals.cost, 0)
-    or coalesce(daily_values.clicks, -1) <> coalesce(spend_totals.clicks, 0)
+    sessions <> 0
+    or micro_conversions <> 0
+    or macro_conversions <> 0
+    or revenue <> 0
+    or expected_revenue <> 0
+    or impressions <> 0
+    or clicks <> 0
+    or cost <> 0
+
+union all
+
+select
+    'orders and credits' as which,
+    0 as sessions,
+    orders.revenue,
+    0 as cost
+
+from money
+cross join orders
+cross join credited
+where
+    money.revenue <> orders.revenue
+    or money.attributed_revenue <> orders.revenue
+    or credited.revenue <> orders.revenue
+
+union all
+
+select
+    'refunds of ' || cast(date as varchar) as which,
+    0 as sessions,
+    refunds as revenue,
+    0 as cost
+
+from dates_of_refunds
+where refunds <> 0

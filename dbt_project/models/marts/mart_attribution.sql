@@ -1,0 +1,263 @@
+{% set shared_models = ['linear', 'position', 'time_decay', 'shapley'] -%}
+{% set whole_models = ['first', 'last', 'last_non_direct'] -%}
+{% set measures = {
+    'conversions': ('conversions_linear', 'conversions_linear', 6),
+    'revenue': ('revenue_linear', 'revenue_linear', 4),
+    'micro_value': ('micro_value_linear', 'micro_value_gross', 4),
+} -%}
+
+with
+
+touches as (
+
+    select * from {{ ref('val_conversion_touches') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources') }}
+
+),
+
+removals as (
+
+    select * from {{ ref('val_channel_removals') }}
+
+),
+
+touches_rounded as (
+
+    select
+        {% for model in shared_models %}
+            cast(round(share_{{ model }}, 6) as decimal(18, 6)) as part_{{ model }},
+            cast(round(cast(amount as double) * share_{{ model }}, 4) as decimal(18, 4))
+                as credit_{{ model }},
+        {% endfor %}
+        {% for model in whole_models %}
+            share_{{ model }},
+        {% endfor %}
+        is_macro,
+        conversion_key,
+        goal_key,
+        session_key,
+        conversion_date,
+        amount,
+        touch_from_last
+
+    from touches
+
+),
+
+-- the last touch takes what rounding leaves, so the credits of a conversion sum to the whole
+touches_credited as (
+
+    select
+        {% for model in shared_models %}
+            case
+                when touch_from_last = 1
+                    then 1 - (
+                        sum(part_{{ model }}) over (partition by conversion_key, goal_key)
+                        - part_{{ model }}
+                    )
+                else part_{{ model }}
+            end as part_{{ model }},
+            case
+                when touch_from_last = 1
+                    then amount - (
+                        sum(credit_{{ model }}) over (partition by conversion_key, goal_key)
+                        - credit_{{ model }}
+                    )
+                else credit_{{ model }}
+            end as credit_{{ model }},
+        {% endfor %}
+        {% for model in whole_models %}
+            cast(share_{{ model }} as decimal(18, 6)) as part_{{ model }},
+            case when share_{{ model }} = 1 then amount else 0 end as credit_{{ model }},
+        {% endfor %}
+        is_macro,
+        session_key,
+        cast({{ dbt.date_trunc('month', 'conversion_date') }} as date) as month
+
+    from touches_rounded
+
+),
+
+credits_of_campaigns as (
+
+    select
+        sessions.session_date as date,
+        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
+        sessions.campaign,
+        credited.month,
+        {% for model in shared_models + whole_models %}
+            sum(case when credited.is_macro then credited.part_{{ model }} else 0 end)
+                as conversions_{{ model }},
+            sum(case when credited.is_macro then credited.credit_{{ model }} else 0 end)
+                as revenue_{{ model }},
+            sum(case when credited.is_macro then 0 else credited.credit_{{ model }} end)
+                as micro_value_{{ model }},
+        {% endfor %}
+        sum(case when credited.is_macro then 0 else abs(credited.credit_linear) end)
+            as micro_value_gross
+
+    from touches_credited as credited
+    inner join sessions on credited.session_key = sessions.session_key
+    inner join traffic_sources
+        on sessions.source = traffic_sources.source
+        and sessions.medium = traffic_sources.medium
+        and sessions.campaign = traffic_sources.campaign
+    group by
+        sessions.session_date,
+        coalesce(sessions.source_channel_group, traffic_sources.channel_group),
+        sessions.campaign,
+        credited.month
+
+),
+
+-- how much a channel is touched, beside how much it would be missed
+channels_of_months as (
+
+    select
+        credits_of_campaigns.month,
+        credits_of_campaigns.channel_group,
+        coalesce(max(removals.removal_effect), 0) as removal_effect,
+        sum(credits_of_campaigns.conversions_linear) as conversions,
+        sum(credits_of_campaigns.revenue_linear) as revenue,
+        sum(credits_of_campaigns.micro_value_gross) as micro_value
+
+    from credits_of_campaigns
+    left join removals
+        on credits_of_campaigns.month = removals.month
+        and credits_of_campaigns.channel_group = removals.channel_group
+    group by credits_of_campaigns.month, credits_of_campaigns.channel_group
+
+),
+
+removals_of_months as (
+
+    select
+        {% for measure in measures %}
+            sum(case when {{ measure }} > 0 then removal_effect else 0 end) as {{ measure }},
+            cast(sum({{ measure }}) as double) as whole_{{ measure }},
+        {% endfor %}
+        month
+
+    from channels_of_months
+    group by month
+
+),
+
+-- of a month's whole each channel gets its part of all removal effects, and each of its campaigns
+-- and days the part that linear credit gives it; where no channel would be missed, linear credit
+markov_weighed as (
+
+    select
+        {% for measure, (credit, gross, digits) in measures.items() %}
+            case
+                when removals_of_months.{{ measure }} > 0
+                    then coalesce(
+                        channels.removal_effect / removals_of_months.{{ measure }}
+                        * cast(credits_of_campaigns.{{ gross }} as double)
+                        / nullif(cast(channels.{{ measure }} as double), 0),
+                        0
+                    )
+                else coalesce(
+                        cast(credits_of_campaigns.{{ gross }} as double)
+                        / nullif(removals_of_months.whole_{{ measure }}, 0),
+                        0
+                    )
+            end as weight_{{ measure }},
+            sum(credits_of_campaigns.{{ credit }}) over (
+                partition by credits_of_campaigns.month
+            ) as whole_{{ measure }},
+        {% endfor %}
+        credits_of_campaigns.*
+
+    from credits_of_campaigns
+    inner join channels_of_months as channels
+        on credits_of_campaigns.month = channels.month
+        and credits_of_campaigns.channel_group = channels.channel_group
+    inner join removals_of_months on credits_of_campaigns.month = removals_of_months.month
+
+),
+
+markov_rounded as (
+
+    select
+        {% for measure, (credit, gross, digits) in measures.items() %}
+            cast(
+                round(cast(whole_{{ measure }} as double) * weight_{{ measure }}, {{ digits }})
+                as decimal(18, {{ digits }})
+            ) as {{ measure }}_rounded,
+            row_number() over (
+                partition by month
+                order by weight_{{ measure }} desc, date desc, channel_group asc, campaign asc
+            ) as place_by_{{ measure }},
+        {% endfor %}
+        *
+
+    from markov_weighed
+
+),
+
+-- the largest part of a month takes what rounding leaves
+credits_with_markov as (
+
+    select
+        {% for measure in measures %}
+            case
+                when place_by_{{ measure }} = 1
+                    then whole_{{ measure }} - (
+                        sum({{ measure }}_rounded) over (partition by month)
+                        - {{ measure }}_rounded
+                    )
+                else {{ measure }}_rounded
+            end as {{ measure }}_markov,
+        {% endfor %}
+        *
+
+    from markov_rounded
+
+),
+
+credits_by_model as (
+
+    {% for model in whole_models + shared_models + ['markov'] %}
+        select
+            date,
+            channel_group,
+            campaign,
+            '{{ model }}' as model,
+            cast(sum(conversions_{{ model }}) as decimal(18, 6)) as credited_conversions,
+            cast(sum(revenue_{{ model }}) as decimal(18, 4)) as credited_revenue,
+            cast(sum(micro_value_{{ model }}) as decimal(18, 4)) as credited_micro_value
+
+        from credits_with_markov
+        group by date, channel_group, campaign
+        {{ 'union all' if not loop.last }}
+
+    {% endfor %}
+
+)
+
+select
+    date,
+    channel_group,
+    campaign,
+    model,
+    credited_conversions,
+    credited_revenue,
+    credited_micro_value
+
+from credits_by_model
+where
+    credited_conversions <> 0
+    or credited_revenue <> 0
+    or credited_micro_value <> 0

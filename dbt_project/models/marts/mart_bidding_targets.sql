@@ -1,0 +1,211 @@
+with
+
+daily_values as (
+
+    select * from {{ ref('mart_daily_values') }}
+
+),
+
+campaign_settings as (
+
+    select * from {{ ref('campaign_settings') }}
+
+),
+
+days as (
+
+    select
+        date,
+        campaign,
+        sum(cost) as cost,
+        sum(soft_conversions + medium_conversions + hard_conversions) as micro_conversions,
+        sum(macro_conversions) as macro_conversions,
+        sum(revenue) as revenue,
+        sum(expected_revenue) as value
+
+    from daily_values
+    where campaign <> '(not set)'
+    group by date, campaign
+
+),
+
+-- the last 30 days, and two halves of 56 days to compare
+days_summed as (
+
+    select
+        date,
+        campaign,
+        sum(macro_conversions) over last_30_days as macro_conversions_30d,
+        sum(micro_conversions) over last_28_days as micros_now,
+        sum(macro_conversions) over last_28_days as macros_now,
+        sum(cost) over last_28_days as cost_now,
+        cast(sum(revenue) over last_28_days as double) as revenue_now,
+        cast(sum(value) over last_28_days as double) as value_now,
+        sum(micro_conversions) over days_before as micros_before,
+        sum(macro_conversions) over days_before as macros_before,
+        sum(cost) over days_before as cost_before,
+        cast(sum(revenue) over days_before as double) as revenue_before,
+        cast(sum(value) over days_before as double) as value_before
+
+    from days
+    window
+        last_30_days as (
+            partition by campaign order by date
+            range between interval '29' day preceding and current row
+        ),
+        last_28_days as (
+            partition by campaign order by date
+            range between interval '27' day preceding and current row
+        ),
+        days_before as (
+            partition by campaign order by date
+            range between interval '55' day preceding and interval '28' day preceding
+        )
+
+),
+
+-- a limit is crossed upwards at its number, downwards only at a share of it, so that a campaign
+-- round the limit is not switched to and fro
+crossings as (
+
+    select
+        *,
+        case
+            when macro_conversions_30d >= {{ var('bidding_switch_conversions') }} then 1
+            when
+                macro_conversions_30d
+                < {{ var('bidding_switch_conversions') }} * {{ var('bidding_hysteresis_share') }}
+                then 0
+        end as macro_crossing,
+        case
+            when macro_conversions_30d >= {{ var('bidding_switch_conversions') }} / 2.0 then 1
+            when
+                macro_conversions_30d
+                < {{ var('bidding_switch_conversions') }} / 2.0
+                * {{ var('bidding_hysteresis_share') }}
+                then 0
+        end as mixed_crossing
+
+    from days_summed
+
+),
+
+states as (
+
+    select
+        *,
+        coalesce(last_value(macro_crossing ignore nulls) over so_far, 0) as is_macro,
+        coalesce(last_value(mixed_crossing ignore nulls) over so_far, 0) as is_mixed
+
+    from crossings
+    window
+        so_far as (
+            partition by campaign order by date
+            rows between unbounded preceding and current row
+        )
+
+),
+
+targets as (
+
+    select
+        states.*,
+        campaign_settings.bids_on as current_target,
+        case
+            when states.is_macro = 1 then 'macro'
+            when states.is_mixed = 1 then 'mixed'
+            else 'micro'
+        end as recommended_target
+
+    from states
+    left join campaign_settings on states.campaign = campaign_settings.campaign
+
+),
+
+-- since when the campaign could have bid on more than micro-conversions
+targets_dated as (
+
+    select
+        *,
+        max(case when recommended_target = 'micro' then date end) over so_far as last_micro_date,
+        min(date) over so_far as first_date
+
+    from targets
+    window
+        so_far as (
+            partition by campaign order by date
+            rows between unbounded preceding and current row
+        )
+
+),
+
+judged as (
+
+    select
+        *,
+        coalesce(
+            current_target = 'micro'
+            and recommended_target <> 'micro'
+            and date >= {{ dbt.dateadd(
+                'day', var('micro_patience_days'), 'coalesce(last_micro_date, first_date)'
+            ) }},
+            false
+        ) as is_left_on_micro,
+        -- micros grew beyond chance, macros did not, and the gap between them is beyond chance too
+        coalesce(
+            micros_before >= 20
+            and macros_before > 0
+            and micros_now > 1.2 * micros_before
+            and macros_now <= 1.05 * macros_before
+            and ln(1.0 * micros_now / micros_before)
+            - ln((macros_now + 0.5) / (macros_before + 0.5))
+            > 1.6449 * sqrt(
+                1.0 / micros_now + 1.0 / micros_before
+                + 1.0 / (macros_now + 0.5) + 1.0 / (macros_before + 0.5)
+            )
+            and value_now * revenue_before > revenue_now * value_before,
+            false
+        ) as is_trap
+
+    from targets_dated
+
+)
+
+select
+    date,
+    campaign,
+    cast(macro_conversions_30d as bigint) as macro_conversions_30d,
+    current_target,
+    recommended_target,
+    is_left_on_micro,
+    is_trap,
+    cast(micros_now as bigint) as micro_conversions_28d,
+    cast(micros_before as bigint) as micro_conversions_28d_before,
+    cast(macros_now as bigint) as macro_conversions_28d,
+    cast(macros_before as bigint) as macro_conversions_28d_before,
+    value_now / nullif(cast(cost_now as double), 0) as value_roas_28d,
+    value_before / nullif(cast(cost_before as double), 0) as value_roas_28d_before,
+    revenue_now / nullif(cast(cost_now as double), 0) as roas_28d,
+    revenue_before / nullif(cast(cost_before as double), 0) as roas_28d_before,
+    cast(cast(macro_conversions_30d as bigint) as varchar)
+    || ' macro-conversions in 30 days; '
+    || case recommended_target
+        when 'macro' then 'enough to bid on the macro-conversion.'
+        when 'mixed' then 'enough to mix the macro-conversion with hard micro-conversions.'
+        else 'too few to learn from, so bid on micro-conversions by their value.'
+    end
+    || case
+        when current_target is null then ' What it bids on now is not in campaign_settings.csv.'
+        when is_left_on_micro then ' Left on micro-conversions too long: switch.'
+        when current_target <> recommended_target
+            then ' It bids on ' || current_target || ' now: switch.'
+        else ''
+    end
+    || case
+        when is_trap
+            then ' Trap: micro-conversions rose and macro-conversions did not, so value ROAS and '
+            || 'ROAS drift apart; see which micro-conversion it buys.'
+        else ''
+    end as reason
+
+from judged

@@ -1,0 +1,403 @@
+{% set first_monday = "cast(date '2000-01-03' as timestamp)" -%}
+
+with
+
+daily_values as (
+
+    select * from {{ ref('mart_daily_values') }}
+
+),
+
+campaign_settings as (
+
+    select * from {{ ref('campaign_settings') }}
+
+),
+
+weeks as (
+
+    select
+        cast({{ dbt.date_trunc('week', 'date') }} as date) as week,
+        campaign,
+        sum(cost) as cost,
+        sum(clicks) as clicks,
+        sum(sessions) as sessions,
+        sum(hard_conversions) as hard_conversions,
+        sum(macro_conversions) as macro_conversions,
+        sum(revenue) as revenue,
+        sum(attributed_revenue) as attributed_revenue,
+        sum(expected_revenue) as value,
+        min(value_version) as value_version,
+        max(value_version) as last_value_version
+
+    from daily_values
+    group by cast({{ dbt.date_trunc('week', 'date') }} as date), campaign
+
+),
+
+last_days as (
+
+    select max(date) as last_date from daily_values
+
+),
+
+weeks_numbered as (
+
+    select
+        weeks.*,
+        cast(
+            round(
+                {{ seconds_between(first_monday, 'cast(weeks.week as timestamp)') }} / 604800
+            ) as integer
+        ) as week_number,
+        {{ dbt.dateadd('day', 6, 'weeks.week') }} <= last_days.last_date as is_complete
+
+    from weeks
+    cross join last_days
+
+),
+
+-- what a regression can use: a whole week with spend and value, valued by one version
+weeks_in_logs as (
+
+    select
+        *,
+        ln(cast(cost as double)) as x,
+        ln(cast(value as double)) as y,
+        cast(week_number as double) as t
+
+    from weeks_numbered
+    where is_complete and cost > 0 and value > 0 and value_version = last_value_version
+
+),
+
+-- a new version moves all values at once, which is no answer to cost: each has a level of its own
+sums_of_versions as (
+
+    select
+        weeks_now.campaign,
+        weeks_now.week,
+        past.value_version,
+        count(*) as n,
+        min(past.cost) as cost_from,
+        max(past.cost) as cost_to,
+        sum(past.x * past.x) - sum(past.x) * sum(past.x) / count(*) as s_xx,
+        sum(past.y * past.y) - sum(past.y) * sum(past.y) / count(*) as s_yy,
+        sum(past.t * past.t) - sum(past.t) * sum(past.t) / count(*) as s_tt,
+        sum(past.x * past.y) - sum(past.x) * sum(past.y) / count(*) as s_xy,
+        sum(past.x * past.t) - sum(past.x) * sum(past.t) / count(*) as s_xt,
+        sum(past.y * past.t) - sum(past.y) * sum(past.t) / count(*) as s_yt
+
+    from weeks_numbered as weeks_now
+    inner join weeks_in_logs as past
+        on weeks_now.campaign = past.campaign
+        and past.week_number <= weeks_now.week_number
+        and past.week_number > weeks_now.week_number - {{ var('response_weeks') }}
+    group by weeks_now.campaign, weeks_now.week, past.value_version
+
+),
+
+sums_so_far as (
+
+    select
+        campaign,
+        week,
+        sum(n) as n,
+        sum(n) - count(*) - 2 as degrees_of_freedom,
+        min(cost_from) as observed_cost_from,
+        max(cost_to) as observed_cost_to,
+        sum(s_xx) as s_xx,
+        sum(s_yy) as s_yy,
+        sum(s_tt) as s_tt,
+        sum(s_xy) as s_xy,
+        sum(s_xt) as s_xt,
+        sum(s_yt) as s_yt
+
+    from sums_of_versions
+    group by campaign, week
+
+),
+
+-- about the trend, so that growth is not taken for an answer to cost
+sums_detrended as (
+
+    select
+        campaign,
+        week,
+        n,
+        degrees_of_freedom,
+        observed_cost_from,
+        observed_cost_to,
+        s_xx - s_xt * s_xt / nullif(s_tt, 0) as d_xx,
+        s_yy - s_yt * s_yt / nullif(s_tt, 0) as d_yy,
+        s_xy - s_xt * s_yt / nullif(s_tt, 0) as d_xy
+
+    from sums_so_far
+
+),
+
+months as (
+
+    select
+        *,
+        sum(case when is_complete then hard_conversions end) over this_month as hard_now,
+        sum(case when is_complete then cost end) over this_month as cost_now,
+        sum(case when is_complete then hard_conversions end) over month_before as hard_before,
+        sum(case when is_complete then cost end) over month_before as cost_before
+
+    from weeks_numbered
+    window
+        this_month as (
+            partition by campaign order by week_number range between 3 preceding and current row
+        ),
+        month_before as (
+            partition by campaign order by week_number range between 7 preceding and 4 preceding
+        )
+
+),
+
+judged as (
+
+    select
+        months.*,
+        sums.degrees_of_freedom,
+        sums.d_xx,
+        sums.d_yy,
+        sums.d_xy,
+        sums.observed_cost_from,
+        sums.observed_cost_to,
+        case
+            when not months.is_complete then 'incomplete_week'
+            when months.cost <= 0 then 'no_spend'
+            when months.value <= 0 then 'no_value'
+            when
+                coalesce(sums.n, 0) < {{ var('minimum_response_weeks') }}
+                or sums.degrees_of_freedom < 3
+                or coalesce(sqrt(greatest(sums.d_xx, 0) / sums.n), 0)
+                < {{ var('minimum_spend_variation') }}
+                or months.cost < sums.observed_cost_from
+                or months.cost > sums.observed_cost_to
+                then 'insufficient_variation'
+            else 'estimated'
+        end as marginal_roas_status
+
+    from months
+    left join sums_detrended as sums
+        on months.campaign = sums.campaign
+        and months.week = sums.week
+
+),
+
+slopes as (
+
+    select
+        week,
+        campaign,
+        degrees_of_freedom,
+        d_xy / d_xx as slope,
+        greatest((d_yy - d_xy * d_xy / d_xx) / degrees_of_freedom, 0.0001) / d_xx as variance
+
+    from judged
+    where marginal_roas_status = 'estimated'
+
+),
+
+-- how far the campaigns' slopes lie apart beyond their errors
+account_sums as (
+
+    select
+        week,
+        count(*) as campaigns,
+        sum(1 / variance) as weights,
+        sum(1 / (variance * variance)) as weights_squared,
+        sum(slope / variance) as slopes_weighed,
+        sum(slope * slope / variance) as squares_weighed
+
+    from slopes
+    group by week
+
+),
+
+account_spreads as (
+
+    select
+        week,
+        greatest(
+            coalesce(
+                (
+                    squares_weighed - slopes_weighed * slopes_weighed / weights - (campaigns - 1)
+                ) / nullif(weights - weights_squared / weights, 0),
+                0
+            ),
+            {{ var('elasticity_spread') }} * {{ var('elasticity_spread') }}
+        ) as spread
+
+    from account_sums
+
+),
+
+account_slopes as (
+
+    select
+        slopes.week,
+        max(account_spreads.spread) as spread,
+        sum(slopes.slope / (slopes.variance + account_spreads.spread))
+        / sum(1 / (slopes.variance + account_spreads.spread)) as slope,
+        1 / sum(1 / (slopes.variance + account_spreads.spread)) as variance
+
+    from slopes
+    inner join account_spreads on slopes.week = account_spreads.week
+    group by slopes.week
+
+),
+
+-- rounded, so that the order in which an engine adds numbers does not show
+slopes_shrunk as (
+
+    select
+        slopes.week,
+        slopes.campaign,
+        round(
+            (slopes.slope * account.spread + account.slope * slopes.variance)
+            / (slopes.variance + account.spread),
+            6
+        ) as elasticity,
+        round(
+            sqrt(
+                slopes.variance * account.spread / (slopes.variance + account.spread)
+                + account.variance
+                * power(slopes.variance / (slopes.variance + account.spread), 2)
+            ) * {{ t_quantile_90('slopes.degrees_of_freedom') }},
+            6
+        ) as half_width
+
+    from slopes
+    inner join account_slopes as account on slopes.week = account.week
+
+),
+
+returns as (
+
+    select
+        judged.week,
+        judged.campaign,
+        judged.is_complete,
+        judged.cost,
+        judged.clicks,
+        judged.sessions,
+        judged.hard_conversions,
+        judged.macro_conversions,
+        judged.revenue,
+        judged.attributed_revenue,
+        judged.value,
+        judged.marginal_roas_status,
+        case
+            when judged.marginal_roas_status = 'estimated' then judged.observed_cost_from
+        end as observed_cost_from,
+        case
+            when judged.marginal_roas_status = 'estimated' then judged.observed_cost_to
+        end as observed_cost_to,
+        cast(judged.revenue as double) / nullif(cast(judged.cost as double), 0) as roas,
+        cast(judged.cost as double) / nullif(cast(judged.revenue as double), 0) as pno,
+        cast(judged.attributed_revenue as double) / nullif(cast(judged.cost as double), 0)
+            as attributed_roas,
+        cast(judged.value as double) / nullif(cast(judged.cost as double), 0) as value_roas,
+        slopes_shrunk.elasticity,
+        round(slopes_shrunk.elasticity - slopes_shrunk.half_width, 6) as elasticity_lower,
+        round(slopes_shrunk.elasticity + slopes_shrunk.half_width, 6) as elasticity_upper,
+        coalesce(campaign_settings.target_roas, {{ var('marginal_roas_goal') }}) as goal,
+        -- growth of the hard ones beyond that of cost, as far as chance does not explain it
+        coalesce(
+            judged.is_complete
+            and judged.hard_before > 0
+            and judged.cost_before > 0
+            and judged.cost_now > 0
+            and ln(cast(judged.hard_now as double) / cast(judged.hard_before as double))
+            - ln(cast(judged.cost_now as double) / cast(judged.cost_before as double))
+            > 1.6449 * sqrt(
+                1.0 / cast(judged.hard_now as double) + 1.0 / cast(judged.hard_before as double)
+            ),
+            false
+        ) as hard_grows_faster_than_cost
+
+    from judged
+    left join slopes_shrunk
+        on judged.week = slopes_shrunk.week
+        and judged.campaign = slopes_shrunk.campaign
+    left join campaign_settings on judged.campaign = campaign_settings.campaign
+
+),
+
+recommended as (
+
+    select
+        *,
+        round(elasticity * value_roas, 6) as marginal_roas,
+        round(elasticity_lower * value_roas, 6) as marginal_roas_lower,
+        round(elasticity_upper * value_roas, 6) as marginal_roas_upper,
+        case
+            when marginal_roas_status <> 'estimated' then 'wait'
+            when elasticity_lower * value_roas >= goal then 'raise'
+            when elasticity_upper * value_roas < goal then 'lower'
+            else 'hold'
+        end as recommendation
+
+    from returns
+
+)
+
+select
+    week,
+    campaign,
+    is_complete,
+    cast(cost as decimal(18, 4)) as cost,
+    cast(clicks as bigint) as clicks,
+    cast(sessions as bigint) as sessions,
+    cast(hard_conversions as bigint) as hard_conversions,
+    cast(macro_conversions as bigint) as macro_conversions,
+    cast(revenue as decimal(18, 4)) as revenue,
+    cast(attributed_revenue as decimal(18, 4)) as attributed_revenue,
+    cast(value as decimal(18, 4)) as value,
+    roas,
+    pno,
+    attributed_roas,
+    value_roas,
+    marginal_roas,
+    marginal_roas_lower,
+    marginal_roas_upper,
+    marginal_roas_status,
+    elasticity,
+    elasticity_lower,
+    elasticity_upper,
+    cast(observed_cost_from as decimal(18, 4)) as observed_cost_from,
+    cast(observed_cost_to as decimal(18, 4)) as observed_cost_to,
+    hard_grows_faster_than_cost,
+    recommendation,
+    case
+        when marginal_roas_status = 'incomplete_week' then 'The week is not over yet.'
+        when marginal_roas_status = 'no_spend' then 'Nothing was spent in this week.'
+        when marginal_roas_status = 'no_value'
+            then 'What was spent in this week brought no value; look at it before the budget.'
+        when marginal_roas_status = 'insufficient_variation'
+            then 'Spend varied too little, or for too few weeks, to know what more of it brings; '
+            || 'change the budget by a quarter for some weeks to learn it.'
+        when recommendation = 'raise'
+            then 'The next unit of cost brings ' || {{ in_words('marginal_roas') }}
+            || ' of value, at least ' || {{ in_words('marginal_roas_lower') }}
+            || '; the goal is ' || {{ in_words('goal') }} || '.'
+        when recommendation = 'lower'
+            then 'The last unit of cost brought ' || {{ in_words('marginal_roas') }}
+            || ' of value, at most ' || {{ in_words('marginal_roas_upper') }}
+            || '; the goal is ' || {{ in_words('goal') }} || '.'
+        else
+            'The next unit of cost brings between ' || {{ in_words('marginal_roas_lower') }}
+            || ' and ' || {{ in_words('marginal_roas_upper') }}
+            || ' of value; that may be above or below the goal of ' || {{ in_words('goal') }} || '.'
+    end
+    || case
+        when hard_grows_faster_than_cost
+            then ' Hard micro-conversions of four weeks grow faster than cost.'
+        else ''
+    end as reason
+
+from recommended

@@ -1,0 +1,216 @@
+with
+
+funnel_steps as (
+
+    select * from {{ ref('mart_funnel_steps') }}
+    where grain = 'session'
+
+),
+
+macro_conversions as (
+
+    select * from {{ ref('int_macro_conversions') }}
+
+),
+
+goals as (
+
+    select * from {{ ref('int_conversion_rules') }}
+    where conversion_type = 'macro'
+
+),
+
+last_days as (
+
+    select max(date) as last_date from funnel_steps
+
+),
+
+periods as (
+
+    select
+        last_date,
+        {{ dbt.dateadd('day', '-' ~ var('leak_days'), 'last_date') }} as now_from,
+        {{ dbt.dateadd('day', '-5 * ' ~ var('leak_days'), 'last_date') }} as before_from
+
+    from last_days
+
+),
+
+average_goals as (
+
+    select cast(sum(default_value) as double) / count(*) as value from goals
+
+),
+
+average_macros as (
+
+    select cast(sum(macro_conversions.value) as double) / nullif(count(*), 0) as value
+
+    from macro_conversions
+    inner join periods on macro_conversions.occurred_at > periods.before_from
+    where macro_conversions.value_source <> 'none'
+
+),
+
+steps_by_channel as (
+
+    select
+        funnel,
+        step_number,
+        event_name,
+        date,
+        channel_group,
+        entered,
+        continued
+
+    from funnel_steps
+
+    union all
+
+    select
+        funnel,
+        step_number,
+        event_name,
+        date,
+        '(all)' as channel_group,
+        entered,
+        continued
+
+    from funnel_steps
+
+),
+
+-- the last days, and four times as many before them
+steps_of_periods as (
+
+    select
+        steps.funnel,
+        steps.step_number,
+        steps.event_name,
+        steps.channel_group,
+        periods.last_date,
+        sum(case when steps.date > periods.now_from then steps.entered else 0 end) as entered,
+        sum(case when steps.date > periods.now_from then steps.continued else 0 end) as continued,
+        sum(case when steps.date <= periods.now_from then steps.entered else 0 end)
+            as entered_before,
+        sum(case when steps.date <= periods.now_from then steps.continued else 0 end)
+            as continued_before
+
+    from steps_by_channel as steps
+    inner join periods on steps.date > periods.before_from
+    group by
+        steps.funnel, steps.step_number, steps.event_name, steps.channel_group, periods.last_date
+
+),
+
+steps_with_next as (
+
+    select
+        *,
+        lead(event_name) over (
+            partition by funnel, channel_group order by step_number
+        ) as next_event_name,
+        last_value(entered_before) over (
+            partition by funnel, channel_group order by step_number
+            rows between unbounded preceding and unbounded following
+        ) as finished_before,
+        max(step_number) over (partition by funnel) as steps,
+        max(step_number) over (partition by funnel, channel_group) as steps_of_channel
+
+    from steps_of_periods
+
+),
+
+-- who is lost here would have gone on as those before did, and the last ones would have paid
+losses as (
+
+    select
+        steps.*,
+        1.0 * steps.continued / nullif(steps.entered, 0) as rate,
+        1.0 * steps.continued_before / nullif(steps.entered_before, 0) as rate_before,
+        1.0 * (steps.continued + steps.continued_before)
+        / nullif(steps.entered + steps.entered_before, 0) as rate_pooled,
+        case
+            when steps.steps_of_channel = steps.steps
+                then 1.0 * steps.finished_before / nullif(steps.continued_before, 0)
+            else 0
+        end as share_that_finishes,
+        coalesce(average_macros.value, average_goals.value, 0) as macro_value
+
+    from steps_with_next as steps
+    cross join average_macros
+    cross join average_goals
+    where steps.step_number < steps.steps
+
+),
+
+losses_valued as (
+
+    select
+        *,
+        entered * (rate_before - rate) as lost,
+        entered * (rate_before - rate) * least(coalesce(share_that_finishes, 0), 1) * macro_value
+            as money_lost,
+        (rate - rate_before) / nullif(
+            sqrt(
+                rate_pooled * (1 - rate_pooled)
+                * (1.0 / nullif(entered, 0) + 1.0 / nullif(entered_before, 0))
+            ),
+            0
+        ) as standing
+
+    from losses
+
+),
+
+losses_ranked as (
+
+    select
+        *,
+        coalesce(standing < -{{ var('leak_sigmas') }}, false) as is_leak,
+        row_number() over (
+            partition by funnel, channel_group
+            order by
+                case when standing < -{{ var('leak_sigmas') }} then 0 else 1 end,
+                money_lost desc nulls last,
+                step_number
+        ) as place_by_money
+
+    from losses_valued
+
+)
+
+select
+    last_date as date,
+    funnel,
+    step_number,
+    channel_group,
+    event_name,
+    next_event_name,
+    cast(entered as bigint) as entered,
+    cast(continued as bigint) as continued,
+    cast(entered_before as bigint) as entered_before,
+    cast(continued_before as bigint) as continued_before,
+    round(cast(lost as double), 4) as lost,
+    cast(greatest(coalesce(money_lost, 0), 0) as decimal(18, 4)) as money_lost,
+    is_leak,
+    is_leak and place_by_money = 1 as is_biggest_leak,
+    case
+        when not is_leak then null
+        when next_event_name in ('add_to_cart', 'add_to_wishlist')
+            then 'Views but few carts: the product page, its price, stock or delivery time.'
+        when next_event_name = 'begin_checkout'
+            then 'Carts but few checkouts: the cart page, shipping costs, or a forced login.'
+        when next_event_name = 'add_payment_info'
+            then 'Checkouts but few payment details: address form, delivery or payment choices.'
+        when next_event_name = 'purchase'
+            then 'Checkouts but few orders: payment, its provider, or the last form.'
+        when next_event_name in ('form_start', 'trial_started')
+            then 'Readers but few beginnings: the page''s offer, or a button that does not work.'
+        when next_event_name in ('demo_requested', 'generate_lead', 'sign_up', 'subscribe')
+            then 'Begun but not sent: the form, a field that refuses, or its tag.'
+        else 'Fewer go on than before: look at the page between the two steps, and at its tag.'
+    end as usual_cause
+
+from losses_ranked

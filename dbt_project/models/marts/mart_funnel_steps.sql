@@ -1,0 +1,93 @@
+with
+
+progress as (
+
+    select * from {{ ref('int_funnel_progress') }}
+
+),
+
+funnels as (
+
+    select * from {{ ref('funnels') }}
+    where starter_pack = '{{ var("starter_pack") }}'
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources') }}
+
+),
+
+last_steps as (
+
+    select
+        funnel,
+        max(step_number) as step_number
+
+    from funnels
+    group by funnel
+
+),
+
+steps_described as (
+
+    select
+        progress.*,
+        sessions.session_date as date,
+        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group
+
+    from progress
+    inner join sessions on progress.session_key = sessions.session_key
+    inner join traffic_sources
+        on sessions.source = traffic_sources.source
+        and sessions.medium = traffic_sources.medium
+        and sessions.campaign = traffic_sources.campaign
+
+),
+
+steps_counted as (
+
+    select
+        funnel,
+        step_number,
+        date,
+        channel_group,
+        grain,
+        count(*) as entered,
+        sum(case when continued then 1 else 0 end) as continued,
+        {{ quantile('seconds_to_step', 0.5) }} as median_seconds_to_step,
+        {{ quantile('seconds_to_step', 0.9) }} as p90_seconds_to_step
+
+    from steps_described
+    group by funnel, step_number, date, channel_group, grain
+
+)
+
+select
+    steps_counted.funnel,
+    steps_counted.step_number,
+    funnels.event_name,
+    steps_counted.date,
+    steps_counted.channel_group,
+    steps_counted.grain,
+    cast(steps_counted.entered as bigint) as entered,
+    cast(
+        case
+            when steps_counted.step_number < last_steps.step_number then steps_counted.continued
+        end as bigint
+    ) as continued,
+    cast(steps_counted.median_seconds_to_step as double) as median_seconds_to_step,
+    cast(steps_counted.p90_seconds_to_step as double) as p90_seconds_to_step
+
+from steps_counted
+inner join funnels
+    on steps_counted.funnel = funnels.funnel
+    and steps_counted.step_number = funnels.step_number
+inner join last_steps on steps_counted.funnel = last_steps.funnel

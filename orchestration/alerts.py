@@ -1,0 +1,152 @@
+"""Tells people what the early warnings of the newest days are: as text, and through a webhook.
+
+Belongs here: which warnings are news, their words, sending them, and the note of what was sent.
+Does not belong here: what is worth a warning (mart_early_warnings), the check that Dagster shows
+(defs/published.py).
+
+An alert must never cost a night: whatever goes wrong on the way out is a sentence for the log.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from orchestration.publishing import SCHEMA, SERVING_FILE
+from orchestration.settings import Settings
+
+TABLE = "mart_early_warnings"
+SENT_FILE = "alerts_sent.json"
+TIMEOUT_SECONDS = 10
+MOST_LINES = 20
+# the newest date is often a day that has only begun, so the day before it is news too
+DAYS_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class EarlyWarning:
+    """One row of mart_early_warnings with a warning."""
+
+    date: date
+    micro_conversion: str
+    channel_group: str
+    warning: str
+    severity: str
+    sessions: int
+    expected_rate: float
+    actual_rate: float
+    money_at_risk: float
+    reason: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.date} {self.micro_conversion} {self.channel_group} {self.warning}"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.severity.upper()} {self.date} {self.micro_conversion}, {self.channel_group}: "
+            f"{self.warning.replace('_', ' ')}, {self.actual_rate:.1%} of {self.sessions:,} "
+            f"sessions where {self.expected_rate:.1%} were expected, "
+            f"{self.money_at_risk:,.2f} at risk. {self.reason}"
+        )
+
+
+def newest_warnings(settings: Settings) -> list[EarlyWarning]:
+    """The published warnings of the newest days, most severe first, then by money at risk."""
+    with duckdb.connect(str(settings.serving / SERVING_FILE), read_only=True) as served:
+        is_there = served.execute(
+            "select count(*) from information_schema.tables where table_schema = ? "
+            "and table_name = ?",
+            [SCHEMA, TABLE],
+        ).fetchone()[0]
+        if not is_there:
+            return []
+        rows = served.execute(
+            f"""
+            select
+                date, micro_conversion, channel_group, warning, severity, sessions,
+                expected_rate, actual_rate, cast(money_at_risk as double), reason
+            from {SCHEMA}.{TABLE}
+            where
+                warning is not null
+                and date > (select max(date) from {SCHEMA}.{TABLE}) - {DAYS_SHOWN}
+            order by severity = 'critical' desc, money_at_risk desc, date, micro_conversion,
+                channel_group
+            """
+        ).fetchall()
+    return [EarlyWarning(*row) for row in rows]
+
+
+def alert(
+    settings: Settings, warnings: Sequence[EarlyWarning], report: Callable[[str], None] = print
+) -> int:
+    """Report the warnings, and send those that are news to the webhook when there is one.
+
+    Returns how many were sent. Raises nothing: a webhook that is down is a sentence in the log,
+    and what it missed is sent with the next run.
+    """
+    for warning in warnings[:MOST_LINES]:
+        report(f"early warning: {warning}")
+    if len(warnings) > MOST_LINES:
+        report(f"early warnings: {len(warnings) - MOST_LINES} more in {TABLE}.")
+    if not settings.webhook:
+        return 0
+    try:
+        sent = _read_sent(settings.home / SENT_FILE)
+        news = [warning for warning in warnings if warning.key not in sent]
+        if not news:
+            return 0
+        _post(settings.webhook, news)
+        # only what may come up again is kept
+        keys = sorted({warning.key for warning in warnings})
+        (settings.home / SENT_FILE).write_text(json.dumps(keys, indent=1) + "\n", "utf-8")
+    except (OSError, ValueError) as error:
+        report(
+            f"The early warnings could not be sent to INTENT_MAP_WEBHOOK ({_in_words(error)}). "
+            "They stand in the table, and are sent with the next run."
+        )
+        return 0
+    report(f"{len(news)} early warnings sent to INTENT_MAP_WEBHOOK.")
+    return len(news)
+
+
+def _post(address: str, news: Sequence[EarlyWarning]) -> None:
+    lines = [str(warning) for warning in news[:MOST_LINES]]
+    if len(news) > MOST_LINES:
+        lines.append(f"{len(news) - MOST_LINES} more in {TABLE}.")
+    body = {
+        # the member that chat tools show
+        "text": "\n".join(lines),
+        "warnings": [
+            {**asdict(warning), "date": warning.date.isoformat()} for warning in news
+        ],
+    }  # fmt: skip
+    request = urllib.request.Request(
+        address,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+        response.read(1)
+
+
+def _read_sent(path: Path) -> set[str]:
+    try:
+        return set(json.loads(path.read_text("utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        # without the note something is told twice, which is better than not at all
+        return set()
+
+
+def _in_words(error: Exception) -> str:
+    """The reason without the address, which may carry a secret."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"it answered {error.code}"
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return str(reason or type(error).__name__)

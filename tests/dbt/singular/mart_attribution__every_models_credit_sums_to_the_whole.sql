@@ -1,0 +1,105 @@
+-- One row comes back for each model whose credit does not sum to all macro-conversions, their
+-- money and the incremental value of all micro-conversions; and for time_decay, when its revenue
+-- differs from the money credited to the sessions on any day of any campaign.
+with
+
+attribution as (
+
+    select * from {{ ref('mart_attribution') }}
+
+),
+
+credited as (
+
+    select
+        model,
+        sum(credited_conversions) as conversions,
+        sum(credited_revenue) as revenue,
+        sum(credited_micro_value) as micro_value,
+        min(case when model = 'markov' then credited_conversions else 0 end) as least_conversions,
+        min(credited_revenue) as least_revenue
+
+    from attribution
+    group by model
+
+),
+
+macros as (
+
+    select
+        count(*) as conversions,
+        coalesce(sum(value), 0) as revenue
+
+    from {{ ref('int_macro_conversions') }}
+
+),
+
+micros as (
+
+    select coalesce(sum(incremental_value), 0) as micro_value
+    from {{ ref('mart_micro_conversions') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('mart_sessions') }}
+
+),
+
+session_values as (
+
+    select * from {{ ref('val_session_values') }}
+
+),
+
+-- of orders as placed: what was given back later is no matter of attribution
+attributed as (
+
+    select
+        sessions.session_date as date,
+        sessions.channel_group,
+        sessions.campaign,
+        sum(session_values.attributed_revenue) as revenue
+
+    from session_values
+    inner join sessions on session_values.public_session_key = sessions.session_key
+    group by sessions.session_date, sessions.channel_group, sessions.campaign
+
+),
+
+decayed as (
+
+    select * from attribution
+    where model = 'time_decay'
+
+)
+
+select
+    credited.model,
+    credited.revenue,
+    macros.revenue as expected_revenue
+
+from credited
+cross join macros
+cross join micros
+where
+    credited.conversions <> macros.conversions
+    or credited.revenue <> macros.revenue
+    or credited.micro_value <> micros.micro_value
+    or credited.least_conversions < 0
+    or credited.least_revenue < 0
+
+union all
+
+select
+    'time_decay on ' || cast(attributed.date as varchar) as model,
+    decayed.credited_revenue as revenue,
+    attributed.revenue as expected_revenue
+
+from attributed
+left join decayed
+    on attributed.date = decayed.date
+    and attributed.channel_group = decayed.channel_group
+    and attributed.campaign = decayed.campaign
+where coalesce(decayed.credited_revenue, 0) <> attributed.revenue

@@ -1,0 +1,143 @@
+"""Early warnings reach people: what is news, the webhook, and that nothing there breaks a night."""
+
+import dataclasses
+import http.server
+import json
+import threading
+from datetime import date
+
+import duckdb
+import pytest
+
+from orchestration.alerts import alert, newest_warnings
+from orchestration.defs.published import early_warnings_check
+from orchestration.errors import IntentMapError
+from orchestration.settings import PROJECT_ROOT, Settings, load_settings
+
+ROWS = [
+    ("2026-03-01", "cart", "Email", "dropped", "warning", 999),
+    ("2026-03-08", "cart", "Email", "dropped", "warning", 40),
+    ("2026-03-08", "video", "(all)", "stopped", "critical", 10),
+    ("2026-03-09", "cart", "Email", None, "none", 0),
+]
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    """A home whose served file has early warnings."""
+    serving = tmp_path / "serving"
+    serving.mkdir()
+    with duckdb.connect(str(serving / "intent_map.duckdb")) as served:
+        served.execute("create schema marts")
+        served.execute(
+            "create table marts.mart_early_warnings (date date, micro_conversion varchar, "
+            "channel_group varchar, warning varchar, severity varchar, "
+            "money_at_risk decimal(18, 4), sessions bigint default 1200, "
+            "expected_rate double default 0.2, actual_rate double default 0.1, "
+            "reason varchar default 'A broken tag.')"
+        )
+        served.executemany(
+            "insert into marts.mart_early_warnings (date, micro_conversion, channel_group, "
+            "warning, severity, money_at_risk) values (?, ?, ?, ?, ?, ?)",
+            ROWS,
+        )
+    return Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+
+
+@pytest.fixture
+def webhook():
+    """A web server that keeps what it is sent; answers with `status`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.received.append(json.loads(body))
+            self.send_response(self.server.status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.received, server.status = [], 200
+    server.address = f"http://127.0.0.1:{server.server_port}/hook/secret"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_warnings_of_the_newest_two_days_come_by_severity_then_money(settings):
+    warnings = newest_warnings(settings)
+    assert [(one.date, one.micro_conversion) for one in warnings] == [
+        (date(2026, 3, 8), "video"),
+        (date(2026, 3, 8), "cart"),
+    ]
+
+
+def test_a_served_file_without_the_table_has_no_warnings(settings):
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as served:
+        served.execute("drop table marts.mart_early_warnings")
+    assert newest_warnings(settings) == []
+
+
+def test_without_an_address_warnings_are_only_reported(settings):
+    said = []
+    assert alert(settings, newest_warnings(settings), said.append) == 0
+    assert said[0] == (
+        "early warning: CRITICAL 2026-03-08 video, (all): stopped, 10.0% of 1,200 sessions where "
+        "20.0% were expected, 10.00 at risk. A broken tag."
+    )
+    assert not (settings.home / "alerts_sent.json").exists()
+
+
+def test_what_was_sent_is_not_sent_again_and_news_is(settings, webhook):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    warnings = newest_warnings(settings)
+    assert alert(settings, warnings[:1], lambda _: None) == 1
+    assert alert(settings, warnings[:1], lambda _: None) == 0
+    assert alert(settings, warnings, lambda _: None) == 1
+    assert [len(body["warnings"]) for body in webhook.received] == [1, 1]
+    assert webhook.received[1]["warnings"][0]["date"] == "2026-03-08"
+    assert webhook.received[1]["text"].startswith("WARNING 2026-03-08 cart, Email: dropped")
+
+
+def test_no_warnings_send_nothing(settings, webhook):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    assert alert(settings, [], lambda _: None) == 0
+    assert webhook.received == []
+
+
+def test_a_webhook_that_fails_breaks_nothing_hides_its_address_and_is_tried_again(
+    settings, webhook
+):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    webhook.status = 500
+    said = []
+    assert alert(settings, newest_warnings(settings), said.append) == 0
+    assert "could not be sent to INTENT_MAP_WEBHOOK (it answered 500)" in said[-1]
+    assert "secret" not in " ".join(said)
+    webhook.status = 200
+    assert alert(settings, newest_warnings(settings), said.append) == 2
+
+
+def test_an_address_where_nobody_listens_breaks_nothing(settings):
+    settings = dataclasses.replace(settings, webhook="http://127.0.0.1:9/hook")
+    said = []
+    assert alert(settings, newest_warnings(settings), said.append) == 0
+    assert "could not be sent" in said[-1]
+
+
+def test_the_check_warns_and_shows_the_warnings(settings):
+    result = early_warnings_check(newest_warnings(settings))
+    assert not result.passed
+    assert result.severity.value == "WARN"
+    assert result.metadata["warnings"].value == 2
+    assert early_warnings_check([]).passed
+
+
+def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it():
+    with pytest.raises(IntentMapError, match="INTENT_MAP_WEBHOOK is no web address") as raised:
+        load_settings({"INTENT_MAP_WEBHOOK": "chat secret"})
+    assert "secret" not in str(raised.value)
