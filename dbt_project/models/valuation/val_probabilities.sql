@@ -18,7 +18,7 @@ rated as (
 
     select
         posteriors.*,
-        {{ posterior_mean('posteriors') }} as probability,
+        posteriors.posterior_rate as probability,
         bounds.probability_lower,
         bounds.probability_upper,
         bounds.z,
@@ -48,9 +48,10 @@ compared as (
             ((conversions + 0.5) / (matured + 1))
             / ((conversions_without + 0.5) / (matured_without + 1))
         ) as log_ratio,
+        -- trials of one user say less than as many of different users
         sqrt(
-            1 / (conversions + 0.5) - 1 / (matured + 1)
-            + 1 / (conversions_without + 0.5) - 1 / (matured_without + 1)
+            design_effect * (1 / (conversions + 0.5) - 1 / (matured + 1))
+            + base_design_effect * (1 / (conversions_without + 0.5) - 1 / (matured_without + 1))
         ) as log_ratio_error
 
     from rated
