@@ -167,9 +167,11 @@ class Shop:
 
     def run(self, models: Sequence[Model]) -> None:
         for model in models:
-            if model.columns:
-                columns = ", ".join(f"{name} {kind}" for name, kind in model.columns.items())
+            columns = ", ".join(f"{name} {kind}" for name, kind in model.columns.items())
+            if columns:
                 self.connection.execute(f"create table if not exists {model.relation} ({columns})")
+        for model in models:
+            if model.columns:
                 self.connection.execute(f"insert into {model.relation} by name {model.sql}")
             elif model.sql is not None:
                 self.connection.execute(f"create or replace table {model.relation} as {model.sql}")

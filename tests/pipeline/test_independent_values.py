@@ -136,6 +136,37 @@ def test_every_probability_is_the_one_reckoned_without_sql(valued: ValuedHome, s
         assert posterior.sf(row["probability_upper"]) == pytest.approx(tail, abs=NEAR), key
 
 
+def guarded_values(shop: Shop) -> dict[tuple[str, Segment], tuple[float, str]]:
+    """Value and the rule that set it, in a first version: the tiers from the top, per segment."""
+    guarded: dict[tuple[str, Segment], tuple[float, str]] = {}
+    for segment in {segment for _, segment in shop.probabilities}:
+        average = shop.average_macro_values[segment]
+        ceiling = math.inf
+        for rank in (3, 2, 1):
+            values = []
+            for name, rule in shop.rules.items():
+                if rule.rank != rank or (name, segment) not in shop.probabilities:
+                    continue
+                worth = shop.probabilities[name, segment].probability * average
+                cap = shop.policy[f"cap_{rule.tier}"] * average
+                here, anywhere = verdict(shop, name, segment), verdict(shop, name, ALL)
+                if here == "misleading" or (
+                    here in ("unclear", "too_few") and anywhere in ("unclear", "misleading")
+                ):
+                    guarded[name, segment] = 0.0, "not_predictive"
+                    continue
+                values.append(min(worth, cap, ceiling))
+                if ceiling < min(worth, cap):
+                    rail = "ladder"
+                elif cap < worth:
+                    rail = "tier_cap"
+                else:
+                    rail = "minimum_trials" if here == "too_few" else "none"
+                guarded[name, segment] = values[-1], rail
+            ceiling = min([ceiling, *values])
+    return guarded
+
+
 def test_every_value_and_its_guardrail_is_the_one_reckoned_without_sql(
     valued: ValuedHome, shop: Shop
 ) -> None:
@@ -145,19 +176,11 @@ def test_every_value_and_its_guardrail_is_the_one_reckoned_without_sql(
         )
     )
     assert rows.keys() == shop.probabilities.keys()
+    guarded = guarded_values(shop)
     for (name, segment), own in shop.probabilities.items():
         rule, average = shop.rules[name], shop.average_macro_values[segment]
-        cap = shop.policy[f"cap_{rule.tier}"] * average
         worth = own.probability * average
-        here, anywhere = verdict(shop, name, segment), verdict(shop, name, ALL)
-        if here == "misleading" or (
-            here in ("unclear", "too_few") and anywhere in ("unclear", "misleading")
-        ):
-            value, guardrail = 0.0, "not_predictive"
-        elif worth > cap:
-            value, guardrail = cap, "tier_cap"
-        else:
-            value, guardrail = worth, "minimum_trials" if here == "too_few" else "none"
+        value, guardrail = guarded[name, segment]
         row = rows[name, segment]
         assert row["probability"] == pytest.approx(own.probability, rel=NEAR)
         assert row["tier_weight"] == rule.weight
