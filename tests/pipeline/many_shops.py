@@ -8,6 +8,7 @@ the values must come up to (test_known_truth.py).
 """
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +21,6 @@ import numpy as np
 from pipeline.homes import Home
 
 from orchestration import dbt_runner
-from orchestration.policy import effective_vars
 from orchestration.settings import PROJECT_ROOT
 from orchestration.simulation import catalogue as c
 from orchestration.simulation.behaviour import Sessions, simulate_sessions
@@ -49,6 +49,19 @@ class Model:
     path: Path
     config: Mapping[str, Any]
     columns: Mapping[str, str]
+    needs: frozenset[str]
+
+
+def needed_for(models: Sequence[Model], *wanted: str) -> list[Model]:
+    """Those of the models that the wanted ones are made of, themselves included, in order."""
+    by_name = {model.name: model for model in models}
+    needed, left = set(), [*wanted]
+    while left:
+        name = left.pop()
+        if name not in needed:
+            needed.add(name)
+            left += by_name[name].needs
+    return [model for model in models if model.name in needed]
 
 
 def compile_models(home: Home, version_date: date, wanted: Sequence[str]) -> list[Model]:
@@ -59,7 +72,7 @@ def compile_models(home: Home, version_date: date, wanted: Sequence[str]) -> lis
     for _ in dbt_runner.run_dbt(home.settings, [*args, "--select", "resource_type:model"]):
         pass
     manifest = dbt_runner.target_path(home.settings, "quarterly") / "manifest.json"
-    nodes = dbt_runner.json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
     models = {node["name"]: node for node in nodes.values() if node["resource_type"] == "model"}
     needs: dict[str, set[str]] = {}
     open_names = list(wanted)
@@ -70,14 +83,17 @@ def compile_models(home: Home, version_date: date, wanted: Sequence[str]) -> lis
         parents = {nodes[key]["name"] for key in models[name]["depends_on"]["nodes"]}
         needs[name] = parents - {*GIVEN, *SEEDS}
         open_names += needs[name]
-    return [_model(models[name]) for name in TopologicalSorter(needs).static_order()]
+    return [
+        _model(models[name], frozenset(needs[name]))
+        for name in TopologicalSorter(needs).static_order()
+    ]
 
 
 def _vars_of(args: Sequence[str]) -> list[str]:
     return list(args[args.index("--vars") : args.index("--vars") + 2])
 
 
-def _model(node: Mapping[str, Any]) -> Model:
+def _model(node: Mapping[str, Any], needs: frozenset[str]) -> Model:
     is_kept = node["config"]["meta"].get("is_kept")
     return Model(
         name=node["name"],
@@ -88,6 +104,7 @@ def _model(node: Mapping[str, Any]) -> Model:
         columns={
             column["name"]: column["data_type"] for column in node["columns"].values() if is_kept
         },
+        needs=needs,
     )
 
 
@@ -403,7 +420,3 @@ def measure_truth(plan: Plan, people: int, look_back_days: int) -> Truth:
                     held[1] + int(successes[row, segment]),
                 )
     return Truth(cells)
-
-
-def policy_of(home: Home) -> Mapping[str, Any]:
-    return effective_vars(home.settings)

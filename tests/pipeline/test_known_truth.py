@@ -12,7 +12,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from pipeline.homes import Workshop
-from pipeline.many_shops import Model, Plan, Shop, Truth, compile_models, measure_truth
+from pipeline.many_shops import Model, Plan, Shop, Truth, compile_models, measure_truth, needed_for
 from pipeline.valued_home import VERSION_DATE
 from scipy.stats import rankdata
 
@@ -29,12 +29,6 @@ MODELS = (
 def models(workshop: Workshop) -> list[Model]:
     """In an order that they can run in; the parsed project is that of the valued home."""
     return compile_models(workshop.home("many_shops"), VERSION_DATE, MODELS)
-
-
-def needed_for(models: list[Model], name: str) -> list[Model]:
-    names = [model.name for model in models]
-    without = {"int_session_states", "int_session_credits", "val_session_credits"}
-    return [model for model in models[: names.index(name) + 1] if model.name not in without]
 
 
 @dataclass
@@ -112,17 +106,17 @@ def test_a_value_follows_a_new_quarter_by_no_more_than_the_stated_share(
     )
     shop.run([model for model in models if model.name == "val_micro_values"])
     seen = set()
-    for name, key, value, guardrail in shop.query(
-        "select micro_conversion, micro_conversion || intent_class || visitor_type, value, guardrail "
-        "from valuation.val_micro_values where previous_value is not null"
+    for name, group, value, guardrail in shop.query(
+        f"select micro_conversion, {key}, value, guardrail from valuation.val_micro_values "
+        "where previous_value is not null"
     ):
         seen.add((name, guardrail))
-        if name == "cart_filled":
-            assert value == pytest.approx(2 * free[key], abs=0.001)
-        elif name == "product_viewed":
-            assert value == pytest.approx(0.15 * free[key], abs=0.001)
-        elif guardrail == "none":
-            assert value == pytest.approx(free[key], abs=0.001)
+        # the cart may not fall as far, the view not rise as far; caps and the ladder come behind
+        free_value = {"cart_filled": 2, "product_viewed": 0.15}.get(name, 1) * free[group]
+        if guardrail in ("none", "largest_change"):
+            assert value == pytest.approx(free_value, abs=0.001)
+        else:
+            assert value < free_value
     assert ("cart_filled", "largest_change") in seen
     assert ("product_viewed", "largest_change") in seen
     assert any(rail == "none" for _, rail in seen)
@@ -271,9 +265,9 @@ def test_expected_revenue_comes_true_and_ranks_campaigns_before_the_revenue_does
             orders[name] += sold
     total = sum(expected.values()) / sum(realised.values())
     assert 0.95 <= total <= 1.05, total
-    # over all shops together: the orders of one are too few to tell 10 % from chance
-    rich = [name for name, count in orders.items() if count >= 100]
-    assert len(rich) >= 4
+    # over all shops together: a hundred orders alone come to 15 % more or less by chance
+    rich = [name for name, count in orders.items() if count >= 100 * len(better)]
+    assert len(rich) >= 3
     ratios = {name: expected[name] / realised[name] for name in rich}
     assert all(0.9 <= ratio <= 1.1 for ratio in ratios.values()), ratios
     assert share(better) >= 0.8
