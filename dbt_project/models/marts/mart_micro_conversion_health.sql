@@ -83,16 +83,16 @@ select
         when reason = 'rare'
             then 'Rare: it happened too seldom to say what it announces; wait for more.'
         when reason = 'trap' and verdict = 'misleading'
-            then 'Trap: those who do it buy less often than those who do not.'
+            then 'Trap: those who do it reach the goal less often than those who do not.'
         when reason = 'trap'
-            then 'Trap: it happens more often than before, but no more purchases follow.'
+            then 'Trap: it happens more often than before, but the goal is not reached more often.'
         when reason = 'too_soft' and lift_upper < {{ var('negligible_lift') }}
-            then 'Too soft: those who do it buy no more often than anybody.'
+            then 'Too soft: those who do it reach the goal no more often than anybody.'
         when reason = 'too_soft'
-            then 'Too soft so far: that those who do it buy more often could still be chance.'
+            then 'Too soft so far: that the goal is reached more often after it may be chance.'
         when reason = 'redundant'
-            then 'Redundant: it announces purchases, but the other steps of the visit do so already.'
-        else 'It announces purchases and adds to what the other steps say.'
+            then 'Redundant: it announces the goal, but the other steps of the visit do so already.'
+        else 'It announces the goal and adds to what the other steps say.'
     end as explanation,
     trials,
     conversions,

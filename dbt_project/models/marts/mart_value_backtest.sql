@@ -34,7 +34,7 @@ select
     weeks.value_version,
     weeks.channel_group,
     weeks.week,
-    {{ dbt.dateadd('day', 6 + var('attribution_look_back_days'), 'weeks.week') }}
+    {{ dbt.dateadd('day', var('attribution_look_back_days'), dbt.dateadd('day', 6, 'weeks.week')) }}
     <= last_day.last_date as is_settled,
     cast(weeks.sessions as bigint) as sessions,
     cast(weeks.expected_revenue as decimal(18, 4)) as expected_revenue,

@@ -9,7 +9,11 @@ backtest as (
 
 daily_values as (
 
-    select * from {{ ref('mart_daily_values') }}
+    select
+        *,
+        cast({{ dbt.date_trunc('week', 'date') }} as date) as week
+
+    from {{ ref('mart_daily_values') }}
     where value_version <> '(prior)' and sessions > 0
 
 ),
@@ -54,13 +58,30 @@ campaign_weeks as (
         source,
         medium,
         campaign,
-        cast({{ dbt.date_trunc('week', 'date') }} as date) as week,
+        week,
         sum(sessions) as sessions,
         sum(expected_revenue) as expected_revenue,
         sum(weighted_value) as weighted_value
 
     from daily_values
-    group by value_version, source, medium, campaign, cast({{ dbt.date_trunc('week', 'date') }} as date)
+    group by value_version, source, medium, campaign, week
+
+),
+
+credits_of_sessions as (
+
+    select
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        credits.credit,
+        cast({{ dbt.date_trunc('week', 'sessions.session_date') }} as date) as week,
+        cast(
+            {{ dbt.date_trunc('week', reporting_date('credits.macro_at')) }} as date
+        ) as macro_week
+
+    from credits
+    inner join sessions on credits.session_key = sessions.session_key
 
 ),
 
@@ -68,21 +89,15 @@ campaign_weeks as (
 credit_weeks as (
 
     select
-        sessions.source,
-        sessions.medium,
-        sessions.campaign,
-        cast({{ dbt.date_trunc('week', 'sessions.session_date') }} as date) as week,
-        cast({{ dbt.date_trunc('week', reporting_date('credits.macro_at')) }} as date) as macro_week,
-        sum(credits.credit) as credit
+        source,
+        medium,
+        campaign,
+        week,
+        macro_week,
+        sum(credit) as credit
 
-    from credits
-    inner join sessions on credits.session_key = sessions.session_key
-    group by
-        sessions.source,
-        sessions.medium,
-        sessions.campaign,
-        cast({{ dbt.date_trunc('week', 'sessions.session_date') }} as date),
-        cast({{ dbt.date_trunc('week', reporting_date('credits.macro_at')) }} as date)
+    from credits_of_sessions
+    group by source, medium, campaign, week, macro_week
 
 ),
 
@@ -108,7 +123,9 @@ campaigns as (
         campaign_weeks.weighted_value,
         coalesce(
             sum(
-                case when credit_weeks.macro_week <= campaign_weeks.week then credit_weeks.credit end
+                case
+                    when credit_weeks.macro_week <= campaign_weeks.week then credit_weeks.credit
+                end
             ), 0
         ) as revenue_to_date,
         coalesce(sum(credit_weeks.credit), 0) as revenue_of_four_weeks

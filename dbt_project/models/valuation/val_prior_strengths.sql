@@ -69,8 +69,9 @@ select
     level,
     case
         when sum(between_groups / variance) > sum(degrees_of_freedom)
-            then (sum(between_groups / variance) - sum(degrees_of_freedom))
-                / nullif(sum(variance * (effective_size - degrees_of_freedom)), 0)
+            then sum(between_groups / variance - degrees_of_freedom) / nullif(
+                sum(variance * (effective_size - degrees_of_freedom)), 0
+            )
     end as log_odds_variance
 
 from families
