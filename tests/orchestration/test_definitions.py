@@ -35,11 +35,13 @@ landing raw/watermarks
 marts marts/mart_conversion_probabilities
 marts marts/mart_daily_funnels
 marts marts/mart_daily_values
+marts marts/mart_delay_curve
 marts marts/mart_macro_conversions
 marts marts/mart_micro_conversion_health
 marts marts/mart_micro_conversions
 marts marts/mart_micro_values
 marts marts/mart_sessions
+marts marts/mart_time_to_conversion
 marts marts/mart_value_backtest
 marts marts/mart_value_backtest_summary
 marts marts/mart_value_changes

@@ -394,13 +394,18 @@ class Truth:
         return successes / trials
 
 
-def measure_truth(plan: Plan, people: int, look_back_days: int) -> Truth:
-    """Trials of the look-back, each followed to the end of its horizon."""
+def measure_truth(
+    plan: Plan, people: int, look_back_days: int, seed: Sequence[int] = (0, 3)
+) -> Truth:
+    """Trials of the look-back, each followed to the end of its horizon.
+
+    With the seed (n, 2) those of the people of shop n, else of people of their own.
+    """
     traffic = plan.traffic
     first = plan.moment - look_back_days * c.DAY
     whole, before = Measurement(plan.moment), Measurement(first)
     until = plan.moment + int(HORIZON.total_seconds()) * c.SECOND
-    for sessions, events in people_of(traffic, people, until, 0, 3):
+    for sessions, events in people_of(traffic, people, until, *seed):
         whole.add(sessions, events)
         before.add(sessions, events)
     trials = whole.trials - before.trials

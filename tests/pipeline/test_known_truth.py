@@ -148,29 +148,31 @@ def test_intervals_cover_the_truth_of_a_segment_in_93_to_97_of_100_cells(
 def test_a_shop_that_opened_four_weeks_ago_counts_its_young_trials_right(
     models: list[Model],
 ) -> None:
-    """Naive counting is far too low then; the corrected rate is within 2 % over the seeds."""
-    opened = VERSION_DATE - timedelta(days=28)
-    truth = measure_truth(Plan(VERSION_DATE), 2_000_000, 28)
-    corrected, naive = defaultdict(list), defaultdict(list)
+    """Against what its own trials come to in the end, so that chance does not blur it."""
+    plan, opened = Plan(VERSION_DATE), VERSION_DATE - timedelta(days=28)
+    corrected, naive, true = defaultdict(list), defaultdict(list), defaultdict(list)
     for seed in range(1, 21):
-        shop = Shop(Plan(VERSION_DATE), 200_000, seed, since=opened)
+        shop = Shop(plan, 60_000, seed, since=opened)
         shop.run(needed_for(models, PROBABILITIES))
-        for name, raw, counted, base in shop.query(
-            "select micro_conversion, raw_probability, conversions / trials, base_probability "
+        came = measure_truth(plan, 60_000, 28, (seed, 2))
+        for name, trials, raw, counted in shop.query(
+            "select micro_conversion, trials, raw_probability, conversions / trials "
             f"from valuation.{PROBABILITIES} where intent_class = '(all)'"
         ):
+            # a visit over midnight may do after the version date what the version cannot know
+            assert trials == pytest.approx(came.cells[name, *ALL][0], rel=0.01, abs=3)
             corrected[name].append(raw)
             naive[name].append(counted)
-            corrected["(session)"].append(base)
-    far_off = [
-        name
-        for name, rates in naive.items()
-        if np.mean(rates) <= 0.92 * truth.probability(name, *ALL)
-    ]
-    assert len(far_off) >= 4
-    for name in [*far_off, "(session)"]:
-        ratio = np.mean(corrected[name]) / truth.probability(name, *ALL)
-        assert abs(ratio - 1) <= 0.02, (name, ratio)
+            true[name].append(came.probability(name, *ALL))
+    ratios = {
+        name: tuple(float(np.mean(said[name]) / np.mean(rates)) for said in (naive, corrected))
+        for name, rates in true.items()
+    }
+    far_off = {name: ratio for name, (counted, ratio) in ratios.items() if counted <= 0.92}
+    assert len(far_off) >= 4, ratios
+    # together within 2 %; a rare one alone still has chance in it
+    assert abs(np.mean([*far_off.values()]) - 1) <= 0.02, ratios
+    assert all(abs(ratio - 1) <= 0.05 for ratio in far_off.values()), ratios
 
 
 @dataclass(frozen=True)
