@@ -337,7 +337,7 @@ class Shop:
             create table intermediate.int_logins as
             select
                 visitor_key, person * 2 as user_key, started_at as occurred_at,
-                cast(0 as bigint) as sequence, 'login' as event_id
+                cast(0 as bigint) as sequence, cast(person as varchar) as user_id
             from intermediate.numbered_sessions
             where person in (
                 select person from intermediate.numbered_sessions

@@ -26,8 +26,8 @@ def money(amount: float) -> Decimal:
     return Decimal(repr(float(amount))).quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
-def event_order(row: Mapping[str, Any]) -> tuple[datetime, int, str]:
-    return row["occurred_at"], row["sequence"], row["event_id"]
+def event_order(row: Mapping[str, Any]) -> tuple[datetime, int, int]:
+    return row["occurred_at"], row["sequence"], row["event_number"]
 
 
 def groups_of(segment: Segment) -> tuple[Segment, Segment, Segment]:
@@ -137,7 +137,10 @@ class Shop:
         """Visitor → user: the last login that was known at the moment."""
         return {
             row["visitor_key"]: row["user_key"]
-            for row in sorted(self.known(self.logins), key=event_order)
+            for row in sorted(
+                self.known(self.logins),
+                key=lambda row: (row["occurred_at"], row["sequence"], row["user_id"]),
+            )
         }
 
     def user_of(self, row: Mapping[str, Any]) -> int:
@@ -177,7 +180,7 @@ class Shop:
     @cached_property
     def trials(self) -> dict[str, list[Trial]]:
         moments = [
-            (START, key, (self.sessions[key]["started_at"], -1, "")) for key in self.in_look_back
+            (START, key, (self.sessions[key]["started_at"], -1, 0)) for key in self.in_look_back
         ]
         moments += [
             (row["micro_conversion"], row["session_key"], event_order(row))
@@ -189,7 +192,7 @@ class Shop:
             trials[name].append(self._trial(session, moment))
         return trials
 
-    def _trial(self, session: int, moment: tuple[datetime, int, str]) -> Trial:
+    def _trial(self, session: int, moment: tuple[datetime, int, int]) -> Trial:
         horizon = self.policy["horizon_days"] * 24
         later = [
             row["occurred_at"]
