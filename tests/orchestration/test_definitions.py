@@ -38,14 +38,20 @@ marts marts/mart_campaign_returns
 marts marts/mart_conversion_probabilities
 marts marts/mart_daily_funnels
 marts marts/mart_daily_values
+marts marts/mart_delay_curve
 marts marts/mart_early_warnings
 marts marts/mart_event_audit
 marts marts/mart_funnel_leaks
 marts marts/mart_funnel_steps
 marts marts/mart_macro_conversions
+marts marts/mart_micro_conversion_health
 marts marts/mart_micro_conversions
 marts marts/mart_micro_values
 marts marts/mart_sessions
+marts marts/mart_time_to_conversion
+marts marts/mart_value_backtest
+marts marts/mart_value_backtest_summary
+marts marts/mart_value_changes
 published published_marts
 schedule nightly_refresh_at_3: 0 3 * * * UTC
 schedule quarterly_value_recalculation_at_4: 0 4 1 1,4,7,10 * UTC

@@ -26,8 +26,8 @@ def money(amount: float) -> Decimal:
     return Decimal(repr(float(amount))).quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
-def event_order(row: Mapping[str, Any]) -> tuple[datetime, int, str]:
-    return row["occurred_at"], row["sequence"], row["event_id"]
+def event_order(row: Mapping[str, Any]) -> tuple[datetime, int, int]:
+    return row["occurred_at"], row["sequence"], row["event_number"]
 
 
 def groups_of(segment: Segment) -> tuple[Segment, Segment, Segment]:
@@ -59,6 +59,7 @@ class Step:
 @dataclass(frozen=True)
 class Trial:
     unit: int
+    user: int
     segment: Segment
     age: int
     delay: int | None
@@ -75,20 +76,42 @@ class Probability:
     base_matured: float
     conversions_without: int
     matured_without: float
+    # squared distances to the rate: of users' sums, and as many independent trials would have
+    spread_of_users: float
+    spread_of_trials: float
+    design_effect: float = math.nan
+    base_design_effect: float = math.nan
     prior_rate: float = math.nan
     prior_strength: float = math.nan
+    prior_variance: float = 0.0
 
     @property
-    def successes(self) -> float:
-        return self.conversions + self.prior_rate * self.prior_strength
-
-    @property
-    def failures(self) -> float:
-        return self.matured - self.conversions + (1 - self.prior_rate) * self.prior_strength
+    def effective_trials(self) -> float:
+        return self.matured / self.design_effect
 
     @property
     def probability(self) -> float:
-        return self.successes / (self.matured + self.prior_strength)
+        successes = self.conversions / self.design_effect + self.prior_rate * self.prior_strength
+        return successes / (self.effective_trials + self.prior_strength)
+
+    @property
+    def variance(self) -> float:
+        known = self.effective_trials + self.prior_strength
+        own = self.probability * (1 - self.probability) / (known + 1)
+        return own + (self.prior_strength / known) ** 2 * self.prior_variance
+
+    @property
+    def size(self) -> float:
+        """Of the Beta with this mean and variance."""
+        return max(self.probability * (1 - self.probability) / self.variance - 1, 0)
+
+    @property
+    def successes(self) -> float:
+        return self.probability * self.size
+
+    @property
+    def failures(self) -> float:
+        return (1 - self.probability) * self.size
 
 
 @dataclass
@@ -114,7 +137,10 @@ class Shop:
         """Visitor → user: the last login that was known at the moment."""
         return {
             row["visitor_key"]: row["user_key"]
-            for row in sorted(self.known(self.logins), key=event_order)
+            for row in sorted(
+                self.known(self.logins),
+                key=lambda row: (row["occurred_at"], row["sequence"], row["user_id"]),
+            )
         }
 
     def user_of(self, row: Mapping[str, Any]) -> int:
@@ -154,7 +180,7 @@ class Shop:
     @cached_property
     def trials(self) -> dict[str, list[Trial]]:
         moments = [
-            (START, key, (self.sessions[key]["started_at"], -1, "")) for key in self.in_look_back
+            (START, key, (self.sessions[key]["started_at"], -1, 0)) for key in self.in_look_back
         ]
         moments += [
             (row["micro_conversion"], row["session_key"], event_order(row))
@@ -166,7 +192,7 @@ class Shop:
             trials[name].append(self._trial(session, moment))
         return trials
 
-    def _trial(self, session: int, moment: tuple[datetime, int, str]) -> Trial:
+    def _trial(self, session: int, moment: tuple[datetime, int, int]) -> Trial:
         horizon = self.policy["horizon_days"] * 24
         later = [
             row["occurred_at"]
@@ -175,6 +201,7 @@ class Shop:
         ]
         return Trial(
             unit=session,
+            user=self.user_of(self.sessions[session]),
             segment=self.segment_then(session),
             age=min((self.moment - moment[0]) // HOUR, horizon),
             delay=min((later[0] - moment[0]) // HOUR, horizon - 1) if later else None,
@@ -212,6 +239,22 @@ class Shop:
             if name != START
             for segment in sorted({g for t in self.trials[name] for g in groups_of(t.segment)})
         }
+        for (name, segment), row in counted.items():
+            alike = [
+                other
+                for (of, group), other in counted.items()
+                if of == name and _depth(group) == _depth(segment)
+            ]
+            row.design_effect = _ratio_above_one(
+                sum(other.spread_of_users for other in alike),
+                sum(other.spread_of_trials for other in alike),
+            )
+        # for the base all groups of a level count, also those without the micro-conversion
+        for depth in range(3):
+            base = self._base_of_level(depth)
+            for (_, segment), row in counted.items():
+                if _depth(segment) == depth:
+                    row.base_design_effect = base
         # from all down to the segments, since each leans on its parent
         for (name, segment), row in sorted(counted.items(), key=lambda item: _depth(item[0][1])):
             depth = _depth(segment)
@@ -220,11 +263,35 @@ class Shop:
                 row.prior_strength = float(self.policy["prior_strength"])
                 continue
             parent = counted[name, groups_of(segment)[depth - 1]]
-            known = parent.matured + parent.prior_strength
-            spread = _strength_of_parents(name, depth, counted)
+            known = parent.effective_trials + parent.prior_strength
+            variance = _log_odds_variance(depth, counted)
             row.prior_rate = parent.probability
-            row.prior_strength = known if spread is None else min(spread, known)
+            row.prior_variance = parent.variance
+            row.prior_strength = known
+            if variance is not None:
+                odds = parent.probability * (1 - parent.probability) * variance
+                row.prior_strength = min(max(1 / odds - 1, 0.000001), known)
         return counted
+
+    def _base_of_level(self, depth: int) -> float:
+        groups = {groups_of(t.segment)[depth] for t in self.trials[START]}
+        spreads = [
+            self._spreads(START, [t for t in self.trials[START] if group in groups_of(t.segment)])
+            for group in groups
+        ]
+        return _ratio_above_one(sum(s[0] for s in spreads), sum(s[1] for s in spreads))
+
+    def _spreads(self, name: str, trials: Sequence[Trial]) -> tuple[float, float]:
+        """How far the sums of users lie from the rate, and how far independent trials would."""
+        conversions, matured = self._sums(name, trials)
+        rate = conversions / matured if matured else 0.0
+        of_user: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for t in trials:
+            of_user[t.user][0] += t.is_success
+            of_user[t.user][1] += self.maturity(name, t.age)
+        users = math.fsum((x - rate * n) ** 2 for x, n in of_user.values())
+        tries = math.fsum(self.maturity(name, t.age) for t in trials)
+        return users, rate * (1 - rate) * tries
 
     def _count(self, name: str, segment: Segment) -> Probability:
         own = [t for t in self.trials[name] if segment in groups_of(t.segment)]
@@ -234,6 +301,7 @@ class Shop:
         conversions, matured = self._sums(name, own)
         base_conversions, base_matured = self._sums(START, units)
         conversions_without, matured_without = self._sums(START, without)
+        users, tries = self._spreads(name, own)
         return Probability(
             trials=len(own),
             mature_trials=sum(self.maturity(name, t.age) >= 1 for t in own),
@@ -243,6 +311,8 @@ class Shop:
             base_matured=base_matured,
             conversions_without=conversions_without,
             matured_without=matured_without,
+            spread_of_users=users,
+            spread_of_trials=tries,
         )
 
     def _sums(self, name: str, trials: Sequence[Trial]) -> tuple[int, float]:
@@ -305,6 +375,10 @@ class Shop:
         for key, row in self.sessions.items():
             if row["started_at"] < self.moment:
                 sessions_of_user[self.user_of(row)].append(key)
+        # money above the quantile is spread over all macros in proportion
+        values = [float(row["value"]) for row in self.known(self.macros)]
+        ceiling = _quantile(values, self.policy["winsor_quantile"])
+        factor = math.fsum(values) / math.fsum(min(value, ceiling) for value in values)
         credits: dict[int, float] = defaultdict(float)
         for user, macros in self.macros_of_user.items():
             for macro in macros:
@@ -315,7 +389,7 @@ class Shop:
                         weights[key] = 0.5 ** (age / half_life)
                 for key, weight in weights.items():
                     share = weight / math.fsum(weights.values())
-                    credits[key] += float(macro["value"]) * share
+                    credits[key] += min(float(macro["value"]), ceiling) * factor * share
         return credits
 
     @cached_property
@@ -332,23 +406,49 @@ class Shop:
             last = steps[-1]
             ended.add(credit, (ALL, last.rank), (segment, last.rank), (segment, last.state))
 
-        strength = self.policy["state_prior_sessions"]
+        most = self.policy["state_prior_sessions"]
         start = passed.mean((ALL, 0), 0.0, 0)
+
+        def family(means: "_Means", of: int | Segment, rank: int) -> dict[object, list[float]]:
+            """Groups under one parent: segments of a tier, states of a segment's tier."""
+            return {
+                (segment, state): amounts
+                for (segment, state), amounts in means.amounts.items()
+                if (
+                    segment != ALL and state == rank
+                    if of == 0
+                    else segment == of and not isinstance(state, int) and ranks[state] == rank
+                )
+            }
+
+        ranks = {step.state: step.rank for session in self.settled for step in self.steps[session]}
+        met = {self.segment_then(session) for session in self.settled}
+        own_strength = {}
+        for number, means in enumerate((passed, ended)):
+            for rank in range(5):
+                own_strength[number, "tier", rank] = _credibility([family(means, 0, rank)], most)
+                own_strength[number, "state", rank] = _credibility(
+                    [family(means, segment, rank) for segment in met], most
+                )
         tiers: dict[tuple[Segment, object], tuple[float, float]] = {}
         for segment in {self.segment_of(session) for session in self.sessions}:
             for rank in range(5):
-                tiers[segment, rank] = (
-                    passed.mean((segment, rank), passed.mean((ALL, rank), start, 0), strength),
-                    ended.mean((segment, rank), ended.mean((ALL, rank), start, 0), strength),
+                tiers[segment, rank] = tuple(
+                    means.mean(
+                        (segment, rank),
+                        means.mean((ALL, rank), start, 0),
+                        own_strength[number, "tier", rank],
+                    )
+                    for number, means in enumerate((passed, ended))
                 )
         states = {}
         for session in self.settled:
             segment = self.segment_then(session)
             for step in self.steps[session]:
                 own, tier = (segment, step.state), tiers[segment, step.rank]
-                states[own] = (
-                    passed.mean(own, tier[0], strength),
-                    ended.mean(own, tier[1], strength),
+                states[own] = tuple(
+                    means.mean(own, tier[number], own_strength[number, "state", step.rank])
+                    for number, means in enumerate((passed, ended))
                 )
         return {key: (money(v), money(w)) for key, (v, w) in {**tiers, **states}.items()}
 
@@ -390,15 +490,15 @@ class _Means:
     """Sums and counts by key."""
 
     def __init__(self) -> None:
-        self._amounts: dict[object, list[float]] = defaultdict(list)
+        self.amounts: dict[object, list[float]] = defaultdict(list)
 
     def add(self, amount: float, *keys: object) -> None:
         for key in keys:
-            self._amounts[key].append(amount)
+            self.amounts[key].append(amount)
 
     def mean(self, key: object, parent: float, strength: float) -> float:
         """The mean, which leans on the parent's as if that were `strength` members."""
-        own = self._amounts.get(key, [])
+        own = self.amounts.get(key, [])
         if not own and not strength:
             return parent
         return (math.fsum(own) + strength * parent) / (len(own) + strength)
@@ -409,27 +509,55 @@ def _depth(segment: Segment) -> int:
     return sum(part != "(all)" for part in segment)
 
 
-def _strength_of_parents(
-    name: str, depth: int, counted: Mapping[tuple[str, Segment], Probability]
+def _ratio_above_one(above: float, below: float) -> float:
+    return max(above / below, 1.0) if below else 1.0
+
+
+def _log_odds_variance(
+    depth: int, counted: Mapping[tuple[str, Segment], Probability]
 ) -> float | None:
-    """M = 1 / rho - 1 of one level, None when the groups differ no more than by chance."""
+    """Of the groups of one level below their parents, None when they differ only by chance."""
     families = defaultdict(list)
-    for (of, segment), row in counted.items():
-        if of == name and _depth(segment) == depth and row.matured > 0:
-            families[groups_of(segment)[depth - 1]].append(row)
+    for (name, segment), row in counted.items():
+        if _depth(segment) == depth and row.matured > 0:
+            families[name, groups_of(segment)[depth - 1]].append(row)
     above = below = 0.0
-    for parent_segment, rows in families.items():
-        parent = counted[name, parent_segment]
-        mean = parent.conversions / parent.matured
+    for key, rows in families.items():
+        mean = counted[key].conversions / counted[key].matured
         variance = mean * (1 - mean)
-        sizes = [row.matured for row in rows]
-        spread = sum(row.matured * (row.conversions / row.matured - mean) ** 2 for row in rows)
+        if variance <= 0:
+            continue
+        sizes = [row.effective_trials for row in rows]
+        rates = [row.conversions / row.matured for row in rows]
         free = len(rows) - 1
-        above += spread - variance * free
+        spread = sum(n * (rate - mean) ** 2 for n, rate in zip(sizes, rates, strict=True))
+        above += spread / variance - free
         below += variance * (sum(sizes) - sum(n * n for n in sizes) / sum(sizes) - free)
-    if below == 0 or above / below <= 0:
-        return None
-    return 1 / min(above / below, 0.999999) - 1
+    return above / below if above > 0 and below else None
+
+
+def _credibility(families: Sequence[Mapping[object, list[float]]], most: float) -> float:
+    """The variance within groups over the variance between them, at most `most`."""
+    within = between = effective = 0.0
+    free_within = free_between = 0
+    for groups in families:
+        if not groups:
+            continue
+        everything = [amount for amounts in groups.values() for amount in amounts]
+        grand = math.fsum(everything) / len(everything)
+        for amounts in groups.values():
+            mean = math.fsum(amounts) / len(amounts)
+            within += math.fsum((amount - mean) ** 2 for amount in amounts)
+            between += len(amounts) * (mean - grand) ** 2
+            free_within += len(amounts) - 1
+        free_between += len(groups) - 1
+        squares = sum(len(amounts) ** 2 for amounts in groups.values())
+        effective += len(everything) - squares / len(everything)
+    if not free_within or not effective:
+        return most
+    variance = within / free_within
+    excess = (between - free_between * variance) / effective
+    return min(variance / excess, most) if excess > 0 else most
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -43,24 +43,42 @@ def shop(valued: ValuedHome) -> Shop:
     )
 
 
-def lift_bounds(row: Probability, level: float) -> tuple[float, float]:
-    """Of the log ratio of the rates with and without, half a success added to each."""
+def log_ratio(row: Probability) -> tuple[float, float]:
+    """Of the rates with and without, half a success added to each, and its error."""
     x1, n1 = row.conversions + 0.5, row.matured + 1
     x0, n0 = row.conversions_without + 0.5, row.matured_without + 1
-    error = math.sqrt(1 / x1 - 1 / n1 + 1 / x0 - 1 / n0)
+    variance = row.design_effect * (1 / x1 - 1 / n1) + row.base_design_effect * (1 / x0 - 1 / n0)
+    return math.log(x1 / n1 / (x0 / n0)), math.sqrt(variance)
+
+
+def lift_bounds(row: Probability, level: float) -> tuple[float, float]:
+    ratio, error = log_ratio(row)
     share = row.matured / (row.matured + row.matured_without)
     z = stats.norm.isf((1 - level) / 2)
-    ratios = [x1 / n1 / (x0 / n0) * math.exp(sign * z * error) for sign in (-1, 1)]
+    ratios = [math.exp(ratio + sign * z * error) for sign in (-1, 1)]
     # against all instead of against those without
     low, high = (ratio / (share * ratio + 1 - share) for ratio in ratios)
     return low, high
 
 
-def verdict(row: Probability, shop: Shop) -> str:
-    low, high = lift_bounds(row, shop.policy["interval_level"])
-    if row.trials < shop.policy["minimum_trials"]:
+def verdict(shop: Shop, name: str, segment: Segment) -> str:
+    """Of a segment: what all do not show must stand out of all groups that are looked at."""
+    row, least = shop.probabilities[name, segment], shop.policy["minimum_trials"]
+    if row.trials < least:
         return "too_few"
-    return "predictive" if low > 1 else "misleading" if high < 1 else "unclear"
+    tail = (1 - shop.policy["interval_level"]) / 2
+    judged = sum(
+        of == name and group != ALL and other.trials >= least
+        for (of, group), other in shop.probabilities.items()
+    )
+    low, high = lift_bounds(shop.probabilities[name, ALL], shop.policy["interval_level"])
+    alone, among_all = stats.norm.isf(tail), stats.norm.isf(tail / max(judged, 1))
+    ratio, error = log_ratio(row)
+    if ratio > error * (alone if low > 1 or segment == ALL else among_all):
+        return "predictive"
+    if -ratio > error * (alone if high < 1 or segment == ALL else among_all):
+        return "misleading"
+    return "unclear"
 
 
 def by_segment(rows: list[dict]) -> dict[tuple[str, Segment], dict]:
@@ -70,7 +88,9 @@ def by_segment(rows: list[dict]) -> dict[tuple[str, Segment], dict]:
 
 
 def test_the_shop_is_rich_enough_to_prove_something(shop: Shop) -> None:
-    verdicts = {verdict(row, shop) for row in shop.probabilities.values()}
+    verdicts = {verdict(shop, *key) for key in shop.probabilities}
+    assert any(row.design_effect > 1.01 for row in shop.probabilities.values())
+    assert any(row.base_design_effect > 1.01 for row in shop.probabilities.values())
     assert verdicts >= {"predictive", "unclear", "too_few"}
     assert {segment for _, segment in shop.probabilities} >= {ALL, ("brand", "returning")}
     young = [t for trials in shop.trials.values() for t in trials if t.age < 30 * 24]
@@ -110,10 +130,41 @@ def test_every_probability_is_the_one_reckoned_without_sql(valued: ValuedHome, s
         }
         for column, value in expected.items():
             assert row[column] == pytest.approx(value, rel=NEAR, abs=NEAR), (key, column)
-        assert row["verdict"] == verdict(own, shop), key
+        assert row["verdict"] == verdict(shop, *key), key
         posterior = stats.beta(own.successes, own.failures)
         assert posterior.cdf(row["probability_lower"]) == pytest.approx(tail, abs=NEAR), key
         assert posterior.sf(row["probability_upper"]) == pytest.approx(tail, abs=NEAR), key
+
+
+def guarded_values(shop: Shop) -> dict[tuple[str, Segment], tuple[float, str]]:
+    """Value and the rule that set it, in a first version: the tiers from the top, per segment."""
+    guarded: dict[tuple[str, Segment], tuple[float, str]] = {}
+    for segment in {segment for _, segment in shop.probabilities}:
+        average = shop.average_macro_values[segment]
+        ceiling = math.inf
+        for rank in (3, 2, 1):
+            values = []
+            for name, rule in shop.rules.items():
+                if rule.rank != rank or (name, segment) not in shop.probabilities:
+                    continue
+                worth = shop.probabilities[name, segment].probability * average
+                cap = shop.policy[f"cap_{rule.tier}"] * average
+                here, anywhere = verdict(shop, name, segment), verdict(shop, name, ALL)
+                if here == "misleading" or (
+                    here in ("unclear", "too_few") and anywhere in ("unclear", "misleading")
+                ):
+                    guarded[name, segment] = 0.0, "not_predictive"
+                    continue
+                values.append(min(worth, cap, ceiling))
+                if ceiling < min(worth, cap):
+                    rail = "ladder"
+                elif cap < worth:
+                    rail = "tier_cap"
+                else:
+                    rail = "minimum_trials" if here == "too_few" else "none"
+                guarded[name, segment] = values[-1], rail
+            ceiling = min([ceiling, *values])
+    return guarded
 
 
 def test_every_value_and_its_guardrail_is_the_one_reckoned_without_sql(
@@ -125,19 +176,11 @@ def test_every_value_and_its_guardrail_is_the_one_reckoned_without_sql(
         )
     )
     assert rows.keys() == shop.probabilities.keys()
+    guarded = guarded_values(shop)
     for (name, segment), own in shop.probabilities.items():
         rule, average = shop.rules[name], shop.average_macro_values[segment]
-        cap = shop.policy[f"cap_{rule.tier}"] * average
         worth = own.probability * average
-        here, anywhere = verdict(own, shop), verdict(shop.probabilities[name, ALL], shop)
-        if here == "misleading" or (
-            here in ("unclear", "too_few") and anywhere in ("unclear", "misleading")
-        ):
-            value, guardrail = 0.0, "not_predictive"
-        elif worth > cap:
-            value, guardrail = cap, "tier_cap"
-        else:
-            value, guardrail = worth, "minimum_trials" if here == "too_few" else "none"
+        value, guardrail = guarded[name, segment]
         row = rows[name, segment]
         assert row["probability"] == pytest.approx(own.probability, rel=NEAR)
         assert row["tier_weight"] == rule.weight

@@ -12,6 +12,7 @@ KEPT = (
     "valuation.val_version_probabilities",
     "valuation.val_version_values",
     "valuation.val_version_states",
+    "valuation.val_version_delays",
 )
 
 

@@ -1,6 +1,5 @@
-{% macro posterior_mean(relation) -%}
-    {#- Mean of the Beta posterior of a row with conversions, matured, prior_rate, prior_strength:
-        (x + mu M) / (n + M). -#}
-    ({{ relation }}.conversions + {{ relation }}.prior_rate * {{ relation }}.prior_strength)
-    / ({{ relation }}.matured + {{ relation }}.prior_strength)
+{% macro posterior_mean() -%}
+    {#- Mean of the Beta posterior of a row with effective_conversions, effective_trials, prior_rate,
+        prior_strength: (x + mu M) / (n + M). -#}
+    (effective_conversions + prior_rate * prior_strength) / (effective_trials + prior_strength)
 {%- endmacro %}

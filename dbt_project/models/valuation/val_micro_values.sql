@@ -51,6 +51,7 @@ values_before_guardrails as (
         verdicts_of_all.verdict as verdict_of_all,
         macro_values.average_macro_value,
         rules.weight as tier_weight,
+        rules.tier_rank,
         rules.weight * macro_values.average_macro_value as weighted_value,
         probabilities.probability * macro_values.average_macro_value as probability_value,
         coalesce(increments.incremental_value, 0.0) as incremental_value,
@@ -77,19 +78,134 @@ values_before_guardrails as (
 
 ),
 
+kept_values as (
+
+    select * from {{ kept_table('val_version_values') }}
+    where valid_from < {{ version_date() }}
+
+),
+
+-- the version before this one, at most one row each
+previous_values as (
+
+    select
+        macro_conversion,
+        micro_conversion,
+        intent_class,
+        visitor_type,
+        max_by(cast(value as double), valid_from) as previous_value
+
+    from kept_values
+    group by macro_conversion, micro_conversion, intent_class, visitor_type
+
+),
+
 -- a thin segment takes the verdict of all; what does not predict there is worth nothing anywhere
 values_judged as (
 
     select
-        *,
-        verdict = 'misleading'
-        or (verdict in ('unclear', 'too_few') and verdict_of_all in ('unclear', 'misleading'))
-            as does_not_predict
+        values_before_guardrails.*,
+        previous_values.previous_value,
+        values_before_guardrails.verdict = 'misleading'
+        or (
+            values_before_guardrails.verdict in ('unclear', 'too_few')
+            and values_before_guardrails.verdict_of_all in ('unclear', 'misleading')
+        ) as does_not_predict
 
     from values_before_guardrails
+    left join previous_values
+        on values_before_guardrails.macro_conversion = previous_values.macro_conversion
+        and values_before_guardrails.micro_conversion = previous_values.micro_conversion
+        and values_before_guardrails.intent_class = previous_values.intent_class
+        and values_before_guardrails.visitor_type = previous_values.visitor_type
+
+),
+
+-- what was worth nothing may come to any value at once
+values_held as (
+
+    select
+        *,
+        case
+            when does_not_predict then 0.0
+            when previous_value > 0
+                then least(
+                    greatest(
+                        probability_value, previous_value * (1 - {{ var('maximum_value_change') }})
+                    ),
+                    previous_value * (1 + {{ var('maximum_value_change') }})
+                )
+            else probability_value
+        end as held_value
+
+    from values_judged
+
+),
+
+values_capped as (
+
+    select
+        *,
+        least(held_value, cap) as capped_value
+
+    from values_held
+
+),
+
+-- the ladder, from the top: no tier is worth more than the least of those above it, of the same
+-- segment, that is worth anything
+values_with_floor_of_hard as (
+
+    select
+        *,
+        min(case when tier_rank = 3 and capped_value > 0 then capped_value end) over (
+            partition by macro_conversion, intent_class, visitor_type
+        ) as least_hard_value
+
+    from values_capped
+
+),
+
+values_below_hard as (
+
+    select
+        *,
+        case
+            when tier_rank < 3 then least(capped_value, coalesce(least_hard_value, capped_value))
+            else capped_value
+        end as value_below_hard
+
+    from values_with_floor_of_hard
+
+),
+
+values_with_floor_of_medium as (
+
+    select
+        *,
+        min(case when tier_rank = 2 and value_below_hard > 0 then value_below_hard end) over (
+            partition by macro_conversion, intent_class, visitor_type
+        ) as least_medium_value
+
+    from values_below_hard
+
+),
+
+values_guarded as (
+
+    select
+        *,
+        case
+            when tier_rank = 1
+                then least(value_below_hard, coalesce(least_medium_value, value_below_hard))
+            else value_below_hard
+        end as value
+
+    from values_with_floor_of_medium
 
 )
 
+-- the rule that set the value: the last of those that acted
 select
     macro_conversion,
     micro_conversion,
@@ -101,15 +217,15 @@ select
     weighted_value,
     probability_value,
     incremental_value,
-    case
-        when does_not_predict then 0.0
-        else least(probability_value, cap)
-    end as value,
+    previous_value,
+    value,
     case
         when does_not_predict then 'not_predictive'
-        when probability_value > cap then 'tier_cap'
+        when value < capped_value then 'ladder'
+        when capped_value < held_value then 'tier_cap'
+        when held_value <> probability_value then 'largest_change'
         when verdict = 'too_few' then 'minimum_trials'
         else 'none'
     end as guardrail
 
-from values_judged
+from values_guarded

@@ -3,6 +3,9 @@
 The only step of the valuation that SQL engines have no function for: a few hundred small rows.
 """
 
+import collections
+import itertools
+
 import numpy
 from scipy import stats
 
@@ -22,7 +25,8 @@ def model(dbt, session):
         upper = stats.beta.ppf(1 - tail, successes, failures)
     bounds["probability_lower"] = numpy.where(successes > 0, lower, 0.0)
     bounds["probability_upper"] = numpy.where(failures > 0, upper, 1.0)
-    bounds["z"] = numpy.full(len(successes), stats.norm.ppf(1 - tail))
+    bounds["z"] = numpy.full(len(successes), stats.norm.isf(tail))
+    bounds["z_of_family"] = stats.norm.isf(tail / _groups_judged(dbt, rows))
     return session.query(
         """
         select
@@ -32,7 +36,18 @@ def model(dbt, session):
             visitor_type::varchar as visitor_type,
             probability_lower::double as probability_lower,
             probability_upper::double as probability_upper,
-            z::double as z
+            z::double as z,
+            z_of_family::double as z_of_family
         from bounds
         """
     )
+
+
+def _groups_judged(dbt, rows):
+    """How many groups of the same micro-conversion, below all, have trials enough for a verdict."""
+    pairs = list(zip(rows["macro_conversion"], rows["micro_conversion"], strict=True))
+    is_judged = (numpy.asarray(rows["intent_class"]) != "(all)") & (
+        numpy.asarray(rows["trials"]) >= dbt.config.get("minimum_trials")
+    )
+    judged = collections.Counter(itertools.compress(pairs, is_judged))
+    return numpy.array([max(judged[pair], 1) for pair in pairs], dtype=float)

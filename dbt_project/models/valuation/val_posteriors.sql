@@ -2,9 +2,15 @@
 
 with
 
+-- trials of one user count for as many as would tell as much from users of their own
 rates as (
 
-    select * from {{ ref('val_rates') }}
+    select
+        *,
+        conversions / design_effect as effective_conversions,
+        matured / design_effect as effective_trials
+
+    from {{ ref('val_rates') }}
 
 ),
 
@@ -22,12 +28,13 @@ rules as (
 ),
 
 -- over all segments the configured weight of the tier is the prior
-posteriors_of_all as (
+priors_of_all as (
 
     select
         rates.*,
         rules.weight as prior_rate,
-        cast({{ var('prior_strength') }} as double) as prior_strength
+        cast({{ var('prior_strength') }} as double) as prior_strength,
+        cast(0 as double) as prior_variance
 
     from rates
     inner join rules on rates.micro_conversion = rules.conversion
@@ -35,16 +42,24 @@ posteriors_of_all as (
 
 ),
 
--- a parent counts for no more trials than it rests on itself
-posteriors_of_intents as (
+posteriors_of_all as (
+
+    select
+        *,
+        {{ posterior_mean() }} as posterior_rate,
+        {{ posterior_variance() }} as posterior_variance
+
+    from priors_of_all
+
+),
+
+priors_of_intents as (
 
     select
         rates.*,
-        {{ posterior_mean('parents') }} as prior_rate,
-        least(
-            coalesce(prior_strengths.prior_strength, parents.matured + parents.prior_strength),
-            parents.matured + parents.prior_strength
-        ) as prior_strength
+        parents.posterior_rate as prior_rate,
+        {{ strength_of_parent('parents', 'prior_strengths') }} as prior_strength,
+        parents.posterior_variance as prior_variance
 
     from rates
     inner join posteriors_of_all as parents
@@ -52,21 +67,29 @@ posteriors_of_intents as (
         and rates.micro_conversion = parents.micro_conversion
     left join prior_strengths
         on rates.macro_conversion = prior_strengths.macro_conversion
-        and rates.micro_conversion = prior_strengths.micro_conversion
         and prior_strengths.level = 'intent_class'
     where rates.intent_class <> '(all)' and rates.visitor_type = '(all)'
 
 ),
 
-posteriors_of_segments as (
+posteriors_of_intents as (
+
+    select
+        *,
+        {{ posterior_mean() }} as posterior_rate,
+        {{ posterior_variance() }} as posterior_variance
+
+    from priors_of_intents
+
+),
+
+priors_of_segments as (
 
     select
         rates.*,
-        {{ posterior_mean('parents') }} as prior_rate,
-        least(
-            coalesce(prior_strengths.prior_strength, parents.matured + parents.prior_strength),
-            parents.matured + parents.prior_strength
-        ) as prior_strength
+        parents.posterior_rate as prior_rate,
+        {{ strength_of_parent('parents', 'prior_strengths') }} as prior_strength,
+        parents.posterior_variance as prior_variance
 
     from rates
     inner join posteriors_of_intents as parents
@@ -75,9 +98,19 @@ posteriors_of_segments as (
         and rates.intent_class = parents.intent_class
     left join prior_strengths
         on rates.macro_conversion = prior_strengths.macro_conversion
-        and rates.micro_conversion = prior_strengths.micro_conversion
         and prior_strengths.level = 'segment'
     where rates.visitor_type <> '(all)'
+
+),
+
+posteriors_of_segments as (
+
+    select
+        *,
+        {{ posterior_mean() }} as posterior_rate,
+        {{ posterior_variance() }} as posterior_variance
+
+    from priors_of_segments
 
 ),
 
@@ -93,6 +126,19 @@ posteriors as (
 
     select * from posteriors_of_segments
 
+),
+
+-- the Beta with that mean and variance
+posteriors_with_size as (
+
+    select
+        *,
+        greatest(
+            posterior_rate * (1 - posterior_rate) / nullif(posterior_variance, 0) - 1, 0
+        ) as posterior_size
+
+    from posteriors
+
 )
 
 select
@@ -104,13 +150,20 @@ select
     mature_trials,
     conversions,
     matured,
+    design_effect,
     base_conversions,
     base_matured,
+    base_design_effect,
     conversions_without,
     matured_without,
     prior_rate,
     prior_strength,
-    conversions + prior_rate * prior_strength as successes,
-    matured - conversions + (1 - prior_rate) * prior_strength as failures
+    posterior_rate,
+    coalesce(posterior_rate * posterior_size, effective_conversions + prior_rate * prior_strength)
+        as successes,
+    coalesce(
+        (1 - posterior_rate) * posterior_size,
+        effective_trials - effective_conversions + (1 - prior_rate) * prior_strength
+    ) as failures
 
-from posteriors
+from posteriors_with_size

@@ -2,9 +2,14 @@
 
 with
 
+-- in trials that would tell as much if each came from a user of its own
 rates as (
 
-    select * from {{ ref('val_rates') }}
+    select
+        *,
+        matured / design_effect as effective_trials
+
+    from {{ ref('val_rates') }}
     where matured > 0
 
 ),
@@ -18,9 +23,8 @@ groups as (
         case when children.visitor_type = '(all)' then 'intent_class' else 'segment' end as level,
         parents.intent_class as parent_intent_class,
         1.0 * children.conversions / children.matured as rate,
-        children.matured,
-        1.0 * parents.conversions / parents.matured as parent_rate,
-        parents.matured as parent_matured
+        children.effective_trials,
+        1.0 * parents.conversions / parents.matured as parent_rate
 
     from rates as children
     inner join rates as parents
@@ -45,42 +49,30 @@ families as (
 
     select
         macro_conversion,
-        micro_conversion,
         level,
-        parent_intent_class,
         max(parent_rate * (1 - parent_rate)) as variance,
         count(*) - 1 as degrees_of_freedom,
-        sum(matured * power(rate - parent_rate, 2)) as between_groups,
-        sum(matured) - sum(matured * matured) / sum(matured) as effective_size
+        sum(effective_trials * power(rate - parent_rate, 2)) as between_groups,
+        sum(effective_trials) - sum(effective_trials * effective_trials) / sum(effective_trials)
+            as effective_size
 
     from groups
+    where parent_rate > 0 and parent_rate < 1
     group by macro_conversion, micro_conversion, level, parent_intent_class
-
-),
-
--- one correlation for each level, from all its families together
-correlations as (
-
-    select
-        macro_conversion,
-        micro_conversion,
-        level,
-        (sum(between_groups) - sum(variance * degrees_of_freedom))
-        / nullif(sum(variance * (effective_size - degrees_of_freedom)), 0) as correlation
-
-    from families
-    group by macro_conversion, micro_conversion, level
 
 )
 
--- no spread beyond chance: null, the groups are pooled as far as the parent itself is known
+-- the spread of log-odds below a parent is about the same for all micro-conversions of a goal:
+-- one figure for each level, from all families together. Null: no spread beyond chance
 select
     macro_conversion,
-    micro_conversion,
     level,
-    correlation,
     case
-        when correlation > 0 then 1 / least(correlation, 0.999999) - 1
-    end as prior_strength
+        when sum(between_groups / variance) > sum(degrees_of_freedom)
+            then sum(between_groups / variance - degrees_of_freedom) / nullif(
+                sum(variance * (effective_size - degrees_of_freedom)), 0
+            )
+    end as log_odds_variance
 
-from correlations
+from families
+group by macro_conversion, level

@@ -18,10 +18,11 @@ rated as (
 
     select
         posteriors.*,
-        {{ posterior_mean('posteriors') }} as probability,
+        posteriors.posterior_rate as probability,
         bounds.probability_lower,
         bounds.probability_upper,
         bounds.z,
+        bounds.z_of_family,
         posteriors.conversions / nullif(posteriors.matured, 0) as raw_probability,
         posteriors.base_conversions / nullif(posteriors.base_matured, 0) as base_probability,
         posteriors.conversions_without / nullif(posteriors.matured_without, 0)
@@ -48,9 +49,10 @@ compared as (
             ((conversions + 0.5) / (matured + 1))
             / ((conversions_without + 0.5) / (matured_without + 1))
         ) as log_ratio,
+        -- trials of one user say less than as many of different users
         sqrt(
-            1 / (conversions + 0.5) - 1 / (matured + 1)
-            + 1 / (conversions_without + 0.5) - 1 / (matured_without + 1)
+            design_effect * (1 / (conversions + 0.5) - 1 / (matured + 1))
+            + base_design_effect * (1 / (conversions_without + 0.5) - 1 / (matured_without + 1))
         ) as log_ratio_error
 
     from rated
@@ -65,6 +67,37 @@ bounded as (
         {{ lift_of_ratio('exp(log_ratio + z * log_ratio_error)', 'share_with') }} as lift_upper
 
     from compared
+
+),
+
+-- what all segments together show need only be seen again in one of them; what they do not show
+-- must stand out of all the groups that were looked at, or chance would show it somewhere
+judged as (
+
+    select
+        bounded.*,
+        case
+            when bounded.trials < {{ var('minimum_trials') }} then 'too_few'
+            when
+                bounded.log_ratio > bounded.log_ratio_error * case
+                    when of_all.lift_lower > 1 or bounded.intent_class = '(all)' then bounded.z
+                    else bounded.z_of_family
+                end
+                then 'predictive'
+            when
+                -bounded.log_ratio > bounded.log_ratio_error * case
+                    when of_all.lift_upper < 1 or bounded.intent_class = '(all)' then bounded.z
+                    else bounded.z_of_family
+                end
+                then 'misleading'
+            else 'unclear'
+        end as verdict
+
+    from bounded
+    left join bounded as of_all
+        on bounded.macro_conversion = of_all.macro_conversion
+        and bounded.micro_conversion = of_all.micro_conversion
+        and of_all.intent_class = '(all)'
 
 )
 
@@ -85,11 +118,6 @@ select
     lift,
     lift_lower,
     lift_upper,
-    case
-        when trials < {{ var('minimum_trials') }} then 'too_few'
-        when lift_lower > 1 then 'predictive'
-        when lift_upper < 1 then 'misleading'
-        else 'unclear'
-    end as verdict
+    verdict
 
-from bounded
+from judged

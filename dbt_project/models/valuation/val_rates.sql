@@ -59,11 +59,13 @@ units_with_micro as (
 
 ),
 
-trial_totals as (
+-- by user first: trials of one person succeed and fail together
+users as (
 
     select
         macro_conversion,
         micro_conversion,
+        user_key,
         coalesce(intent_class, '(all)') as intent_class,
         coalesce(visitor_type, '(all)') as visitor_type,
         count(*) as trials,
@@ -73,10 +75,79 @@ trial_totals as (
 
     from trials_matured
     group by grouping sets (
-        (macro_conversion, micro_conversion),
-        (macro_conversion, micro_conversion, intent_class),
-        (macro_conversion, micro_conversion, intent_class, visitor_type)
+        (macro_conversion, micro_conversion, user_key),
+        (macro_conversion, micro_conversion, user_key, intent_class),
+        (macro_conversion, micro_conversion, user_key, intent_class, visitor_type)
     )
+
+),
+
+group_totals as (
+
+    select
+        macro_conversion,
+        micro_conversion,
+        intent_class,
+        visitor_type,
+        sum(trials) as trials,
+        sum(matured) as matured,
+        sum(conversions) as conversions,
+        sum(mature_trials) as mature_trials,
+        sum(conversions * conversions) as conversions_squared,
+        sum(conversions * matured) as conversions_matured,
+        sum(matured * matured) as matured_squared
+
+    from users
+    group by macro_conversion, micro_conversion, intent_class, visitor_type
+
+),
+
+-- a success can come before its trial has matured: never fewer tries than successes
+group_rates as (
+
+    select
+        *,
+        conversions / nullif(greatest(matured, conversions), 0) as rate
+
+    from group_totals
+
+),
+
+-- how far users scatter round the group's rate, and how far independent trials would
+group_spreads as (
+
+    select
+        *,
+        conversions_squared - 2 * rate * conversions_matured + rate * rate * matured_squared
+            as spread_of_users,
+        rate * (1 - rate) * matured as spread_of_trials
+
+    from group_rates
+
+),
+
+-- one design effect for each level, since a thin group cannot tell its own
+trial_totals as (
+
+    select
+        *,
+        greatest(
+            coalesce(
+                sum(spread_of_users) over (
+                    partition by
+                        macro_conversion, micro_conversion,
+                        intent_class = '(all)', visitor_type = '(all)'
+                ) / nullif(
+                    sum(spread_of_trials) over (
+                        partition by
+                            macro_conversion, micro_conversion,
+                            intent_class = '(all)', visitor_type = '(all)'
+                    ), 0
+                ), 1.0
+            ), 1.0
+        ) as design_effect
+
+    from group_spreads
 
 ),
 
@@ -106,7 +177,6 @@ units_with_micro_totals as (
 
 )
 
--- a success can come before its trial has matured: never fewer tries than successes
 select
     trial_totals.macro_conversion,
     trial_totals.micro_conversion,
@@ -116,6 +186,8 @@ select
     trial_totals.mature_trials,
     trial_totals.conversions,
     greatest(trial_totals.matured, trial_totals.conversions) as matured,
+    trial_totals.design_effect,
+    unit_totals.design_effect as base_design_effect,
     unit_totals.conversions as base_conversions,
     greatest(unit_totals.matured, unit_totals.conversions) as base_matured,
     unit_totals.conversions - coalesce(units_with_micro_totals.conversions, 0)

@@ -21,6 +21,34 @@ identities as (
 
 ),
 
+-- money above the quantile is not lost: it is spread over all macros in proportion, so that the
+-- one segment that had the huge order is not taken for a rich one
+ceilings as (
+
+    select
+        macro_conversion,
+        {{ quantile('cast(value as double)', var('winsor_quantile')) }} as ceiling
+
+    from macro_conversions
+    group by macro_conversion
+
+),
+
+spreads as (
+
+    select
+        macro_conversions.macro_conversion,
+        max(ceilings.ceiling) as ceiling,
+        sum(cast(macro_conversions.value as double)) / nullif(
+            sum(least(cast(macro_conversions.value as double), ceilings.ceiling)), 0
+        ) as factor
+
+    from macro_conversions
+    inner join ceilings on macro_conversions.macro_conversion = ceilings.macro_conversion
+    group by macro_conversions.macro_conversion
+
+),
+
 macros_of_users as (
 
     select
@@ -28,10 +56,12 @@ macros_of_users as (
         macro_conversions.macro_conversion,
         macro_conversions.session_key,
         macro_conversions.occurred_at,
-        cast(macro_conversions.value as double) as value,
+        least(cast(macro_conversions.value as double), spreads.ceiling)
+        * coalesce(spreads.factor, 1.0) as value,
         coalesce(identities.user_key, macro_conversions.visitor_key) as user_key
 
     from macro_conversions
+    inner join spreads on macro_conversions.macro_conversion = spreads.macro_conversion
     left join identities on macro_conversions.visitor_key = identities.visitor_key
 
 ),

@@ -23,7 +23,7 @@ credits as (
 segments as (
 
     select * from {{ ref('val_segments') }}
-    where (intent_class = '(all)') = (visitor_type = '(all)')
+    where intent_class <> '(all)' and visitor_type <> '(all)'
 
 ),
 
@@ -31,6 +31,23 @@ goals as (
 
     select conversion as macro_conversion from {{ ref('int_conversion_rules') }}
     where conversion_type = 'macro'
+
+),
+
+tiers as (
+
+    select number as deepest_tier_rank from {{ whole_numbers_below(5) }}
+
+),
+
+-- the two averages: of sessions that passed through a state, of those that ended in it
+moments as (
+
+    select
+        number as is_end,
+        case number when 0 then 'passed' else 'ended' end as moment
+
+    from {{ whole_numbers_below(2) }}
 
 ),
 
@@ -42,7 +59,7 @@ steps as (
         states.macro_conversion,
         states.state_key,
         states.deepest_tier_rank,
-        states.is_last,
+        case when states.is_last then 1 else 0 end as is_last,
         sessions.intent_class,
         sessions.visitor_type,
         coalesce(credits.credit, 0.0) as credit
@@ -66,7 +83,7 @@ tier_steps as (
         intent_class,
         visitor_type,
         credit,
-        max(case when is_last then 1 else 0 end) as is_last
+        max(is_last) as is_last
 
     from steps
     group by
@@ -74,88 +91,169 @@ tier_steps as (
 
 ),
 
-tier_totals as (
-
-    select
-        macro_conversion,
-        coalesce(intent_class, '(all)') as intent_class,
-        coalesce(visitor_type, '(all)') as visitor_type,
-        deepest_tier_rank,
-        count(*) as passed,
-        sum(credit) as passed_credit,
-        sum(is_last) as ended,
-        sum(is_last * credit) as ended_credit
-
-    from tier_steps
-    group by grouping sets (
-        (macro_conversion, deepest_tier_rank),
-        (macro_conversion, deepest_tier_rank, intent_class, visitor_type)
-    )
-
-),
-
-state_totals as (
+totals as (
 
     select
         macro_conversion,
         intent_class,
         visitor_type,
-        state_key,
-        max(deepest_tier_rank) as deepest_tier_rank,
+        'tier' as level,
+        deepest_tier_rank,
+        cast(deepest_tier_rank as bigint) as state_key,
         count(*) as passed,
         sum(credit) as passed_credit,
-        sum(case when is_last then 1 else 0 end) as ended,
-        sum(case when is_last then credit else 0 end) as ended_credit
+        sum(credit * credit) as passed_squares,
+        sum(is_last) as ended,
+        sum(is_last * credit) as ended_credit,
+        sum(is_last * credit * credit) as ended_squares
+
+    from tier_steps
+    group by macro_conversion, intent_class, visitor_type, deepest_tier_rank
+
+    union all
+
+    select
+        macro_conversion,
+        intent_class,
+        visitor_type,
+        'state' as level,
+        max(deepest_tier_rank) as deepest_tier_rank,
+        state_key,
+        count(*) as passed,
+        sum(credit) as passed_credit,
+        sum(credit * credit) as passed_squares,
+        sum(is_last) as ended,
+        sum(is_last * credit) as ended_credit,
+        sum(is_last * credit * credit) as ended_squares
 
     from steps
     group by macro_conversion, intent_class, visitor_type, state_key
 
 ),
 
--- every session passes through tier 0, its start
-start_of_all as (
+groups as (
 
     select
-        goals.macro_conversion,
-        coalesce(tier_totals.passed_credit / nullif(tier_totals.passed, 0), 0.0) as value
+        totals.macro_conversion,
+        totals.intent_class,
+        totals.visitor_type,
+        totals.level,
+        totals.deepest_tier_rank,
+        totals.state_key,
+        moments.moment,
+        case when moments.is_end = 0 then totals.passed else totals.ended end as sessions,
+        case when moments.is_end = 0 then totals.passed_credit else totals.ended_credit end
+            as credit,
+        case when moments.is_end = 0 then totals.passed_squares else totals.ended_squares end
+            as squares
 
-    from goals
-    left join tier_totals
-        on goals.macro_conversion = tier_totals.macro_conversion
-        and tier_totals.deepest_tier_rank = 0
-        and tier_totals.intent_class = '(all)'
+    from totals
+    cross join moments
 
 ),
 
-tiers as (
+-- a family: the segments of a tier, or the states of a tier within one segment
+families as (
 
-    select number as deepest_tier_rank from {{ whole_numbers_below(5) }}
+    select
+        macro_conversion,
+        level,
+        deepest_tier_rank,
+        moment,
+        count(*) as members,
+        sum(sessions) as sessions,
+        sum(sessions) - 1.0 * sum(sessions * sessions) / sum(sessions) as effective_size,
+        sum(squares - credit * credit / sessions) as within_groups,
+        sum(credit * credit / sessions) - sum(credit) * sum(credit) / sum(sessions)
+            as between_groups
+
+    from groups
+    where sessions > 0
+    group by
+        macro_conversion,
+        level,
+        deepest_tier_rank,
+        moment,
+        case when level = 'state' then intent_class end,
+        case when level = 'state' then visitor_type end
 
 ),
 
--- a tier that was seen speaks for itself: the start is far below the deep tiers
+variances as (
+
+    select
+        macro_conversion,
+        level,
+        deepest_tier_rank,
+        moment,
+        sum(members - 1) as degrees_of_freedom,
+        sum(effective_size) as effective_size,
+        sum(between_groups) as between_groups,
+        sum(within_groups) / nullif(sum(sessions - members), 0) as within_variance
+
+    from families
+    group by macro_conversion, level, deepest_tier_rank, moment
+
+),
+
+strengths as (
+
+    select
+        macro_conversion,
+        level,
+        deepest_tier_rank,
+        moment,
+        {{ credibility(
+            'within_variance',
+            '((between_groups - degrees_of_freedom * within_variance) / nullif(effective_size, 0))',
+            var('state_prior_sessions')
+        ) }} as prior_sessions
+
+    from variances
+
+),
+
+tier_groups as (
+
+    select * from groups
+    where level = 'tier'
+
+),
+
+tier_sums as (
+
+    select
+        macro_conversion,
+        deepest_tier_rank,
+        moment,
+        sum(credit) / nullif(sum(sessions), 0) as mean_credit
+
+    from tier_groups
+    group by macro_conversion, deepest_tier_rank, moment
+
+),
+
+-- a tier that was seen speaks for itself, another has the value of the start: tier 0, which every
+-- session passes through
 tiers_of_all as (
 
     select
-        start_of_all.macro_conversion,
+        goals.macro_conversion,
         tiers.deepest_tier_rank,
-        coalesce(tier_totals.passed, 0) as passed,
-        coalesce(tier_totals.ended, 0) as ended,
-        {{ shrunk_mean(
-            'coalesce(tier_totals.passed_credit, 0.0)', 'coalesce(tier_totals.passed, 0)',
-            'start_of_all.value', 0
-        ) }} as passed_value,
-        {{ shrunk_mean(
-            'coalesce(tier_totals.ended_credit, 0.0)', 'coalesce(tier_totals.ended, 0)',
-            'start_of_all.value', 0
-        ) }} as ended_value
+        moments.moment,
+        coalesce(tier_sums.mean_credit, starts.mean_credit, 0.0) as mean_credit
 
-    from start_of_all
+    from goals
     cross join tiers
-    left join tier_totals
-        on start_of_all.macro_conversion = tier_totals.macro_conversion
-        and tiers.deepest_tier_rank = tier_totals.deepest_tier_rank
-        and tier_totals.intent_class = '(all)'
+    cross join moments
+    left join tier_sums
+        on goals.macro_conversion = tier_sums.macro_conversion
+        and tiers.deepest_tier_rank = tier_sums.deepest_tier_rank
+        and moments.moment = tier_sums.moment
+    left join tier_sums as starts
+        on goals.macro_conversion = starts.macro_conversion
+        and starts.deepest_tier_rank = 0
+        and starts.moment = 'passed'
 
 ),
 
@@ -166,25 +264,72 @@ tiers_of_segments as (
         segments.intent_class,
         segments.visitor_type,
         tiers_of_all.deepest_tier_rank,
-        coalesce(tier_totals.passed, 0) as passed,
-        coalesce(tier_totals.ended, 0) as ended,
+        tiers_of_all.moment,
+        coalesce(tier_groups.sessions, 0) as sessions,
         {{ shrunk_mean(
-            'coalesce(tier_totals.passed_credit, 0.0)', 'coalesce(tier_totals.passed, 0)',
-            'tiers_of_all.passed_value', var('state_prior_sessions')
-        ) }} as passed_value,
-        {{ shrunk_mean(
-            'coalesce(tier_totals.ended_credit, 0.0)', 'coalesce(tier_totals.ended, 0)',
-            'tiers_of_all.ended_value', var('state_prior_sessions')
-        ) }} as ended_value
+            'coalesce(tier_groups.credit, 0.0)', 'coalesce(tier_groups.sessions, 0)',
+            'tiers_of_all.mean_credit',
+            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
+        ) }} as mean_credit
 
     from tiers_of_all
     cross join segments
-    left join tier_totals
-        on tiers_of_all.macro_conversion = tier_totals.macro_conversion
-        and tiers_of_all.deepest_tier_rank = tier_totals.deepest_tier_rank
-        and segments.intent_class = tier_totals.intent_class
-        and segments.visitor_type = tier_totals.visitor_type
-    where segments.intent_class <> '(all)'
+    left join tier_groups
+        on tiers_of_all.macro_conversion = tier_groups.macro_conversion
+        and tiers_of_all.deepest_tier_rank = tier_groups.deepest_tier_rank
+        and tiers_of_all.moment = tier_groups.moment
+        and segments.intent_class = tier_groups.intent_class
+        and segments.visitor_type = tier_groups.visitor_type
+    left join strengths
+        on tiers_of_all.macro_conversion = strengths.macro_conversion
+        and strengths.level = 'tier'
+        and tiers_of_all.deepest_tier_rank = strengths.deepest_tier_rank
+        and tiers_of_all.moment = strengths.moment
+
+),
+
+values_by_moment as (
+
+    select
+        macro_conversion,
+        intent_class,
+        visitor_type,
+        'tier' as level,
+        cast(deepest_tier_rank as bigint) as state_key,
+        moment,
+        sessions,
+        mean_credit
+
+    from tiers_of_segments
+
+    union all
+
+    select
+        groups.macro_conversion,
+        groups.intent_class,
+        groups.visitor_type,
+        groups.level,
+        groups.state_key,
+        groups.moment,
+        groups.sessions,
+        {{ shrunk_mean(
+            'groups.credit', 'groups.sessions', 'parents.mean_credit',
+            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
+        ) }} as mean_credit
+
+    from groups
+    inner join tiers_of_segments as parents
+        on groups.macro_conversion = parents.macro_conversion
+        and groups.intent_class = parents.intent_class
+        and groups.visitor_type = parents.visitor_type
+        and groups.deepest_tier_rank = parents.deepest_tier_rank
+        and groups.moment = parents.moment
+    left join strengths
+        on groups.macro_conversion = strengths.macro_conversion
+        and strengths.level = 'state'
+        and groups.deepest_tier_rank = strengths.deepest_tier_rank
+        and groups.moment = strengths.moment
+    where groups.level = 'state'
 
 )
 
@@ -192,45 +337,16 @@ select
     macro_conversion,
     intent_class,
     visitor_type,
-    'tier' as level,
-    cast(deepest_tier_rank as bigint) as state_key,
-    passed,
-    ended,
-    cast(round(passed_value, 4) as decimal(18, 4)) as passed_value,
-    cast(round(ended_value, 4) as decimal(18, 4)) as ended_value
-
-from tiers_of_segments
-
-union all
-
-select
-    state_totals.macro_conversion,
-    state_totals.intent_class,
-    state_totals.visitor_type,
-    'state' as level,
-    state_totals.state_key,
-    state_totals.passed,
-    cast(state_totals.ended as bigint) as ended,
+    level,
+    state_key,
+    cast(sum(case when moment = 'passed' then sessions else 0 end) as bigint) as passed,
+    cast(sum(case when moment = 'ended' then sessions else 0 end) as bigint) as ended,
     cast(
-        round(
-            {{ shrunk_mean(
-                'state_totals.passed_credit', 'state_totals.passed', 'parents.passed_value',
-                var('state_prior_sessions')
-            ) }}, 4
-        ) as decimal(18, 4)
+        round(max(case when moment = 'passed' then mean_credit end), 4) as decimal(18, 4)
     ) as passed_value,
     cast(
-        round(
-            {{ shrunk_mean(
-                'state_totals.ended_credit', 'state_totals.ended', 'parents.ended_value',
-                var('state_prior_sessions')
-            ) }}, 4
-        ) as decimal(18, 4)
+        round(max(case when moment = 'ended' then mean_credit end), 4) as decimal(18, 4)
     ) as ended_value
 
-from state_totals
-inner join tiers_of_segments as parents
-    on state_totals.macro_conversion = parents.macro_conversion
-    and state_totals.intent_class = parents.intent_class
-    and state_totals.visitor_type = parents.visitor_type
-    and state_totals.deepest_tier_rank = parents.deepest_tier_rank
+from values_by_moment
+group by macro_conversion, intent_class, visitor_type, level, state_key

@@ -164,6 +164,7 @@ select
     macro_conversion,
     micro_conversion,
     unit_key,
+    user_key,
     session_key,
     intent_class,
     visitor_type,

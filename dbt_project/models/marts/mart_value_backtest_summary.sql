@@ -1,0 +1,216 @@
+with
+
+backtest as (
+
+    select * from {{ ref('mart_value_backtest') }}
+    where is_settled
+
+),
+
+daily_values as (
+
+    select
+        *,
+        cast({{ dbt.date_trunc('week', 'date') }} as date) as week
+
+    from {{ ref('mart_daily_values') }}
+    where value_version <> '(prior)' and sessions > 0
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+credits as (
+
+    select * from {{ ref('int_session_credits') }}
+
+),
+
+-- how well the money of a channel and week was foretold
+calibrations as (
+
+    select
+        value_version,
+        count(*) as channel_weeks,
+        sum(expected_revenue) as expected_revenue,
+        sum(realised_revenue) as realised_revenue,
+        sum(abs(expected_revenue - realised_revenue)) as absolute_error,
+        case
+            when min(expected_revenue) < max(expected_revenue)
+                then regr_slope(
+                    cast(realised_revenue as double), cast(expected_revenue as double)
+                )
+        end as calibration_slope
+
+    from backtest
+    group by value_version
+
+),
+
+campaign_weeks as (
+
+    select
+        value_version,
+        source,
+        medium,
+        campaign,
+        week,
+        sum(sessions) as sessions,
+        sum(expected_revenue) as expected_revenue,
+        sum(weighted_value) as weighted_value
+
+    from daily_values
+    group by value_version, source, medium, campaign, week
+
+),
+
+credits_of_sessions as (
+
+    select
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        credits.credit,
+        cast({{ dbt.date_trunc('week', 'sessions.session_date') }} as date) as week,
+        cast(
+            {{ dbt.date_trunc('week', reporting_date('credits.macro_at')) }} as date
+        ) as macro_week
+
+    from credits
+    inner join sessions on credits.session_key = sessions.session_key
+
+),
+
+-- what sessions of one week were credited with by macro-conversions of each later week
+credit_weeks as (
+
+    select
+        source,
+        medium,
+        campaign,
+        week,
+        macro_week,
+        sum(credit) as credit
+
+    from credits_of_sessions
+    group by source, medium, campaign, week, macro_week
+
+),
+
+settled_weeks as (
+
+    -- distinct: one row for each week, whatever its channels
+    select distinct
+        value_version,
+        week
+
+    from backtest
+
+),
+
+-- a campaign's four weeks from this one on, and what of it was known after the first
+campaigns as (
+
+    select
+        campaign_weeks.value_version,
+        campaign_weeks.week,
+        campaign_weeks.sessions,
+        campaign_weeks.expected_revenue,
+        campaign_weeks.weighted_value,
+        coalesce(
+            sum(
+                case
+                    when credit_weeks.macro_week <= campaign_weeks.week then credit_weeks.credit
+                end
+            ), 0
+        ) as revenue_to_date,
+        coalesce(sum(credit_weeks.credit), 0) as revenue_of_four_weeks
+
+    from campaign_weeks
+    inner join settled_weeks
+        on campaign_weeks.value_version = settled_weeks.value_version
+        and campaign_weeks.week = settled_weeks.week
+    left join credit_weeks
+        on campaign_weeks.source = credit_weeks.source
+        and campaign_weeks.medium = credit_weeks.medium
+        and campaign_weeks.campaign = credit_weeks.campaign
+        and credit_weeks.week >= campaign_weeks.week
+        and credit_weeks.macro_week <= {{ dbt.dateadd('day', 21, 'campaign_weeks.week') }}
+    group by
+        campaign_weeks.value_version,
+        campaign_weeks.week,
+        campaign_weeks.source,
+        campaign_weeks.medium,
+        campaign_weeks.campaign,
+        campaign_weeks.sessions,
+        campaign_weeks.expected_revenue,
+        campaign_weeks.weighted_value
+
+),
+
+campaigns_ranked as (
+
+    select
+        value_version,
+        week,
+        {{ rank_with_ties('expected_revenue', 'value_version, week') }} as value_rank,
+        {{ rank_with_ties('revenue_to_date', 'value_version, week') }} as revenue_rank,
+        {{ rank_with_ties('sessions', 'value_version, week') }} as sessions_rank,
+        {{ rank_with_ties('weighted_value', 'value_version, week') }} as weights_rank,
+        {{ rank_with_ties('revenue_of_four_weeks', 'value_version, week') }} as outcome_rank
+
+    from campaigns
+
+),
+
+-- three campaigns at least, and an outcome that differs: else nothing is ranked
+weeks_correlated as (
+
+    select
+        value_version,
+        week,
+        {{ correlation('value_rank', 'outcome_rank') }} as by_value,
+        {{ correlation('revenue_rank', 'outcome_rank') }} as by_revenue_to_date,
+        {{ correlation('sessions_rank', 'outcome_rank') }} as by_sessions,
+        {{ correlation('weights_rank', 'outcome_rank') }} as by_fixed_weights
+
+    from campaigns_ranked
+    group by value_version, week
+    having count(*) >= 3 and min(outcome_rank) < max(outcome_rank)
+
+),
+
+correlations as (
+
+    select
+        value_version,
+        count(*) as weeks_ranked,
+        avg(by_value) as rank_correlation_value,
+        avg(by_revenue_to_date) as rank_correlation_revenue_to_date,
+        avg(by_sessions) as rank_correlation_sessions,
+        avg(by_fixed_weights) as rank_correlation_fixed_weights
+
+    from weeks_correlated
+    group by value_version
+
+)
+
+select
+    calibrations.value_version,
+    cast(calibrations.channel_weeks as bigint) as channel_weeks,
+    cast(calibrations.expected_revenue as decimal(18, 4)) as expected_revenue,
+    cast(calibrations.realised_revenue as decimal(18, 4)) as realised_revenue,
+    cast(calibrations.absolute_error as decimal(18, 4)) as absolute_error,
+    calibrations.calibration_slope,
+    cast(coalesce(correlations.weeks_ranked, 0) as bigint) as weeks_ranked,
+    correlations.rank_correlation_value,
+    correlations.rank_correlation_revenue_to_date,
+    correlations.rank_correlation_sessions,
+    correlations.rank_correlation_fixed_weights
+
+from calibrations
+left join correlations on calibrations.value_version = correlations.value_version
