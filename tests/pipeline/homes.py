@@ -4,6 +4,7 @@ Belongs here: what a test does with a home. Does not belong here: which events t
 (histories.py), what they should come to (the tests).
 """
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -123,6 +124,17 @@ class Home:
         self._build(args if data_tests else [*args, *TABLES_ONLY])
         return landed
 
+    def killed_night(self, nodes: int) -> int:
+        """A night that ends in the middle of things, when so many nodes have been built; returns
+        how many were. What had landed by then stays."""
+        self.land()
+        args = [*dbt_runner.nightly_args(self.settings), *TABLES_ONLY]
+        built = 0
+        with contextlib.closing(dbt_runner.run_dbt(self.settings, args)) as events:
+            while built < nodes and next(events, None) is not None:
+                built += 1
+        return built
+
     def quarter(self, version_date: date, *, full_refresh: bool = False) -> None:
         """Write the value version of that day; the marts follow with the next night."""
         self._take_up()
@@ -138,16 +150,36 @@ class Home:
 
     def tables(self, schemas: Iterable[str] = FLOORS) -> Tables:
         """All rows of all tables and views of the schemas."""
+        return self.rows(self.names(schemas))
+
+    def names(self, schemas: Iterable[str] = FLOORS) -> list[str]:
+        """All tables and views of the schemas."""
         wanted = ", ".join(f"'{schema}'" for schema in schemas)
         names = self.query(
             "select table_schema || '.' || table_name as name from information_schema.tables "
             f"where table_schema in ({wanted}) order by name"
         )
+        return [row["name"] for row in names]
+
+    def rows(self, names: Iterable[str]) -> Tables:
+        """All rows of these tables and views."""
         # under its own name, since the views name the database that they were made in
         with duckdb.connect(str(self._warehouse), read_only=True) as connection:
             return {
-                row["name"]: Counter(connection.execute(f"select * from {row['name']}").fetchall())
-                for row in names
+                name: Counter(connection.execute(f"select * from {name}").fetchall())
+                for name in names
+            }
+
+    def fingerprints(self, schemas: Iterable[str] = FLOORS) -> dict[str, tuple[int, int]]:
+        """Of each table and view of the schemas the number of its rows and the sum of their
+        hashes: with these equal, the rows are."""
+        names = self.names(schemas)
+        with duckdb.connect(str(self._warehouse), read_only=True) as connection:
+            return {
+                name: connection.execute(
+                    f"select count(*), coalesce(sum(hash(rows)), 0) from {name} as rows"
+                ).fetchall()[0]
+                for name in names
             }
 
     @property
@@ -162,6 +194,15 @@ class Home:
         link = self.settings.home
         link.unlink(missing_ok=True)
         link.symlink_to(self.path)
+
+
+def differing_tables(one: Home, other: Home, schemas: Iterable[str] = FLOORS) -> tuple[Tables, ...]:
+    """Of two homes the tables that are not equal, with all their rows."""
+    prints, others = one.fingerprints(schemas), other.fingerprints(schemas)
+    unequal = [
+        name for name in prints.keys() | others.keys() if prints.get(name) != others.get(name)
+    ]
+    return one.rows(prints.keys() & unequal), other.rows(others.keys() & unequal)
 
 
 def differences(before: Tables, after: Tables, shown: int = 3) -> list[str]:

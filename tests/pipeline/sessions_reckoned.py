@@ -1,0 +1,159 @@
+"""Sessions, people and orders of generated histories, reckoned in plain Python.
+
+Written from docs/methods.md and the models' grain, row by row and without SQL, so that a rule that
+is wrong on every path is wrong against something.
+Belongs here: the reckoning. Does not belong here: reading the warehouse, comparing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline.generated import NO_ORDER, History, Policy, identity
+from pipeline.histories import BOT, Row
+
+# (visitor, start, end, number, events, page views, later part of a longer visit)
+Session = tuple[str, datetime, datetime, int, int, int, bool]
+
+
+@dataclass(frozen=True)
+class Event:
+    """An accepted event as far as the reckoning needs it."""
+
+    identity: tuple[Any, ...]
+    visitor: str
+    occurred_at: datetime
+    # the id where it is known without the source's own reckoning, else None
+    order: tuple[int, str | None]
+    name: str
+    user: str | None
+    order_id: str | None
+
+
+@dataclass(frozen=True)
+class Reckoned:
+    """sessions; orders: id → time of its first purchase; purchases_without_order: how many;
+    people: sets of visitors that are one user; unclear: visitors whose login is a tie."""
+
+    sessions: set[Session]
+    orders: dict[str, datetime]
+    purchases_without_order: int
+    people: set[frozenset[str]]
+    unclear: set[str]
+
+
+def reckon(batch: Iterable[History], policy: Policy) -> Reckoned:
+    """All of the histories, each in the order in which its rows landed."""
+    events = [event for history in batch for event in _accepted(history)]
+    by_visitor: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_visitor[event.visitor].append(event)
+    sessions: set[Session] = set()
+    for visitor, theirs in by_visitor.items():
+        sessions |= _sessions(visitor, theirs, policy)
+    purchases = [event for event in events if event.name == "purchase"]
+    orders: dict[str, datetime] = {}
+    for purchase in purchases:
+        if purchase.order_id is not None:
+            first = orders.get(purchase.order_id, purchase.occurred_at)
+            orders[purchase.order_id] = min(first, purchase.occurred_at)
+    without = sum(1 for purchase in purchases if purchase.order_id is None)
+    people, unclear = _people(by_visitor)
+    return Reckoned(sessions, orders, without, people, unclear)
+
+
+def _accepted(history: History) -> list[Event]:
+    """What landed first of each identity, of the rows that are not refused."""
+    found: dict[tuple[Any, ...], Event] = {}
+    for arrival in history:
+        if arrival.source == "generic" and not _is_refused(arrival.row):
+            event = _of_generic(arrival.row)
+        elif arrival.source == "ga4" and not arrival.row.get("privacy_info"):
+            event = _of_ga4(arrival.row)
+        else:
+            continue
+        found.setdefault(event.identity, event)
+    return list(found.values())
+
+
+def _is_refused(row: Row) -> bool:
+    return (
+        row["consent_analytics"] == "denied"
+        or row["occurred_at"] == "yesterday"
+        or row["user_agent"] == BOT
+        or row["value"] == "a lot"
+        or row["currency"] == "XTS"
+    )
+
+
+def _of_generic(row: Row) -> Event:
+    return Event(
+        identity("generic", row),
+        row["visitor_id"],
+        datetime.fromisoformat(row["occurred_at"]),
+        (row["sequence"] or 0, row["event_id"]),
+        row["event_name"],
+        row["user_id"],
+        None if row["order_id"] == NO_ORDER else row["order_id"],
+    )
+
+
+def _of_ga4(row: Row) -> Event:
+    order = row["ecommerce"]["transaction_id"]
+    return Event(
+        identity("ga4", row),
+        row["user_pseudo_id"],
+        datetime(1970, 1, 1) + timedelta(microseconds=row["event_timestamp"]),
+        ((row["batch_ordering_id"] or 0) * 1_000_000, None),
+        row["event_name"],
+        row["user_id"],
+        None if order == NO_ORDER else order,
+    )
+
+
+def _sessions(visitor: str, events: list[Event], policy: Policy) -> set[Session]:
+    events = sorted(events, key=lambda event: event.occurred_at)
+    parts: dict[tuple[datetime, int], list[Event]] = {}
+    started_at = before = events[0].occurred_at
+    for event in events:
+        if event.occurred_at - before > policy.timeout:
+            started_at = event.occurred_at
+        part = (event.occurred_at - started_at) // policy.longest
+        parts.setdefault((started_at, part), []).append(event)
+        before = event.occurred_at
+    return {
+        (
+            visitor,
+            theirs[0].occurred_at,
+            theirs[-1].occurred_at,
+            number,
+            len(theirs),
+            sum(1 for event in theirs if event.name == "page_view"),
+            part > 0,
+        )
+        for number, ((_, part), theirs) in enumerate(parts.items(), start=1)
+    }
+
+
+def _people(by_visitor: dict[str, list[Event]]) -> tuple[set[frozenset[str]], set[str]]:
+    """Who ever logged in is the user of the login that comes last in event order."""
+    visitors_of: dict[str, set[str]] = defaultdict(set)
+    unclear: set[str] = set()
+    for visitor, events in by_visitor.items():
+        logins = [event for event in events if event.user is not None]
+        if not logins:
+            visitors_of[f"visitor {visitor}"].add(visitor)
+            continue
+        last = max((event.occurred_at, event.order[0]) for event in logins)
+        at_last = [event for event in logins if (event.occurred_at, event.order[0]) == last]
+        if len({event.user for event in at_last}) == 1:
+            user = at_last[0].user
+        elif None in {event.order[1] for event in at_last}:
+            unclear.add(visitor)
+            continue
+        else:
+            user = max(at_last, key=lambda event: str(event.order[1])).user
+        visitors_of[f"user {user}"].add(visitor)
+    return {frozenset(visitors) for visitors in visitors_of.values()}, unclear
