@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from pipeline.histories import BOT, NIGHTS, Row, ga4_event, generic_event
+from pipeline.histories import BOT, NIGHTS, Arrivals, Row, ga4_event, generic_event
 
 # a night lands two files of a source, so that a load is not a night
 LOADS = 2
@@ -73,10 +73,11 @@ History = tuple[Arrival, ...]
 
 @dataclass(frozen=True)
 class Policy:
-    """What decides where visits end: histories lie close to it."""
+    """What decides where visits end, and on which date they begin: histories lie close to it."""
 
     timeout: timedelta = timedelta(minutes=30)
     longest: timedelta = timedelta(hours=24)
+    time_zone: str = "UTC"
 
 
 def histories(policy: Policy) -> st.SearchStrategy[History]:
@@ -211,6 +212,16 @@ def _fated(
         "refused": [(step["slot"], refused)],
     }[step["fate"]]
     return [Arrival(slot, source, kept) for slot, kept in rows]
+
+
+def as_history(arrivals: Arrivals) -> History:
+    """Written by hand, night by night."""
+    return tuple(
+        Arrival(night * LOADS, source, row)
+        for night, sources in sorted(arrivals.rows.items())
+        for source, rows in sources.items()
+        for row in rows
+    )
 
 
 def drawn(policy: Policy, number: int, seeded_by: int) -> list[History]:

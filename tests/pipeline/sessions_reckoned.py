@@ -8,14 +8,15 @@ Belongs here: the reckoning. Does not belong here: reading the warehouse, compar
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipeline.generated import NO_ORDER, History, Policy, identity
 from pipeline.histories import BOT, Row
 
-# (visitor, start, end, number, events, page views, later part of a longer visit)
-Session = tuple[str, datetime, datetime, int, int, int, bool]
+# (visitor, start, end, date, number, events, page views, later part of a longer visit)
+Session = tuple[str, datetime, datetime, date, int, int, int, bool]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def _accepted(history: History) -> list[Event]:
     for arrival in history:
         if arrival.source == "generic" and not _is_refused(arrival.row):
             event = _of_generic(arrival.row)
-        elif arrival.source == "ga4" and not arrival.row.get("privacy_info"):
+        elif arrival.source == "ga4" and arrival.row["user_pseudo_id"] is not None:
+            if arrival.row.get("privacy_info"):
+                continue
             event = _of_ga4(arrival.row)
         else:
             continue
@@ -81,8 +84,10 @@ def _accepted(history: History) -> list[Event]:
 def _is_refused(row: Row) -> bool:
     return (
         row["consent_analytics"] == "denied"
-        or row["occurred_at"] == "yesterday"
-        or row["user_agent"] == BOT
+        or row["visitor_id"] is None
+        or row["occurred_at"].startswith("yesterday")
+        or row["occurred_at"] < "2015"
+        or (row["user_agent"] or "").startswith(BOT)
         or row["value"] == "a lot"
         or row["currency"] == "XTS"
     )
@@ -106,7 +111,7 @@ def _of_ga4(row: Row) -> Event:
         identity("ga4", row),
         row["user_pseudo_id"],
         datetime(1970, 1, 1) + timedelta(microseconds=row["event_timestamp"]),
-        ((row["batch_ordering_id"] or 0) * 1_000_000, None),
+        ((row.get("batch_ordering_id") or 0) * 1_000_000, None),
         row["event_name"],
         row["user_id"],
         None if order == NO_ORDER else order,
@@ -114,6 +119,7 @@ def _of_ga4(row: Row) -> Event:
 
 
 def _sessions(visitor: str, events: list[Event], policy: Policy) -> set[Session]:
+    zone = ZoneInfo(policy.time_zone)
     events = sorted(events, key=lambda event: event.occurred_at)
     parts: dict[tuple[datetime, int], list[Event]] = {}
     started_at = before = events[0].occurred_at
@@ -128,6 +134,7 @@ def _sessions(visitor: str, events: list[Event], policy: Policy) -> set[Session]
             visitor,
             theirs[0].occurred_at,
             theirs[-1].occurred_at,
+            theirs[0].occurred_at.replace(tzinfo=UTC).astimezone(zone).date(),
             number,
             len(theirs),
             sum(1 for event in theirs if event.name == "page_view"),

@@ -29,16 +29,8 @@ from pipeline.sessions_reckoned import Reckoned, reckon
 
 from orchestration.settings import PROJECT_ROOT
 
-VERSION_DATE = date(2025, 7, 1)
+VERSION_DATE = date(2025, 4, 1)
 NAME = re.compile(r"h\d{5}:")
-# what does not hang on a value version, nor on the load that brought a row
-WITHOUT_VALUES = (
-    "select * exclude (session_value) from marts.mart_sessions",
-    "select session_key, micro_conversion, occurred_at, occurrences "
-    "from marts.mart_micro_conversions",
-    "select * from marts.mart_macro_conversions",
-    "select * from marts.mart_daily_funnels",
-)
 
 
 @dataclass(frozen=True)
@@ -56,6 +48,7 @@ class Setting:
         return Policy(
             timedelta(minutes=self.dbt_vars.get("session_timeout_minutes", 30)),
             timedelta(hours=self.dbt_vars.get("session_maximum_hours", 24)),
+            self.dbt_vars.get("reporting_time_zone", "UTC"),
         )
 
 
@@ -85,12 +78,17 @@ def business_files(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class SharedNights:
-    """One batch of histories under one setting."""
+    """One batch of histories under one setting; as_it_is: one more that keeps its own names."""
 
     workshop: Workshop
     setting: Setting
     batch: Sequence[History]
     name: str
+    as_it_is: History = ()
+
+    @property
+    def all(self) -> list[History]:
+        return [self.as_it_is, *named(self.batch).values()]
 
     def home(self, of: str) -> Home:
         seeds = business_files(self.workshop.folder / "promise_seeds")
@@ -98,7 +96,7 @@ class SharedNights:
 
     def night_after_night(self) -> Home:
         home = self.home("nights")
-        files = files_by_night(named(self.batch).values())
+        files = files_by_night(self.all)
         for night in range(NIGHTS):
             for (source, name), rows in files[night].items():
                 home.drop(source, name, rows)
@@ -111,6 +109,7 @@ class SharedNights:
             if night not in self.setting.abandoned:
                 home.night()
             if night == 1:
+                # the same in both: what the promise takes for given
                 home.quarter(VERSION_DATE)
         return home
 
@@ -122,15 +121,13 @@ class SharedNights:
 
     def in_one_night(self) -> Home:
         home = self.home("one_night")
-        for (source, name), rows in in_one_load(
-            named(self.batch).values(), len(self.batch)
-        ).items():
+        for (source, name), rows in in_one_load(self.all, len(self.batch)).items():
             home.drop(source, name, rows)
         home.night()
         return home
 
     def reckoned(self) -> Reckoned:
-        return reckon(named(self.batch).values(), self.setting.policy)
+        return reckon(self.all, self.setting.policy)
 
 
 def whose(home: Home, tables: Sequence[Tables]) -> list[int]:
