@@ -107,7 +107,7 @@ class Home:
 
     def land(self) -> LandingResult:
         """Land what was dropped, without building anything."""
-        self._take_up()
+        self.take_up()
         with writer_lock(self.settings, "a test"):
             return land(self.settings, report=lambda _: None)
 
@@ -121,7 +121,7 @@ class Home:
         """Land what was dropped and build the nightly tables, or only `select`."""
         landed = self.land()
         args = dbt_runner.nightly_args(self.settings, select, full_refresh)
-        self._build(args if data_tests else [*args, *TABLES_ONLY])
+        self.build(args if data_tests else [*args, *TABLES_ONLY])
         return landed
 
     def killed_night(self, nodes: int) -> int:
@@ -137,9 +137,9 @@ class Home:
 
     def quarter(self, version_date: date, *, full_refresh: bool = False) -> None:
         """Write the value version of that day; the marts follow with the next night."""
-        self._take_up()
+        self.take_up()
         args = dbt_runner.quarterly_args(self.settings, version_date)
-        self._build([*args, *TABLES_ONLY, *(["--full-refresh"] if full_refresh else [])])
+        self.build([*args, *TABLES_ONLY, *(["--full-refresh"] if full_refresh else [])])
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Rows of the warehouse as column → value."""
@@ -186,11 +186,14 @@ class Home:
     def _warehouse(self) -> Path:
         return self.path / "warehouse" / self.settings.warehouse.name
 
-    def _build(self, args: list[str]) -> None:
+    def build(self, args: list[str]) -> None:
+        """Run dbt with these arguments."""
+        self.take_up()
         for _ in dbt_runner.run_dbt(self.settings, args):
             pass
 
-    def _take_up(self) -> None:
+    def take_up(self) -> None:
+        """Let the path that the settings name lead here."""
         link = self.settings.home
         link.unlink(missing_ok=True)
         link.symlink_to(self.path)

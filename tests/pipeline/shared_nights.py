@@ -29,7 +29,7 @@ from pipeline.sessions_reckoned import Reckoned, reckon
 
 from orchestration.settings import PROJECT_ROOT
 
-VERSION_DATE = date(2025, 4, 1)
+VERSION_DATE, VERSION_NIGHT = date(2025, 4, 1), 1
 NAME = re.compile(r"h\d{5}:")
 
 
@@ -96,22 +96,26 @@ class SharedNights:
 
     def night_after_night(self) -> Home:
         home = self.home("nights")
-        files = files_by_night(self.all)
         for night in range(NIGHTS):
-            for (source, name), rows in files[night].items():
-                home.drop(source, name, rows)
-            if night == NIGHTS - 1:
-                # the same files once more, under another name and behind all others
-                for (source, name), rows in files[0].items():
-                    home.drop(source, f"{name}_again", rows)
-            for nodes in self.setting.killed.get(night, ()):
-                home.killed_night(nodes)
-            if night not in self.setting.abandoned:
-                home.night()
-            if night == 1:
-                # the same in both: what the promise takes for given
-                home.quarter(VERSION_DATE)
+            self.run_night(home, night)
         return home
+
+    def run_night(self, home: Home, night: int) -> None:
+        """One of the nights, with the killed runs that belong to it."""
+        files = files_by_night(self.all)
+        for (source, name), rows in files[night].items():
+            home.drop(source, name, rows)
+        if night == NIGHTS - 1:
+            # the same files once more, under another name and behind all others
+            for (source, name), rows in files[0].items():
+                home.drop(source, f"{name}_again", rows)
+        for nodes in self.setting.killed.get(night, ()):
+            home.killed_night(nodes)
+        if night not in self.setting.abandoned:
+            home.night()
+        if night == VERSION_NIGHT:
+            # before the refresh too: the promise is one under the same value versions
+            home.quarter(VERSION_DATE)
 
     def refreshed(self, home: Home) -> Home:
         """A full refresh of what landed in the nights."""

@@ -4,42 +4,24 @@ A history written by hand, with every hard case in it, and generated ones beside
 same nights, two of which are killed.
 """
 
-import pytest
-from pipeline.generated import as_history
-from pipeline.histories import hard_history
-from pipeline.homes import Home, Workshop, differences
+from pipeline.conftest import GENERATED
+from pipeline.homes import Home, differences
 from pipeline.promise_checks import (
     Done,
     a_full_refresh_leaves_the_same,
     one_load_leaves_the_same,
     orders_count_once,
     people_are_those_of_their_last_login,
-    run,
     sessions_are_exact,
 )
-from pipeline.shared_nights import Setting
-
-SETTING = Setting(
-    "clocks of New York, visits of an hour at most, two nights killed",
-    {"reporting_time_zone": "America/New_York", "session_maximum_hours": 1},
-    # the night behind the first one finds what was left, the other one is run again
-    killed={2: (24,), 3: (40,)},
-    abandoned={2},
-)
-GENERATED = 150
-
-
-@pytest.fixture(scope="module")
-def done(workshop: Workshop) -> Done:
-    return run(workshop, SETTING, GENERATED, seed=1, as_it_is=as_history(hard_history()))
 
 
 def counts(home: Home, sql: str) -> dict[str, int]:
     return {row["name"]: row["number"] for row in home.query(sql)}
 
 
-def test_the_history_holds_every_hard_case(done: Done) -> None:
-    home = done.nights
+def test_the_history_holds_every_hard_case(promise: Done) -> None:
+    home = promise.nights
     outcomes = counts(
         home,
         "select coalesce(reason, outcome) as name, count(*) as number "
@@ -70,33 +52,35 @@ def test_the_history_holds_every_hard_case(done: Done) -> None:
     assert twice[0]["number"] > 5
 
 
-def test_nights_two_of_them_killed_leave_what_a_full_refresh_leaves(done: Done) -> None:
-    a_full_refresh_leaves_the_same(done)
+def test_nights_two_of_them_killed_leave_what_a_full_refresh_leaves(promise: Done) -> None:
+    a_full_refresh_leaves_the_same(promise)
 
 
-def test_one_load_in_any_order_leaves_what_the_nights_leave(done: Done) -> None:
-    one_load_leaves_the_same(done)
+def test_one_load_in_any_order_leaves_what_the_nights_leave(promise: Done) -> None:
+    one_load_leaves_the_same(promise)
 
 
-def test_sessions_are_those_reckoned_without_sql(done: Done) -> None:
-    sessions_are_exact(done)
+def test_sessions_are_those_reckoned_without_sql(promise: Done) -> None:
+    sessions_are_exact(promise)
 
 
-def test_an_order_counts_once_at_its_first_purchase_as_reckoned_without_sql(done: Done) -> None:
-    orders_count_once(done)
+def test_an_order_counts_once_at_its_first_purchase_as_reckoned_without_sql(promise: Done) -> None:
+    orders_count_once(promise)
 
 
-def test_visitors_are_the_people_reckoned_without_sql(done: Done) -> None:
-    people_are_those_of_their_last_login(done)
+def test_visitors_are_the_people_reckoned_without_sql(promise: Done) -> None:
+    people_are_those_of_their_last_login(promise)
 
 
-def test_a_night_without_new_files_passes_all_data_tests_and_changes_no_table(done: Done) -> None:
-    home = done.nights.copy("promise_idle")
+def test_a_night_without_new_files_passes_all_data_tests_and_changes_no_table(
+    promise: Done,
+) -> None:
+    home = promise.nights.copy("promise_idle")
     home.night(data_tests=True)
-    said = differences(done.nights.tables(), home.tables())
+    said = differences(promise.nights.tables(), home.tables())
     assert not said, "\n".join(said)
 
 
-def test_business_files_that_live_elsewhere_are_as_they_were(done: Done) -> None:
-    written = (done.nights.settings.seeds / "currency_rates.csv").read_text(encoding="utf-8")
+def test_business_files_that_live_elsewhere_are_as_they_were(promise: Done) -> None:
+    written = (promise.nights.settings.seeds / "currency_rates.csv").read_text(encoding="utf-8")
     assert written.startswith("currency,date,rate\n")

@@ -71,7 +71,16 @@ def _add(work: Work, profile: dict[str, Any], sql: str) -> None:
         if operator["type"] == "TABLE_SCAN":
             work.read += operator.get("rows_scanned", 0)
         elif operator["type"] in WRITERS and not re.search(r"(?i)\btemp(orary)?\s+table", sql):
-            work.written += sum(child["intermediate_rows"] for child in operator["children"])
+            work.written += sum(_rows_of(child) for child in operator["children"])
+
+
+def _rows_of(operator: dict[str, Any]) -> int:
+    # these two hand rows on without counting them
+    if operator["type"] == "UNION":
+        return sum(_rows_of(child) for child in operator["children"])
+    if operator["type"] == "CTE":
+        return _rows_of(operator["children"][-1])
+    return operator["intermediate_rows"]
 
 
 def _operators(operators: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

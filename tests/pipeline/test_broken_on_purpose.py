@@ -1,0 +1,313 @@
+"""The promise is broken on purpose, once for each rule, to see its test fail.
+
+PATHS break only what a night does and a full refresh does not: the nights must then leave other
+tables than the refresh. RULES break both alike: what was reckoned without SQL must then differ.
+TIES are rules about the order of events, which the model's own unit tests hold.
+"""
+
+import shutil
+
+import pytest
+from pipeline.histories import NIGHTS
+from pipeline.homes import Home, Workshop
+from pipeline.mutants import BrokenProject, Mutation
+from pipeline.promise_checks import (
+    MIDWAY,
+    Done,
+    orders_count_once,
+    people_are_those_of_their_last_login,
+    sessions_are_exact,
+)
+from pipeline.shared_nights import Setting, SharedNights
+
+from orchestration import dbt_runner
+from orchestration.errors import IntentMapError
+
+INTERMEDIATE, EXPRESSIONS = "models/intermediate", "macros/expressions"
+LOOK_BACK = Mutation(
+    "the visit that an arrival falls into is built again from its start",
+    f"{INTERMEDIATE}/int_session_events.sql",
+    "arrivals.arrived_from, coalesce(min(kept.visit_started_at), arrivals.arrived_from)",
+    "arrivals.arrived_from, arrivals.arrived_from",
+)
+PATHS = (
+    Mutation(
+        "the visit that an arrival follows within the timeout is built again",
+        f"{INTERMEDIATE}/int_session_events.sql",
+        "'-' ~ var('session_timeout_minutes')",
+        "'-' ~ (var('session_timeout_minutes') - 1)",
+    ),
+    Mutation(
+        "an arrival at the very time of a kept event belongs to its visit",
+        f"{INTERMEDIATE}/int_session_events.sql",
+        "kept.occurred_at <= arrivals.arrived_from",
+        "kept.occurred_at < arrivals.arrived_from",
+    ),
+    Mutation(
+        "a row that came on an earlier night is a duplicate",
+        f"{INTERMEDIATE}/int_event_receipts.sql",
+        "where came_before or copy_number > 1",
+        "where copy_number > 1",
+    ),
+    Mutation(
+        "a row whose twin was refused on an earlier night is none",
+        f"{INTERMEDIATE}/int_event_receipts.sql",
+        "where kept.outcome = 'accepted'",
+        "where true",
+    ),
+    Mutation(
+        "the number of a visit counts those that are kept",
+        f"{INTERMEDIATE}/int_sessions.sql",
+        "+ coalesce(sessions_before.sessions_before, 0)",
+        "+ 0",
+    ),
+    Mutation(
+        "a visit from the touched moment on is not one of those that are kept",
+        f"{INTERMEDIATE}/int_sessions.sql",
+        "kept.started_at < touched.touched_from",
+        "kept.started_at <= touched.touched_from",
+    ),
+    Mutation(
+        "a visit is read from the earliest arrival on, not from the latest",
+        f"{INTERMEDIATE}/int_sessions.sql",
+        "min(visit_started_at) as touched_from",
+        "max(visit_started_at) as touched_from",
+    ),
+    Mutation(
+        "conversions are read from the earliest arrival on, not from the latest",
+        f"{INTERMEDIATE}/int_conversion_events.sql",
+        "min(visit_started_at) as touched_from",
+        "max(visit_started_at) as touched_from",
+    ),
+    Mutation(
+        "rows at the very moment from which a visitor was touched go",
+        "macros/overrides/get_incremental_replace_touched_sql.sql",
+        "}} >= touched.touched_from",
+        "}} > touched.touched_from",
+    ),
+    Mutation(
+        "a touched visitor without rows leaves no row",
+        "macros/overrides/get_incremental_replace_touched_sql.sql",
+        "where {{ key }} is not null",
+        "where true",
+    ),
+    Mutation(
+        "a load that was seen is not read again",
+        "macros/hooks/arrived_since_last_build.sql",
+        "load_id > ",
+        "load_id >= ",
+    ),
+    Mutation(
+        "a load that was not seen is not taken for one that was",
+        "macros/hooks/remember_arrivals.sql",
+        "max(load_id) as load_id",
+        "max(load_id) + 1 as load_id",
+    ),
+    Mutation(
+        "a login counts also when it comes on a later night",
+        f"{INTERMEDIATE}/int_logins.sql",
+        "user_id is not null",
+        "user_id is not null {% if is_incremental() %} and false {% endif %}",
+    ),
+    Mutation(
+        "an agent that comes on a later night is looked at",
+        f"{INTERMEDIATE}/int_user_agents.sql",
+        "staged_events.user_agent is not null",
+        "staged_events.user_agent is not null {% if is_incremental() %} and false {% endif %}",
+    ),
+)
+RULES = (
+    Mutation(
+        "a gap equal to the timeout stays in the visit",
+        f"{EXPRESSIONS}/is_visit_start.sql",
+        "{{ occurred_at }} > {{",
+        "{{ occurred_at }} >= {{",
+    ),
+    Mutation(
+        "a visit is cut at the longest time",
+        f"{INTERMEDIATE}/int_session_events.sql",
+        "floor(",
+        "0 * floor(",
+    ),
+    Mutation(
+        "the last login holds, not the first",
+        f"{EXPRESSIONS}/login_rank.sql",
+        "order by occurred_at desc",
+        "order by occurred_at asc",
+    ),
+    Mutation(
+        "of the rows of one event the first one that landed counts",
+        f"{INTERMEDIATE}/int_event_receipts.sql",
+        "order by events_judged.load_id, events_judged.row_number",
+        "order by events_judged.load_id desc, events_judged.row_number desc",
+    ),
+    Mutation(
+        "an order counts once",
+        f"{INTERMEDIATE}/int_macro_conversions.sql",
+        "where copy_number = 1",
+        "where copy_number <= 2",
+    ),
+    Mutation(
+        "of the purchases of an order the first one counts",
+        f"{INTERMEDIATE}/int_macro_conversions.sql",
+        "conversion_events.occurred_at,\n                conversion_events.sequence",
+        "conversion_events.occurred_at desc,\n                conversion_events.sequence",
+    ),
+    Mutation(
+        "a placeholder is no order id",
+        f"{INTERMEDIATE}/int_events.sql",
+        "'(not set)', ",
+        "",
+    ),
+    Mutation(
+        "an event without consent is refused",
+        f"{INTERMEDIATE}/int_event_receipts.sql",
+        "in ('denied', ",
+        "in (",
+    ),
+    Mutation(
+        "a bot is refused",
+        f"{INTERMEDIATE}/int_event_receipts.sql",
+        "user_agents.bot_rule is not null",
+        "false",
+    ),
+    Mutation(
+        "a currency without a rate is refused",
+        f"{INTERMEDIATE}/int_event_receipts.sql",
+        "and currency_rates.rate is null",
+        "and false",
+    ),
+    Mutation(
+        "dates are those of the reporting time zone",
+        "macros/dialect/time.sql",
+        "timezone('{{ var(\"reporting_time_zone\") }}', timezone('UTC', {{ moment }}))",
+        "{{ moment }}",
+    ),
+)
+TIES = (
+    (
+        "int_session_events",
+        Mutation(
+            "the sequence decides between equal times",
+            f"{INTERMEDIATE}/int_session_events.sql",
+            "order by occurred_at, sequence, event_id",
+            "order by occurred_at, event_id",
+        ),
+    ),
+    (
+        "int_session_events",
+        Mutation(
+            "the id decides between equal times and sequences",
+            f"{INTERMEDIATE}/int_session_events.sql",
+            "order by occurred_at, sequence, event_id",
+            "order by occurred_at, sequence, event_id desc",
+        ),
+    ),
+    (
+        "int_visitor_identities",
+        Mutation(
+            "the sequence decides between logins at one time",
+            f"{EXPRESSIONS}/login_rank.sql",
+            "sequence desc",
+            "sequence asc",
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def project(workshop: Workshop) -> BrokenProject:
+    return BrokenProject(workshop.folder / "broken")
+
+
+def nights_differ(project: BrokenProject, promise: Done, mutation: Mutation) -> bool:
+    """Whether the nights from midway on, run by the broken project, leave something else."""
+    shared = promise.shared
+    undisturbed = Setting(shared.setting.name, shared.setting.dbt_vars)
+    nights = SharedNights(shared.workshop, undisturbed, shared.batch, "broken", shared.as_it_is)
+    home = project.home(promise.midway, "broken_nights")
+    try:
+        with project.broken(mutation):
+            for night in range(MIDWAY, NIGHTS):
+                nights.run_night(home, night)
+        return home.fingerprints() != promise.refreshed.fingerprints()
+    except IntentMapError:
+        # a run that stops has not left the same either
+        return True
+    finally:
+        shutil.rmtree(home.path)
+
+
+def reckoning_differs(project: BrokenProject, promise: Done, mutation: Mutation) -> bool:
+    home = project.home(promise.nights, "broken_refresh")
+    broken = Done(promise.shared, promise.midway, home, home, promise.reckoned)
+    try:
+        with project.broken(mutation):
+            home.night(full_refresh=True)
+        sessions_are_exact(broken)
+        orders_count_once(broken)
+        people_are_those_of_their_last_login(broken)
+    except (AssertionError, IntentMapError):
+        return True
+    finally:
+        shutil.rmtree(home.path)
+    return False
+
+
+def unit_tests_pass(home: Home, model: str) -> bool:
+    args = dbt_runner.nightly_args(home.settings, [f"{model},test_type:unit"])
+    args.remove("unit_test")
+    args.remove("--exclude-resource-type")
+    try:
+        home.build(args)
+    except IntentMapError as error:
+        assert "unit_test" in str(error), error
+        return False
+    return True
+
+
+def test_nights_without_the_look_back_leave_something_else_than_a_full_refresh(
+    project: BrokenProject, promise: Done
+) -> None:
+    assert nights_differ(project, promise, LOOK_BACK)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mutation", PATHS, ids=[mutation.rule for mutation in PATHS])
+def test_nights_with_a_broken_path_leave_something_else_than_a_full_refresh(
+    project: BrokenProject, promise: Done, mutation: Mutation
+) -> None:
+    assert nights_differ(project, promise, mutation)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mutation", RULES, ids=[mutation.rule for mutation in RULES])
+def test_a_broken_rule_leaves_something_else_than_was_reckoned(
+    project: BrokenProject, promise: Done, mutation: Mutation
+) -> None:
+    assert reckoning_differs(project, promise, mutation)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("model", "mutation"), TIES, ids=[mutation.rule for _, mutation in TIES])
+def test_a_broken_order_of_ties_fails_a_unit_test(
+    project: BrokenProject, promise: Done, model: str, mutation: Mutation
+) -> None:
+    home = project.home(promise.nights, "broken_ties")
+    try:
+        with project.broken(Mutation("nothing", mutation.file, mutation.old, mutation.old + " ")):
+            assert unit_tests_pass(home, model)
+        with project.broken(mutation):
+            assert not unit_tests_pass(home, model)
+    finally:
+        shutil.rmtree(home.path)
+
+
+@pytest.mark.deep
+def test_nights_of_an_unbroken_copy_leave_what_a_full_refresh_leaves(
+    project: BrokenProject, promise: Done
+) -> None:
+    """Or all of the above would prove nothing."""
+    unbroken = Mutation("nothing", LOOK_BACK.file, LOOK_BACK.old, f"{LOOK_BACK.old} ")
+    assert not nights_differ(project, promise, unbroken)
+    assert not reckoning_differs(project, promise, unbroken)
