@@ -8,7 +8,7 @@ from pipeline.promise_checks import Done, run
 from pipeline.shared_nights import Setting
 from pipeline.valued_home import ValuedHome, build_valued_home
 
-GENERATED = 150
+GENERATED = 200
 SETTING = Setting(
     "clocks of New York, visits of an hour at most, two nights killed",
     {"reporting_time_zone": "America/New_York", "session_maximum_hours": 1},

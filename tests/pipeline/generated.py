@@ -25,8 +25,8 @@ NO_ORDER = "(not set)"
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-# around these lie midnight and the change of the clocks in Berlin and New York, in UTC, the end of
-# a month, of a leap February and of a year
+# around these lie midnight and the change of the clocks in Berlin, New York and on Lord Howe, the
+# end of a month, of a leap February and of a year
 ANCHORS = tuple(
     datetime.fromisoformat(text)
     for text in (
@@ -34,6 +34,7 @@ ANCHORS = tuple(
         *("2025-05-06 03:50:00", "2025-03-30 00:45:00", "2025-10-26 00:40:00"),
         *("2025-03-09 06:45:00", "2025-11-02 05:40:00", "2025-01-31 22:40:00"),
         *("2024-02-29 23:50:00", "2024-12-31 22:50:00", "2024-12-31 23:59:59.999999"),
+        *("2025-02-01 04:50:00", "2025-01-01 04:45:00", "2025-04-05 14:50:00"),
     )
 )
 ACTS = (
@@ -132,7 +133,8 @@ def _history(
     arrivals: list[Arrival] = []
     moment = anchor
     for number, step in enumerate(steps):
-        moment = moment + step["gap"]
+        # the first event is at the anchor itself, so that what follows soon lies around it
+        moment += step["gap"] if number else timedelta()
         if moment.year > 2025:
             moment = anchor - 400 * DAY
         arrivals += (_ga4_rows if step["is_ga4"] else _generic_rows)(number, moment, step)

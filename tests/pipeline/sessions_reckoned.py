@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pipeline.generated import NO_ORDER, History, Policy, identity
+from pipeline.generated import NO_ORDER, Arrival, History, Policy, identity
 from pipeline.histories import BOT, Row
 
 # (visitor, start, end, date, number, events, page views, later part of a longer visit)
@@ -47,7 +47,7 @@ class Reckoned:
 
 def reckon(batch: Iterable[History], policy: Policy) -> Reckoned:
     """All of the histories, each in the order in which its rows landed."""
-    events = [event for history in batch for event in _accepted(history)]
+    events = [event for history in batch for event, _ in accepted_arrivals(history)]
     by_visitor: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_visitor[event.visitor].append(event)
@@ -65,19 +65,21 @@ def reckon(batch: Iterable[History], policy: Policy) -> Reckoned:
     return Reckoned(sessions, orders, without, people, unclear)
 
 
-def _accepted(history: History) -> list[Event]:
+def accepted_arrivals(history: History) -> list[tuple[Event, Arrival]]:
     """What landed first of each identity, of the rows that are not refused."""
-    found: dict[tuple[Any, ...], Event] = {}
+    found: dict[tuple[Any, ...], tuple[Event, Arrival]] = {}
     for arrival in history:
         if arrival.source == "generic" and not _is_refused(arrival.row):
             event = _of_generic(arrival.row)
-        elif arrival.source == "ga4" and arrival.row["user_pseudo_id"] is not None:
-            if arrival.row.get("privacy_info"):
-                continue
+        elif (
+            arrival.source == "ga4"
+            and arrival.row["user_pseudo_id"] is not None
+            and not arrival.row.get("privacy_info")
+        ):
             event = _of_ga4(arrival.row)
         else:
             continue
-        found.setdefault(event.identity, event)
+        found.setdefault(event.identity, (event, arrival))
     return list(found.values())
 
 

@@ -11,7 +11,6 @@ from pipeline.generated import Policy, drawn, files_by_night, named
 from pipeline.histories import NIGHTS
 from pipeline.homes import Home, Workshop, differences, differing_tables
 
-from orchestration import dbt_runner
 from orchestration.settings import PROJECT_ROOT
 
 KILLS_OF_A_NIGHT = 3
@@ -19,10 +18,13 @@ KILLS_OF_A_NIGHT = 3
 
 def start(home: Home) -> subprocess.Popen[str]:
     environ = {name: value for name, value in os.environ.items() if "INTENT_MAP" not in name}
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith("INTENT_MAP_")
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "orchestration", "nightly"],
         cwd=PROJECT_ROOT,
-        env=environ | dbt_runner.environment(home.settings),
+        env=environ | {"INTENT_MAP_HOME": str(home.settings.home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
