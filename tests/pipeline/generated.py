@@ -22,6 +22,7 @@ LOADS = 2
 SLOTS = NIGHTS * LOADS
 NAMED = ("visitor_id", "user_pseudo_id", "user_id", "event_id", "order_id", "campaign")
 NO_ORDER = "(not set)"
+PORTION = 25
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -39,7 +40,16 @@ ANCHORS = tuple(
 )
 ACTS = (
     *("page_view", "page_view", "view_item", "scroll", "gallery_next", "gallery_next", "search"),
-    *("search", "sign_up", "add_to_cart", "begin_checkout", "purchase", "purchase", "login"),
+    *(
+        "search",
+        "sign_up",
+        "add_to_cart",
+        "begin_checkout",
+        "purchase",
+        "purchase",
+        "purchase",
+        "login",
+    ),
 )
 FATES = (
     *("once", "once", "once", "once", "twice in a load", "again", "again", "other words"),
@@ -82,7 +92,7 @@ class Policy:
 
 
 def histories(policy: Policy) -> st.SearchStrategy[History]:
-    """One to three visitors, up to sixteen events with all that can happen to their rows."""
+    """One to three visitors, five to sixteen events with all that can happen to their rows."""
     near_the_policy = (
         *(timedelta(), timedelta(), MICROSECOND, policy.timeout - MICROSECOND, policy.timeout),
         *(policy.timeout, policy.timeout + MICROSECOND, policy.timeout + MINUTE),
@@ -118,7 +128,7 @@ def histories(policy: Policy) -> st.SearchStrategy[History]:
     return st.builds(
         _history,
         st.sampled_from(ANCHORS),
-        st.lists(step, min_size=1, max_size=16),
+        st.lists(step, min_size=5, max_size=16),
         st.lists(spend, max_size=3),
         st.lists(order, max_size=3),
     )
@@ -229,20 +239,22 @@ def as_history(arrivals: Arrivals) -> History:
 def drawn(policy: Policy, number: int, seeded_by: int) -> list[History]:
     """So many histories, drawn by hypothesis one by one; the same ones for the same seed."""
     found: list[History] = []
+    # in portions, since the longer hypothesis draws, the more it varies what it drew before
+    for portion in range(-(-number // PORTION)):
 
-    @seed(seeded_by)
-    @settings(
-        max_examples=number,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(histories(policy))
-    def take(history: History) -> None:
-        found.append(history)
+        @seed(f"{seeded_by} {portion}")
+        @settings(
+            max_examples=min(PORTION, number - len(found)),
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(histories(policy))
+        def take(history: History) -> None:
+            found.append(history)
 
-    take()
+        take()
     return found
 
 

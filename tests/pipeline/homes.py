@@ -181,7 +181,7 @@ class Home:
             return {
                 name: connection.execute(
                     "select count(*), coalesce(sum(hash(rows)), 0) from "
-                    f"(select columns(name -> name not in ({left_out})) from {name}) as rows"
+                    f"(select columns(lambda name: name not in ({left_out})) from {name}) as rows"
                 ).fetchall()[0]
                 for name in names
             }
