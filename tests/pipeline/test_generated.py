@@ -145,7 +145,7 @@ def test_a_failing_history_is_made_as_small_as_it_can_be() -> None:
         purchases = [a.slot for a in history if a.row.get("event_name") == "purchase"]
         return bool(logins and purchases and max(purchases) > min(logins))
 
-    history = next(h for h in drawn(POLICY, 300, 8) if is_wrong(h) and len(h) > 9)
+    history = next(h for h in drawn(POLICY, 75, 8) if is_wrong(h) and len(h) > 9)
     tries = []
 
     def failing(batch: list[History]) -> list[int]:
