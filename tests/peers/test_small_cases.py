@@ -1,4 +1,4 @@
-"""Small cases of other authors through one night: gaps, ordered funnels, logins, conversions."""
+"""Small cases of other authors through one night: gaps, funnels, logins, conversions, sources."""
 
 import csv
 import json
@@ -21,6 +21,8 @@ MACRO = PROJECT_ROOT / "dbt_project" / "macros" / "expressions" / "is_visit_star
 MINUTES = {"30 minutes": 30, "1 hour": 60}
 STEPS = {"view": "soft", "cart": "medium", "purchase": "hard"}
 CONVERSIONS = ("my_conversion", "my-conversion")
+OF_SESSIONS = "sessions_traffic_sources_daily"
+LAST_NON_DIRECT = "ga4__sessions_traffic_sources_last_non_direct_daily"
 Row = dict[str, Any]
 
 
@@ -45,7 +47,11 @@ def home(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Home:
     """All cases in one home, each with visitors of its own."""
-    home = workshop.home("small_cases", None, business_files(tmp_path_factory.mktemp("small")))
+    home = workshop.home(
+        "small_cases",
+        {"direct_source_look_back_days": 30},
+        business_files(tmp_path_factory.mktemp("small")),
+    )
     rows = [
         generic_event(f"gap {number}", moment or "", "page_view", event_id=f"gap {number} {place}")
         for number, case in enumerate(gap_cases)
@@ -64,6 +70,17 @@ def home(
             user_id=row["user_id"] or None,
         )
         for row in csv_rows(shared_data, "Ga4__user_id_mapping__mock_stg_ga4__events")
+    ]
+    rows += [
+        generic_event(
+            f"last {row['client_key']}",
+            datetime(1970, 1, 1) + timedelta(seconds=int(row["session_partition_timestamp"])),
+            "page_view",
+            source=None if row["session_source"] == "(direct)" else row["session_source"],
+            medium=row["session_medium"] or None,
+            campaign=row["session_campaign"] or None,
+        )
+        for row in csv_rows(shared_data, f"{LAST_NON_DIRECT}__mock_stg_ga4__{OF_SESSIONS}")
     ]
     for name in ("events", "nonstandard_events"):
         # the cases have a date only: their order is taken for their time
@@ -206,6 +223,25 @@ def test_visitors_are_the_users_that_the_peers_saw_last(home: Home, shared_data:
     )
     users = {row["visitor_id"]: row["user_key"] for row in people}
     assert users["c1"] == users["c2"] != users["d1"]
+
+
+def test_a_direct_session_takes_the_last_source_that_the_peers_say(
+    home: Home, shared_data: Path
+) -> None:
+    rows = home.query(
+        "select visitor_id, session_date, source, medium, campaign from marts.mart_sessions "
+        "where starts_with(visitor_id, 'last ') order by started_at"
+    )
+    expected = csv_rows(shared_data, f"{LAST_NON_DIRECT}__expected")
+    assert len(expected) == 4
+    assert [tuple(row.values()) for row in rows] == [
+        (
+            f"last {row['client_key']}",
+            datetime.strptime(row["session_partition_date"], "%Y%m%d").date(),
+            *(row[f"last_non_direct_{what}"] for what in ("source", "medium", "campaign")),
+        )
+        for row in expected
+    ]
 
 
 @pytest.mark.parametrize("name", ["events", "nonstandard_events"])

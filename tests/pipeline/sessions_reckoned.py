@@ -26,8 +26,7 @@ class Event:
     identity: tuple[Any, ...]
     visitor: str
     occurred_at: datetime
-    # the id where it is known without the source's own reckoning, else None
-    order: tuple[int, str | None]
+    sequence: int
     name: str
     user: str | None
     order_id: str | None
@@ -36,13 +35,12 @@ class Event:
 @dataclass(frozen=True)
 class Reckoned:
     """sessions; orders: id → time of its first purchase; purchases_without_order: how many;
-    people: sets of visitors that are one user; unclear: visitors whose login is a tie."""
+    people: sets of visitors that are one user."""
 
     sessions: set[Session]
     orders: dict[str, datetime]
     purchases_without_order: int
     people: set[frozenset[str]]
-    unclear: set[str]
 
 
 def reckon(batch: Iterable[History], policy: Policy) -> Reckoned:
@@ -61,8 +59,7 @@ def reckon(batch: Iterable[History], policy: Policy) -> Reckoned:
             first = orders.get(purchase.order_id, purchase.occurred_at)
             orders[purchase.order_id] = min(first, purchase.occurred_at)
     without = sum(1 for purchase in purchases if purchase.order_id is None)
-    people, unclear = _people(by_visitor)
-    return Reckoned(sessions, orders, without, people, unclear)
+    return Reckoned(sessions, orders, without, _people(by_visitor))
 
 
 def accepted_arrivals(history: History) -> list[tuple[Event, Arrival]]:
@@ -100,7 +97,7 @@ def _of_generic(row: Row) -> Event:
         identity("generic", row),
         row["visitor_id"],
         datetime.fromisoformat(row["occurred_at"]),
-        (row["sequence"] or 0, row["event_id"]),
+        row["sequence"] or 0,
         row["event_name"],
         row["user_id"],
         None if row["order_id"] == NO_ORDER else row["order_id"],
@@ -113,7 +110,7 @@ def _of_ga4(row: Row) -> Event:
         identity("ga4", row),
         row["user_pseudo_id"],
         datetime(1970, 1, 1) + timedelta(microseconds=row["event_timestamp"]),
-        ((row.get("batch_ordering_id") or 0) * 1_000_000, None),
+        (row.get("batch_ordering_id") or 0) * 1_000_000,
         row["event_name"],
         row["user_id"],
         None if order == NO_ORDER else order,
@@ -146,23 +143,12 @@ def _sessions(visitor: str, events: list[Event], policy: Policy) -> set[Session]
     }
 
 
-def _people(by_visitor: dict[str, list[Event]]) -> tuple[set[frozenset[str]], set[str]]:
-    """Who ever logged in is the user of the login that comes last in event order."""
+def _people(by_visitor: dict[str, list[Event]]) -> set[frozenset[str]]:
+    """Who ever logged in is the user of the last login; of two at one time and sequence, the
+    greater user id."""
     visitors_of: dict[str, set[str]] = defaultdict(set)
-    unclear: set[str] = set()
     for visitor, events in by_visitor.items():
-        logins = [event for event in events if event.user is not None]
-        if not logins:
-            visitors_of[f"visitor {visitor}"].add(visitor)
-            continue
-        last = max((event.occurred_at, event.order[0]) for event in logins)
-        at_last = [event for event in logins if (event.occurred_at, event.order[0]) == last]
-        if len({event.user for event in at_last}) == 1:
-            user = at_last[0].user
-        elif None in {event.order[1] for event in at_last}:
-            unclear.add(visitor)
-            continue
-        else:
-            user = max(at_last, key=lambda event: str(event.order[1])).user
-        visitors_of[f"user {user}"].add(visitor)
-    return {frozenset(visitors) for visitors in visitors_of.values()}, unclear
+        logins = [(event.occurred_at, event.sequence, event.user) for event in events if event.user]
+        user = f"user {max(logins)[2]}" if logins else f"visitor {visitor}"
+        visitors_of[user].add(visitor)
+    return {frozenset(visitors) for visitors in visitors_of.values()}

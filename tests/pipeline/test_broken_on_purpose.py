@@ -54,8 +54,8 @@ PATHS = (
     Mutation(
         "a row whose twin was refused on an earlier night is none",
         f"{INTERMEDIATE}/int_event_receipts.sql",
-        "where kept.outcome = 'accepted'",
-        "where true",
+        "kept.outcome = 'accepted'",
+        "true",
     ),
     Mutation(
         "the number of a visit counts those that are kept",
@@ -157,7 +157,7 @@ RULES = (
     ),
     Mutation(
         "a placeholder is no order id",
-        f"{INTERMEDIATE}/int_events.sql",
+        f"{EXPRESSIONS}/real_order_id.sql",
         "'(not set)', ",
         "",
     ),
@@ -192,8 +192,8 @@ TIES = (
         Mutation(
             "the sequence decides between equal times",
             f"{INTERMEDIATE}/int_session_events.sql",
-            "order by occurred_at, sequence, event_id",
-            "order by occurred_at, event_id",
+            "order by occurred_at, sequence, event_key",
+            "order by occurred_at, event_key",
         ),
     ),
     (
@@ -201,8 +201,8 @@ TIES = (
         Mutation(
             "the id decides between equal times and sequences",
             f"{INTERMEDIATE}/int_session_events.sql",
-            "order by occurred_at, sequence, event_id",
-            "order by occurred_at, sequence, event_id desc",
+            "order by staged_events.own_event_id, events_by_key.event_key",
+            "order by events_by_key.event_key",
         ),
     ),
     (

@@ -72,8 +72,8 @@ def test_visitors_are_the_people_reckoned_without_sql(promise: Done) -> None:
     people_are_those_of_their_last_login(promise)
 
 
-def test_refunds_reduce_revenue_once_on_their_own_date(four_nights: FourNights) -> None:
-    home = four_nights.home
+def test_refunds_reduce_revenue_once_on_their_own_date(promise: Done) -> None:
+    home = promise.home
     refunded = home.query(
         "select order_id, value, refunded from marts.mart_macro_conversions "
         "where refunded > 0 order by order_id"

@@ -43,7 +43,10 @@ SETTINGS = (
             "horizon_days": 0,
         },
     ),
-    Setting("half hours of Lord Howe", {"reporting_time_zone": "Australia/Lord_Howe"}),
+    Setting(
+        "half hours of Lord Howe, direct visits look back",
+        {"reporting_time_zone": "Australia/Lord_Howe", "direct_source_look_back_days": 30},
+    ),
 )
 HISTORIES_OF_A_SETTING = 1_050
 
