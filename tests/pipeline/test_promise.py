@@ -73,7 +73,7 @@ def test_visitors_are_the_people_reckoned_without_sql(promise: Done) -> None:
 
 
 def test_refunds_reduce_revenue_once_on_their_own_date(promise: Done) -> None:
-    home = promise.home
+    home = promise.nights
     refunded = home.query(
         "select order_id, value, refunded from marts.mart_macro_conversions "
         "where refunded > 0 order by order_id"
