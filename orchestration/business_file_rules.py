@@ -228,6 +228,8 @@ def bot_rule_has_what_its_kind_needs(row: Row) -> Iterator[tuple[str, str]]:
     needed, unused = needs[row["kind"]]
     if not row[needed]:
         yield needed, f"the cell is empty, but a rule of kind {row['kind']} needs it"
+    if row["kind"] == "behaviour" and row["rule"] not in BEHAVIOURS:
+        yield "rule", f"'{row['rule']}' is not measured; known are {', '.join(BEHAVIOURS)}"
     if row[unused]:
         yield unused, f"'{row[unused]}' has no effect on a rule of kind {row['kind']}; empty it"
 
@@ -271,6 +273,7 @@ def _funnels(rows: dict[int, Row]) -> dict[tuple[str, str], dict[int, Row]]:
     return funnels
 
 
+BEHAVIOURS = ("events_per_minute", "events_per_session")
 SESSION_START = "(session)"
 NUMERIC_OPERATORS = (">=", ">", "<=", "<")
 TEXT_OPERATORS = ("contains", "matches", "is_business_email")

@@ -5,6 +5,7 @@ Does not belong here: deciding what is landed and what is said about it (run.py)
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -83,6 +84,8 @@ class Warehouse:
             raise IntentMapError(f"The warehouse {path} cannot be opened: {reason}.") from error
         self.con.execute("set TimeZone = 'UTC'")
         self.con.execute("set enable_progress_bar = false")
+        if limit := os.environ.get("INTENT_MAP_MEMORY_LIMIT"):
+            self.con.execute(f"set memory_limit = {literal(limit)}")
         # the numbers of rows rest on it, and the dbt profile turns it off
         self.con.execute("set preserve_insertion_order = true")
         # a connection of the same process may have set it, and used it, already

@@ -188,6 +188,13 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "row 2, column refund_event_name: 'purchase' is the goal's own event, and would give "
             "back what it brings.",
         ),
+        (
+            "bot_rules.csv",
+            "events_per_minute",
+            "clicks_per_minute",
+            "row 3, column rule: 'clicks_per_minute' is not measured; known are "
+            "events_per_minute, events_per_session.",
+        ),
         # cells
         (
             "micro_conversions.csv",

@@ -97,7 +97,7 @@ def histories(policy: Policy) -> st.SearchStrategy[History]:
         *(timedelta(), timedelta(), MICROSECOND, policy.timeout - MICROSECOND, policy.timeout),
         *(policy.timeout, policy.timeout + MICROSECOND, policy.timeout + MINUTE),
         *(policy.timeout / 2, policy.longest - policy.timeout, policy.longest),
-        *(timedelta(hours=7), DAY, 30 * DAY, 365 * DAY),
+        *(timedelta(hours=7), DAY, 30 * DAY, 365 * DAY, 365 * DAY),
     )
     gap = st.one_of(
         st.sampled_from(near_the_policy),
@@ -113,7 +113,7 @@ def histories(policy: Policy) -> st.SearchStrategy[History]:
             "has_id": st.booleans(),
             "sequence": st.sampled_from((None, None, 1, 2, 3)),
             "user": st.sampled_from((None, None, None, None, None, "u", "v")),
-            "order": st.sampled_from((None, NO_ORDER, "1", "2")),
+            "order": st.sampled_from((None, NO_ORDER, "1", "1", "2")),
             "currency": st.sampled_from((None, None, "USD", "EUR")),
             "traffic": st.sampled_from(TRAFFIC),
             "amount": st.integers(1, 900),

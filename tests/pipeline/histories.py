@@ -97,6 +97,7 @@ def hard_history(seed: int = 20260701) -> Arrivals:
     _refunds(arrivals)
     _people(arrivals)
     _refused_rows(arrivals)
+    _machines(arrivals)
     _restated_spend_and_orders(arrivals)
     _ordinary_visitors(arrivals, random.Random(seed))
     return arrivals
@@ -322,6 +323,23 @@ def _refused_rows(arrivals: Arrivals) -> None:
         )
     # nothing of this visitor is ever accepted but one event, which comes between
     arrivals.add(1, "generic", generic_event("bot", day, "page_view", user_agent=BROWSER))
+
+
+def _machines(arrivals: Arrivals) -> None:
+    """One event more than a person could make in a minute; of the second one buys something."""
+    start = at("2025-05-19 04:00:00")
+    for visitor in ("machine", "hasty buyer"):
+        for number in range(301):
+            arrivals.add(
+                number % NIGHTS,
+                "generic",
+                generic_event(visitor, start, "page_view", event_id=f"{visitor} {number}"),
+            )
+    arrivals.add(
+        2,
+        "generic",
+        generic_event("hasty buyer", start + timedelta(minutes=9), "purchase", value=3),
+    )
 
 
 def _restated_spend_and_orders(arrivals: Arrivals) -> None:

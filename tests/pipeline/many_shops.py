@@ -30,7 +30,10 @@ from orchestration.simulation.truth import _QUALIFIED, Measurement, _first_momen
 
 HORIZON = timedelta(days=30)
 SCHEMAS = ("seeds", "intermediate", "valuation", "marts")
-SEEDS = ("micro_conversions", "macro_conversions", "intent_rules")
+SEEDS = (
+    *("micro_conversions", "macro_conversions", "intent_rules", "funnels"),
+    "free_mail_domains",
+)
 # written from numpy; everything else that is wanted is run
 GIVEN = (
     *("int_sessions", "int_traffic_sources", "int_logins", "int_visitor_identities"),

@@ -59,19 +59,19 @@ PATHS = (
     ),
     Mutation(
         "the number of a visit counts those that are kept",
-        f"{INTERMEDIATE}/int_sessions.sql",
+        f"{INTERMEDIATE}/int_all_sessions.sql",
         "+ coalesce(sessions_before.sessions_before, 0)",
         "+ 0",
     ),
     Mutation(
         "a visit from the touched moment on is not one of those that are kept",
-        f"{INTERMEDIATE}/int_sessions.sql",
+        f"{INTERMEDIATE}/int_all_sessions.sql",
         "kept.started_at < touched.touched_from",
         "kept.started_at <= touched.touched_from",
     ),
     Mutation(
         "a visit is read from the earliest arrival on, not from the latest",
-        f"{INTERMEDIATE}/int_sessions.sql",
+        f"{INTERMEDIATE}/int_all_sessions.sql",
         "min(visit_started_at) as touched_from",
         "max(visit_started_at) as touched_from",
     ),
@@ -113,7 +113,7 @@ PATHS = (
     ),
     Mutation(
         "an agent that comes on a later night is looked at",
-        f"{INTERMEDIATE}/int_user_agents.sql",
+        f"{INTERMEDIATE}/int_agents_met.sql",
         "staged_events.user_agent is not null",
         "staged_events.user_agent is not null {% if is_incremental() %} and false {% endif %}",
     ),

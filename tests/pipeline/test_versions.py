@@ -47,7 +47,8 @@ def test_before_any_version_the_configured_weights_are_in_force(valued: ValuedHo
     weights = home.query(
         "select micro_conversions.micro_conversion, weight, default_value "
         "from seeds.micro_conversions "
-        "join seeds.macro_conversions using (starter_pack) where starter_pack = 'ecommerce'"
+        "join seeds.macro_conversions using (starter_pack) where starter_pack = 'ecommerce' "
+        "and micro_conversions.is_enabled"
     )
     columns = [row["column_name"] for row in home.query("describe marts.mart_micro_values")]
     rows = [dict(zip(columns, row, strict=True)) for row in marts["marts.mart_micro_values"]]

@@ -16,13 +16,14 @@ WRITES_GROW = frozenset(
         *("int_macro_conversions", "int_micro_conversions", "int_session_credits"),
         *("int_session_stages", "int_session_states", "val_session_steps", "val_session_values"),
         *("mart_daily_funnels", "mart_daily_values", "mart_macro_conversions"),
-        *("mart_micro_conversions", "mart_sessions"),
+        *("mart_micro_conversions", "mart_sessions", "mart_attribution", "mart_early_warnings"),
+        *("mart_event_audit", "mart_funnel_steps"),
     )
 )
 # The same of reading: these look at all rows of one of the tables below them, if only at a column.
 READS_GROW = WRITES_GROW | frozenset(
     (
-        *("int_event_receipts", "int_qualified_events", "int_session_events", "int_sessions"),
+        *("int_event_receipts", "int_qualified_events", "int_session_events", "int_all_sessions"),
         *("int_conversion_events", "int_traffic_sources"),
     )
 )

@@ -324,6 +324,7 @@ select
     events_in_part.load_id,
     events_in_part.occurred_at,
     events_in_part.visit_started_at,
+    cast(events_in_part.campaign_number as integer) as campaign_number,
     events_in_part.visit_part,
     cast(events_in_part.position - events_in_part.visit_position + 1 as integer) as event_number,
     events_in_part.is_page_view,

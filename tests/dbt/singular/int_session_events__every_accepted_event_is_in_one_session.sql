@@ -24,7 +24,7 @@ session_event_totals as (
 
 session_totals as (
 
-    select coalesce(sum(events), 0) as events from {{ ref('int_sessions') }}
+    select coalesce(sum(events), 0) as events from {{ ref('int_all_sessions') }}
 
 )
 

@@ -1,0 +1,328 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_touched',
+    unique_key='session_key',
+    meta={'touched_by': 'started_at'},
+    post_hook="{{ remember_arrivals() }}"
+) }}
+
+with
+
+all_session_events as (
+
+    select * from {{ ref('int_session_events') }}
+
+),
+
+-- three readings, each with the columns needed there: a wide CTE would be kept whole in memory
+first_events as (
+
+    select * from {{ ref('int_event_receipts') }}
+    where outcome = 'accepted'
+
+),
+
+source_events as (
+
+    select * from {{ ref('int_event_receipts') }}
+    where outcome = 'accepted'
+
+),
+
+page_events as (
+
+    select * from {{ ref('int_event_receipts') }}
+    where outcome = 'accepted'
+
+),
+
+{% if is_incremental() %}
+
+    touched as (
+
+        select
+            visitor_key,
+            min(visit_started_at) as touched_from
+
+        from all_session_events
+        where {{ arrived_since_last_build() }}
+        group by visitor_key
+
+    ),
+
+    session_events as (
+
+        select all_session_events.*
+
+        from all_session_events
+        inner join touched
+            on all_session_events.visitor_key = touched.visitor_key
+            and all_session_events.occurred_at >= touched.touched_from
+
+    ),
+
+    sessions_before as (
+
+        select
+            touched.visitor_key,
+            count(*) as sessions_before,
+            max(case when kept.sourced_at is not null then kept.session_number end)
+                as last_sourced_number
+
+        from touched
+        inner join {{ this }} as kept
+            on touched.visitor_key = kept.visitor_key
+            and kept.started_at < touched.touched_from
+        group by touched.visitor_key
+
+    ),
+
+{% else %}
+
+    session_events as (
+
+        select * from all_session_events
+
+    ),
+
+{% endif %}
+
+sessions_counted as (
+
+    select
+        session_key,
+        visitor_key,
+        min(visit_part) as visit_part,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+        count(*) as events,
+        count(case when is_page_view then 1 end) as page_views,
+        min(event_number) as first_event_number,
+        min_by(event_key, event_number) as first_event_key,
+        min_by(event_key, case when carries_source then event_number end) as source_event_key,
+        min_by(event_key, case when carries_page then event_number end) as page_event_key
+
+    from session_events
+    group by session_key, visitor_key
+
+),
+
+sessions_numbered as (
+
+    select
+        sessions_counted.*,
+        row_number()
+            over (
+                partition by sessions_counted.visitor_key
+                order by sessions_counted.started_at, sessions_counted.first_event_key
+            )
+        {% if is_incremental() %}
+            + coalesce(sessions_before.sessions_before, 0)
+        {% endif %}
+            as session_number
+
+    from sessions_counted
+    {% if is_incremental() %}
+        left join sessions_before
+            on sessions_counted.visitor_key = sessions_before.visitor_key
+    {% endif %}
+
+),
+
+-- strings are fetched for the one event of each session that gives them
+sessions_described as (
+
+    select
+        sessions_numbered.*,
+        first_events.visitor_id,
+        first_events.source_session_id,
+        first_events.device_category,
+        first_events.country,
+        source_events.occurred_at as sourced_at,
+        source_events.source as event_source,
+        source_events.medium as event_medium,
+        source_events.campaign as event_campaign,
+        coalesce(source_events.has_google_click, false) as has_google_click,
+        coalesce(source_events.has_meta_click, false) as has_meta_click,
+        source_events.source_channel_group,
+        page_events.page as landing_page
+
+    from sessions_numbered
+    inner join first_events
+        on sessions_numbered.first_event_key = first_events.event_key
+    left join source_events
+        on sessions_numbered.source_event_key = source_events.event_key
+    left join page_events
+        on sessions_numbered.page_event_key = page_events.event_key
+
+),
+
+sessions_sourced as (
+
+    select
+        *,
+        {{ session_source('event_source', 'event_medium', 'has_google_click', 'has_meta_click') }}
+            as known_source,
+        {{ session_medium('event_source', 'event_medium', 'has_google_click', 'has_meta_click') }}
+            as known_medium
+
+    from sessions_described
+
+),
+
+{% if var('direct_source_look_back_days') | int > 0 %}
+
+    sources_known as (
+
+        select
+            visitor_key,
+            session_number,
+            started_at,
+            known_source as source,
+            known_medium as medium,
+            event_campaign as campaign,
+            source_channel_group
+
+        from sessions_sourced
+        where sourced_at is not null
+
+        {% if is_incremental() %}
+            union all
+
+            select
+                kept.visitor_key,
+                kept.session_number,
+                kept.started_at,
+                kept.source,
+                kept.medium,
+                kept.campaign,
+                kept.source_channel_group
+
+            from {{ this }} as kept
+            inner join sessions_before
+                on kept.visitor_key = sessions_before.visitor_key
+                and kept.session_number = sessions_before.last_sourced_number
+        {% endif %}
+
+    ),
+
+    sessions_looking_back as (
+
+        select
+            sessions_sourced.*,
+            case
+                when sessions_sourced.sourced_at is null
+                    then coalesce(
+                        max(
+                            case
+                                when sessions_sourced.sourced_at is not null
+                                    then sessions_sourced.session_number
+                            end
+                        ) over (
+                            partition by sessions_sourced.visitor_key
+                            order by sessions_sourced.session_number
+                            rows between unbounded preceding and 1 preceding
+                        ),
+                        {{ 'sessions_before.last_sourced_number' if is_incremental()
+                            else 'cast(null as integer)' }}
+                    )
+            end as last_sourced_number
+
+        from sessions_sourced
+        {% if is_incremental() %}
+            left join sessions_before
+                on sessions_sourced.visitor_key = sessions_before.visitor_key
+        {% endif %}
+
+    ),
+
+    -- a direct session takes the last source that its visitor came from, if that is recent enough
+    sessions_with_earlier as (
+
+        select
+            sessions_looking_back.*,
+            sources_known.source as earlier_source,
+            sources_known.medium as earlier_medium,
+            sources_known.campaign as earlier_campaign,
+            sources_known.source_channel_group as earlier_channel_group
+
+        from sessions_looking_back
+        left join sources_known
+            on sessions_looking_back.visitor_key = sources_known.visitor_key
+            and sessions_looking_back.last_sourced_number = sources_known.session_number
+            and sessions_looking_back.started_at <= {{ dbt.dateadd(
+                'day', var('direct_source_look_back_days'), 'sources_known.started_at'
+            ) }}
+
+    ),
+
+{% else %}
+
+    sessions_with_earlier as (
+
+        select
+            *,
+            cast(null as varchar) as earlier_source,
+            cast(null as varchar) as earlier_medium,
+            cast(null as varchar) as earlier_campaign,
+            cast(null as varchar) as earlier_channel_group
+
+        from sessions_sourced
+
+    ),
+
+{% endif %}
+
+sessions as (
+
+    select
+        *,
+        coalesce(known_source, earlier_source) as session_source,
+        coalesce(known_medium, earlier_medium) as session_medium,
+        coalesce(event_campaign, earlier_campaign) as session_campaign,
+        coalesce(source_channel_group, earlier_channel_group) as session_channel_group
+
+    from sessions_with_earlier
+
+)
+
+select
+    sessions.session_key,
+    -- of the source's own sessions, and of two campaigns, several may begin at one moment
+    {{ public_key(
+        "sessions.visitor_id || '|' || cast(sessions.started_at as varchar)"
+        ~ " || coalesce('|' || sessions.source_session_id, '')"
+        ~ (" || '|' || cast(sessions.first_event_number as varchar)"
+            if var('session_cut_at_campaign') else "")
+    ) }} as public_session_key,
+    sessions.visitor_id,
+    cast(sessions.session_number as integer) as session_number,
+    case when sessions.session_number = 1 then 'new' else 'returning' end as visitor_type,
+    sessions.started_at,
+    sessions.ended_at,
+    {{ reporting_date('sessions.started_at') }} as session_date,
+    sessions.visit_part > 0 as is_continuation,
+    coalesce(sessions.session_source, '(direct)') as source,
+    coalesce(
+        sessions.session_medium,
+        case when sessions.session_source is null then '(none)' else '(not set)' end
+    ) as medium,
+    coalesce(sessions.session_campaign, '(not set)') as campaign,
+    sessions.session_channel_group as source_channel_group,
+    sessions.sourced_at,
+    coalesce(sessions.device_category, '(not set)') as device_category,
+    coalesce(sessions.country, '(not set)') as country,
+    sessions.landing_page,
+    sessions.events,
+    sessions.page_views,
+{% if is_incremental() %}
+    touched.visitor_key,
+    touched.touched_from
+
+from touched
+left join sessions on touched.visitor_key = sessions.visitor_key
+{% else %}
+    sessions.visitor_key
+
+from sessions
+{% endif %}
