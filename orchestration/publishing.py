@@ -25,6 +25,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.disk import to_disk
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
@@ -139,12 +140,12 @@ def _publish(settings: Settings, run_id: str, report: Callable[[str], None]) -> 
     new_manifest.write_text(_as_json(manifest), encoding="utf-8")
 
     for path in (new_file, new_manifest, *new_folder.iterdir(), new_folder):
-        _to_disk(path)
+        to_disk(path)
 
     new_file.replace(serving / SERVING_FILE)
     _replace_parquet(serving, new_folder)
     new_manifest.replace(serving / MANIFEST_FILE)
-    _to_disk(serving)
+    to_disk(serving)
     report(
         f"Published {len(manifest.tables)} tables, "
         f"{sum(table.rows for table in manifest.tables):,} rows: {serving / SERVING_FILE}"
@@ -283,7 +284,7 @@ def _replace_parquet(serving: Path, new_folder: Path) -> None:
     versions = serving / PARQUET_VERSIONS
     final = new_folder.with_name(new_folder.name.removesuffix(UNFINISHED))
     new_folder.rename(final)
-    _to_disk(versions)
+    to_disk(versions)
     link = serving / PARQUET_LINK
     before = link.resolve() if link.is_symlink() else None
     if before is None and link.is_dir():
@@ -331,14 +332,6 @@ def _as_json(manifest: Manifest) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _text(value: object) -> str:

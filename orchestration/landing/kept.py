@@ -9,7 +9,6 @@ file. docs/adr/0017 has the figures.
 """
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from urllib.parse import quote
 
 import duckdb
 
+from orchestration.disk import to_disk
 from orchestration.errors import IntentMapError
 from orchestration.landing import reading
 from orchestration.landing.columns import Relation, landing_select, match_columns
@@ -76,9 +76,9 @@ def copy(home_folder: Path, file: LandingFile, load_id: int, landed_microseconds
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + UNFINISHED)
     shutil.copyfile(file.path, part)
-    _to_disk(part)
+    to_disk(part)
     part.replace(target)
-    _to_disk(target.parent)
+    to_disk(target.parent)
     return KeptFile(file.source, load_id, path)
 
 
@@ -196,11 +196,3 @@ def _select(con: duckdb.DuckDBPyConnection, home_folder: Path, files: list[KeptF
         "landed_at": "make_timestamp(landed)",
     }
     return landing_select(files[0].source, relation, technical)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

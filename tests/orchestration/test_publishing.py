@@ -274,7 +274,7 @@ def test_a_disk_that_is_full_leaves_what_is_served_and_no_rest(settings, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "_to_disk", full)
+    monkeypatch.setattr(publishing, "to_disk", full)
     with pytest.raises(IntentMapError, match=r"No space left on device\. What is served there is"):
         publish(settings, "run-2", report=quiet)
     assert contents(settings.serving) == before
