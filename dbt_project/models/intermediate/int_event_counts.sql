@@ -6,51 +6,10 @@
 
 with
 
-staged_events as (
-
-    select * from {{ ref('int_staged_events') }}
-    where {{ arrived_since_last_build() }}
-
-),
-
 receipts as (
 
     select * from {{ ref('int_event_receipts') }}
     where {{ arrived_since_last_build() }}
-
-),
-
-required_properties as (
-
-    select * from {{ ref('required_properties') }}
-
-),
-
-requirements as (
-
-    select
-        event_name,
-        {{ joined_texts('property') }} as properties
-
-    from required_properties
-    group by event_name
-
-),
-
--- only events that must carry something are looked into
-incomplete_events as (
-
-    select
-        staged_events.source_system,
-        staged_events.load_id,
-        staged_events.row_number
-
-    from staged_events
-    inner join requirements on staged_events.event_name = requirements.event_name
-    where {{ is_true_for_any(
-        'requirements.properties',
-        compared_property('staged_events', 'each_text') ~ ' is null'
-    ) }}
 
 ),
 
@@ -75,17 +34,13 @@ rows_judged as (
         case when receipts.is_known_name then receipts.event_name end as event_name,
         receipts.outcome,
         receipts.reason,
-        receipts.outcome = 'accepted' and incomplete_events.row_number is not null as is_incomplete,
+        receipts.is_incomplete,
         receipts.outcome = 'accepted'
         and receipts.occurred_at < {{ dbt.dateadd(
             'hour', '-' ~ var('late_event_hours'), 'receipts.landed_at'
         ) }} as is_late
 
     from receipts
-    left join incomplete_events
-        on receipts.load_id = incomplete_events.load_id
-        and receipts.row_number = incomplete_events.row_number
-        and receipts.source_system = incomplete_events.source_system
 
 )
 

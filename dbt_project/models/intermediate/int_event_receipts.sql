@@ -6,7 +6,7 @@
 
 with
 
--- read twice, each time with the columns needed there: a wide CTE would be kept whole in memory
+-- read three times, each with the columns needed there: a wide CTE would be kept whole in memory
 arrivals_to_judge as (
 
     select * from {{ ref('int_staged_events') }}
@@ -18,6 +18,25 @@ arrivals as (
 
     select * from {{ ref('int_staged_events') }}
     where {{ arrived_since_last_build() }}
+
+),
+
+arrivals_to_open as (
+
+    select * from {{ ref('int_staged_events') }}
+    where {{ arrived_since_last_build() }}
+
+),
+
+rules as (
+
+    select * from {{ ref('int_conversion_rules') }}
+
+),
+
+required_properties as (
+
+    select * from {{ ref('required_properties') }}
 
 ),
 
@@ -154,6 +173,79 @@ not_accepted as (
     from repeats_ranked
     where came_before or copy_number > 1
 
+),
+
+rules_met_by_name as (
+
+    select
+        event_name,
+        cast(sum(rule_bit) as bigint) as rules_met
+
+    from rules
+    where operator is null
+    group by event_name
+
+),
+
+-- what an event is asked for besides its name: by a rule, or because it must carry it
+questions as (
+
+    select
+        event_name,
+        property,
+        operator,
+        threshold,
+        rule_bit
+
+    from rules
+    where operator is not null and rule_bit is not null
+
+    union all
+
+    select
+        event_name,
+        property,
+        'is_there' as operator,
+        null as threshold,
+        cast(0 as bigint) as rule_bit
+
+    from required_properties
+
+),
+
+-- only events that are asked for one have their properties opened
+questions_asked as (
+
+    select
+        arrivals_to_open.source_system,
+        arrivals_to_open.load_id,
+        arrivals_to_open.row_number,
+        questions.operator,
+        questions.threshold,
+        questions.rule_bit,
+        {{ compared_property('arrivals_to_open', 'questions.property') }} as compared
+
+    from arrivals_to_open
+    inner join questions on arrivals_to_open.event_name = questions.event_name
+
+),
+
+questions_answered as (
+
+    select
+        source_system,
+        load_id,
+        row_number,
+        cast(
+            sum(case when {{ is_met('compared', 'operator', 'threshold') }} then rule_bit else 0 end)
+            as bigint
+        ) as rules_met,
+        max(case when operator = 'is_there' and compared is null then 1 else 0 end) = 1
+            as is_incomplete
+
+    from questions_asked
+    group by source_system, load_id, row_number
+
 )
 
 select
@@ -189,7 +281,10 @@ select
         'has_meta_click': 'arrivals.fbclid is not null',
         'source_channel_group': 'arrivals.source_channel_group',
         'device_category': 'arrivals.device_category',
-        'country': 'arrivals.country'
+        'country': 'arrivals.country',
+        'rules_met':
+            'coalesce(rules_met_by_name.rules_met, 0) + coalesce(questions_answered.rules_met, 0)',
+        'is_incomplete': 'coalesce(questions_answered.is_incomplete, false)'
     }.items() %}
         case when not_accepted.outcome is null then {{ expression }} end as {{ name }}
         {%- if not loop.last %},{% endif %}
@@ -200,3 +295,8 @@ left join not_accepted
     on arrivals.load_id = not_accepted.load_id
     and arrivals.row_number = not_accepted.row_number
     and arrivals.source_system = not_accepted.source_system
+left join rules_met_by_name on arrivals.event_name = rules_met_by_name.event_name
+left join questions_answered
+    on arrivals.load_id = questions_answered.load_id
+    and arrivals.row_number = questions_answered.row_number
+    and arrivals.source_system = questions_answered.source_system

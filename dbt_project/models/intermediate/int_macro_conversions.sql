@@ -7,6 +7,12 @@ conversion_events as (
 
 ),
 
+order_events as (
+
+    select * from {{ ref('int_order_events') }}
+
+),
+
 rules as (
 
     select * from {{ ref('int_conversion_rules') }}
@@ -37,6 +43,10 @@ copies_ranked as (
 
     select
         conversion_events.*,
+        order_events.event_id,
+        order_events.order_id,
+        order_events.value,
+        order_events.currency,
         rules.value_source,
         rules.fixed_value,
         rules.state_item_key,
@@ -46,16 +56,17 @@ copies_ranked as (
                 case rules.counting
                     when 'once_per_session' then cast(conversion_events.session_key as varchar)
                     when 'once_per_order'
-                        then coalesce(conversion_events.order_id, conversion_events.event_id)
-                    else conversion_events.event_id
+                        then coalesce(order_events.order_id, order_events.event_id)
+                    else order_events.event_id
                 end
             order by
                 conversion_events.occurred_at,
                 conversion_events.sequence,
-                conversion_events.event_id
+                order_events.event_id
         ) as copy_number
 
     from conversion_events
+    inner join order_events on conversion_events.event_key = order_events.event_key
     inner join rules on conversion_events.conversion = rules.conversion
 
 ),

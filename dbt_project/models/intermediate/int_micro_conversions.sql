@@ -68,19 +68,12 @@ qualified as (
 
 ),
 
--- which occurrence it is, where the rule counts them
+-- which occurrence it is, where it takes more than one
 occurrences_numbered as (
 
     select
         qualified.*,
         rules.min_occurrences,
-        rules.counting,
-        rules.tier,
-        rules.tier_rank,
-        rules.phase,
-        rules.kind,
-        rules.weight,
-        rules.state_item_key,
         row_number() over (
             partition by
                 qualified.conversion,
@@ -95,34 +88,72 @@ occurrences_numbered as (
 
     from qualified
     inner join rules on qualified.conversion = rules.conversion
+    where rules.min_occurrences > 1
 
 ),
 
 -- it is met from the moment at which enough of them have happened
 occurrences_met as (
 
-    select * from occurrences_numbered
+    select
+        qualified.session_key,
+        qualified.visitor_key,
+        qualified.conversion,
+        qualified.occurred_at,
+        qualified.sequence,
+        qualified.event_number
+
+    from qualified
+    inner join rules on qualified.conversion = rules.conversion
+    where rules.min_occurrences = 1
+
+    union all
+
+    select
+        session_key,
+        visitor_key,
+        conversion,
+        occurred_at,
+        sequence,
+        event_number
+
+    from occurrences_numbered
     where occurrence_number >= min_occurrences
+
+),
+
+micro_conversions as (
+
+    select
+        session_key,
+        visitor_key,
+        conversion,
+        min_by(occurred_at, event_number) as occurred_at,
+        min_by(sequence, event_number) as sequence,
+        min(event_number) as event_number,
+        cast(count(*) as integer) as occurrences
+
+    from occurrences_met
+    group by session_key, visitor_key, conversion
 
 )
 
 select
-    session_key,
-    conversion as micro_conversion,
-    visitor_key,
-    tier,
-    tier_rank,
-    phase,
-    kind,
-    weight,
-    state_item_key,
-    min_by(occurred_at, event_number) as occurred_at,
-    min_by(sequence, event_number) as sequence,
-    min(event_number) as event_number,
-    cast(count(*) as integer) as occurrences,
-    cast(max(case when counting = 'every' then 1 else 0 end) * (count(*) - 1) + 1 as integer)
+    micro_conversions.session_key,
+    micro_conversions.conversion as micro_conversion,
+    micro_conversions.visitor_key,
+    rules.tier,
+    rules.tier_rank,
+    rules.phase,
+    rules.kind,
+    rules.weight,
+    rules.state_item_key,
+    micro_conversions.occurred_at,
+    micro_conversions.sequence,
+    micro_conversions.event_number,
+    micro_conversions.occurrences,
+    case when rules.counting = 'every' then micro_conversions.occurrences else 1 end
         as counted_occurrences
 
-from occurrences_met
-group by
-    session_key, conversion, visitor_key, tier, tier_rank, phase, kind, weight, state_item_key
+from micro_conversions
+inner join rules on micro_conversions.conversion = rules.conversion

@@ -1,9 +1,8 @@
 with
 
-conversion_events as (
+order_events as (
 
-    select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'refund'
+    select * from {{ ref('int_order_events') }}
 
 ),
 
@@ -17,6 +16,13 @@ rules as (
 
     select * from {{ ref('int_conversion_rules') }}
     where conversion_type = 'macro'
+
+),
+
+refund_rules as (
+
+    select * from {{ ref('int_conversion_rules') }}
+    where conversion_type = 'refund'
 
 ),
 
@@ -36,18 +42,18 @@ macro_conversions as (
 refund_events as (
 
     select
-        conversion_events.conversion as macro_conversion,
-        conversion_events.event_key as refund_key,
-        conversion_events.event_id as refund_id,
-        conversion_events.order_id,
-        conversion_events.occurred_at,
+        refund_rules.conversion as macro_conversion,
+        order_events.event_key as refund_key,
+        order_events.event_id as refund_id,
+        order_events.order_id,
+        order_events.occurred_at,
         'event' as refund_source,
-        case when rules.value_source <> 'fixed' then abs(conversion_events.value) end
+        case when refund_rules.value_source <> 'fixed' then abs(order_events.value) end
             as stated_value,
-        coalesce(conversion_events.currency, '{{ var("reporting_currency") }}') as currency
+        coalesce(order_events.currency, '{{ var("reporting_currency") }}') as currency
 
-    from conversion_events
-    inner join rules on conversion_events.conversion = rules.conversion
+    from order_events
+    inner join refund_rules on {{ has_bit('order_events.rules_met', 'refund_rules.rule_bit') }}
 
 ),
 

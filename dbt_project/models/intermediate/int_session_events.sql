@@ -93,6 +93,7 @@ events_narrow as (
         receipts.event_name = 'page_view' as is_page_view,
         {{ carries_source('receipts') }} as carries_source,
         receipts.page is not null as carries_page,
+        receipts.rules_met,
         case
             when {{ carries_source('receipts') }} then {{ internal_key([
                 'receipts.source', 'receipts.medium', 'receipts.campaign',
@@ -188,10 +189,12 @@ events_in_order as (
         events_by_key.source_system,
         events_by_key.load_id,
         events_by_key.occurred_at,
+        events_by_key.sequence,
         events_by_key.given_session_key,
         events_by_key.is_page_view,
         events_by_key.carries_source,
         events_by_key.carries_page,
+        events_by_key.rules_met,
         events_by_key.campaign_key,
         coalesce(ties.position, events_by_key.position) as position,
         case
@@ -323,6 +326,7 @@ select
     events_in_part.source_system,
     events_in_part.load_id,
     events_in_part.occurred_at,
+    events_in_part.sequence,
     events_in_part.visit_started_at,
     cast(events_in_part.campaign_number as integer) as campaign_number,
     events_in_part.visit_part,
@@ -330,6 +334,7 @@ select
     events_in_part.is_page_view,
     events_in_part.carries_source,
     events_in_part.carries_page,
+    events_in_part.rules_met,
 {% if is_incremental() %}
     touched.visitor_key,
     touched.touched_from

@@ -12,6 +12,12 @@ conversion_events as (
 
 ),
 
+rules as (
+
+    select * from {{ ref('int_conversion_rules') }}
+
+),
+
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
@@ -24,31 +30,15 @@ macro_conversions as (
 
 ),
 
--- every moment at which a tier was met: micros from the one that was enough, macros once each
-moments as (
+-- the first moment of each micro-conversion, and each macro-conversion
+firsts as (
 
-    select
-        conversion_events.session_key,
-        micro_conversions.tier_rank,
-        conversion_events.event_number
-
-    from conversion_events
-    inner join micro_conversions
-        on conversion_events.session_key = micro_conversions.session_key
-        and conversion_events.conversion = micro_conversions.micro_conversion
-        and conversion_events.event_number >= micro_conversions.event_number
-    where conversion_events.conversion_type = 'micro'
-
-    union all
-
-    -- met by the start of the session, so by no event
     select
         session_key,
         tier_rank,
         event_number
 
     from micro_conversions
-    where event_number = 0
 
     union all
 
@@ -71,12 +61,54 @@ first_soft as (
         max(case when tier_rank = 4 then 1 else 0 end) = 1 as has_macro,
         min(case when tier_rank = 1 then event_number end) as soft_at
 
-    from moments
+    from firsts
     group by session_key
 
 ),
 
--- each step is looked for behind the one before it
+-- a later step may be an act that was done before the earlier step already, and again behind it
+events_of_later_tiers as (
+
+    select
+        conversion_events.session_key,
+        conversion_events.conversion,
+        conversion_events.event_number,
+        rules.tier_rank
+
+    from conversion_events
+    inner join rules
+        on conversion_events.conversion = rules.conversion
+        and conversion_events.conversion_type = rules.conversion_type
+    where rules.conversion_type = 'micro' and rules.tier_rank in (2, 3)
+
+),
+
+moments as (
+
+    select
+        events_of_later_tiers.session_key,
+        events_of_later_tiers.tier_rank,
+        events_of_later_tiers.event_number
+
+    from events_of_later_tiers
+    inner join micro_conversions
+        on events_of_later_tiers.session_key = micro_conversions.session_key
+        and events_of_later_tiers.conversion = micro_conversions.micro_conversion
+        and events_of_later_tiers.event_number >= micro_conversions.event_number
+
+    union all
+
+    select
+        session_key,
+        tier_rank,
+        event_number
+
+    from firsts
+    where tier_rank = 4
+
+),
+
+-- each step is looked for behind the one before it; none comes behind the session's start unseen
 first_medium as (
 
     select
