@@ -2,16 +2,27 @@
     {#- Incremental strategy: each touched visitor is replaced from one moment on.
         The new rows carry `touched_from`; of every visitor in them the old rows whose
         `touched_by` column is not before that moment go, then the rows with a key come in.
-        A touched visitor without rows is one row whose key is null. -#}
+        A touched visitor without rows is one row whose key is null. With meta `notes_changes` the
+        sessions that go and that come are noted as changed. -#}
     {%- set key = config.require('unique_key') -%}
     {%- set touched_by = config.get('meta')['touched_by'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ arg_dict['target_relation'] }} as kept
-    using (
-        select distinct visitor_key, touched_from from {{ arg_dict['temp_relation'] }}
-    ) as touched
-    where kept.visitor_key = touched.visitor_key
-        and kept.{{ touched_by }} >= touched.touched_from;
+    {%- set kept = arg_dict['target_relation'] -%}
+    {%- set touched = "(select distinct visitor_key, touched_from from "
+        ~ arg_dict['temp_relation'] ~ ") as touched" -%}
+    {%- set is_replaced = "kept.visitor_key = touched.visitor_key and kept." ~ touched_by
+        ~ " >= touched.touched_from" -%}
+    {%- if config.get('meta').get('notes_changes') -%}
+        {{ note_changed_sessions(
+            "select kept.session_key, kept.public_session_key, kept.session_date from " ~ kept
+            ~ " as kept inner join " ~ touched ~ " on " ~ is_replaced
+            ~ " union select session_key, public_session_key, session_date from "
+            ~ arg_dict['temp_relation'] ~ " where session_key is not null"
+        ) }};
+    {%- endif %}
+    delete from {{ kept }} as kept
+    using {{ touched }}
+    where {{ is_replaced }};
 
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }}

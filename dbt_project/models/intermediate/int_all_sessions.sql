@@ -2,8 +2,8 @@
     materialized='incremental',
     incremental_strategy='replace_touched',
     unique_key='session_key',
-    meta={'touched_by': 'started_at'},
-    post_hook="{{ remember_arrivals() }}"
+    meta={'touched_by': 'started_at', 'notes_changes': true},
+    post_hook=["{{ remember_arrivals() }}", "{{ begin_changes() }}"]
 ) }}
 
 with

@@ -1,3 +1,11 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['event_key', 'macro_conversion'],
+    meta={'notes_changes': true, 'speaks_of': ['session_key']}
+) }}
+-- depends_on: {{ ref('int_all_sessions') }}
+
 with
 
 conversion_events as (

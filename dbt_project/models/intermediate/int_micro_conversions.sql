@@ -1,9 +1,23 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': {'column': 'session_key', 'key': 'session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 conversion_events as (
 
     select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'micro'
+    where conversion_type = 'micro' and {{ changed_since_last_build('session_key') }}
+
+),
+
+other_conversion_events as (
+
+    select * from {{ ref('int_conversion_events') }}
+    where conversion_type = 'micro' and not {{ changed_since_last_build('session_key') }}
 
 ),
 
@@ -17,6 +31,40 @@ rules as (
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
+
+),
+
+-- what is counted over all visits of a visitor counts on in the visits that changed
+rules_over_visits as (
+
+    select * from rules
+    where occurrence_scope = 'visitor' and min_occurrences > 1
+
+),
+
+visitors_changed as (
+
+    -- distinct: a visitor is looked up once
+    select distinct visitor_key from conversion_events
+
+),
+
+occurrences_in_other_visits as (
+
+    select
+        other_conversion_events.session_key,
+        other_conversion_events.visitor_key,
+        other_conversion_events.conversion,
+        other_conversion_events.occurred_at,
+        other_conversion_events.sequence,
+        other_conversion_events.event_number
+
+    from other_conversion_events
+    inner join visitors_changed
+        on other_conversion_events.visitor_key = visitors_changed.visitor_key
+    inner join rules_over_visits
+        on other_conversion_events.conversion = rules_over_visits.conversion
 
 ),
 
@@ -68,26 +116,36 @@ qualified as (
 
 ),
 
+occurrences as (
+
+    select * from qualified
+
+    union all
+
+    select * from occurrences_in_other_visits
+
+),
+
 -- which occurrence it is, where it takes more than one
 occurrences_numbered as (
 
     select
-        qualified.*,
+        occurrences.*,
         rules.min_occurrences,
         row_number() over (
             partition by
-                qualified.conversion,
-                qualified.visitor_key,
+                occurrences.conversion,
+                occurrences.visitor_key,
                 case
-                    when rules.occurrence_scope = 'session' then qualified.session_key
+                    when rules.occurrence_scope = 'session' then occurrences.session_key
                 end
             order by
-                qualified.occurred_at,
-                qualified.event_number
+                occurrences.occurred_at,
+                occurrences.event_number
         ) as occurrence_number
 
-    from qualified
-    inner join rules on qualified.conversion = rules.conversion
+    from occurrences
+    inner join rules on occurrences.conversion = rules.conversion
     where rules.min_occurrences > 1
 
 ),
@@ -118,7 +176,9 @@ occurrences_met as (
         event_number
 
     from occurrences_numbered
-    where occurrence_number >= min_occurrences
+    where
+        occurrence_number >= min_occurrences
+        and {{ changed_since_last_build('session_key') }}
 
 ),
 

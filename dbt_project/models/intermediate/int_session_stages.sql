@@ -1,14 +1,23 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': {'column': 'session_key', 'key': 'session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 conversion_events as (
 
     select * from {{ ref('int_conversion_events') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
@@ -21,12 +30,14 @@ rules as (
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 

@@ -1,20 +1,30 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': {'column': 'session_key', 'key': 'session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 

@@ -1,3 +1,11 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['source', 'medium', 'campaign'],
+    meta={'notes_changes': true, 'speaks_of': ['source', 'medium', 'campaign']}
+) }}
+-- depends_on: {{ ref('int_all_sessions') }}
+
 with
 
 sessions as (

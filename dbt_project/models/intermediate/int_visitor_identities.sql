@@ -1,3 +1,11 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key='visitor_key',
+    meta={'notes_changes': true, 'speaks_of': ['visitor_key']}
+) }}
+-- depends_on: {{ ref('int_all_sessions') }}
+
 with
 
 logins as (

@@ -1,14 +1,24 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    on_schema_change='fail',
+    meta={'changed_by': {'column': 'session_key', 'key': 'public_session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
@@ -27,6 +37,7 @@ values_in_force as (
 session_steps as (
 
     select * from {{ ref('val_session_steps') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 

@@ -1,8 +1,17 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    on_schema_change='fail',
+    meta={'changed_by': {'column': 'session_key', 'key': 'public_session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
@@ -21,18 +30,21 @@ traffic_sources as (
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 session_values as (
 
     select * from {{ ref('val_session_values') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 

@@ -6,6 +6,36 @@ events as (
 
     select * from {{ source('raw', 'generic_events') }}
 
+),
+
+-- a source without event ids: rows that are equal in all that they say are one event. Apart from the
+-- others, so that where there are ids, not all columns are read to know an event
+events_known as (
+
+    select
+        *,
+        event_id as known_event_id
+
+    from events
+    where event_id is not null
+
+    union all
+
+    select
+        *,
+        md5(concat_ws(
+            chr(31),
+            coalesce(visitor_id, ''), coalesce(cast(occurred_at as varchar), ''),
+            coalesce(event_name, ''), coalesce(user_id, ''), coalesce(page_url, ''),
+            coalesce(page_referrer, ''), coalesce(properties, ''),
+            coalesce(cast(value as varchar), ''), coalesce(currency, ''), coalesce(order_id, ''),
+            coalesce(source, ''), coalesce(medium, ''), coalesce(campaign, ''),
+            coalesce(session_id, ''), coalesce(cast(sequence as varchar), '')
+        )) as known_event_id
+
+    from events
+    where event_id is null
+
 )
 
 select
@@ -17,19 +47,7 @@ select
     unreadable,
 
     ---------- ids
-    -- a source without event ids: rows that are equal in all that they say are one event
-    coalesce(
-        event_id,
-        md5(concat_ws(
-            chr(31),
-            coalesce(visitor_id, ''), coalesce(cast(occurred_at as varchar), ''),
-            coalesce(event_name, ''), coalesce(user_id, ''), coalesce(page_url, ''),
-            coalesce(page_referrer, ''), coalesce(properties, ''),
-            coalesce(cast(value as varchar), ''), coalesce(currency, ''), coalesce(order_id, ''),
-            coalesce(source, ''), coalesce(medium, ''), coalesce(campaign, ''),
-            coalesce(session_id, ''), coalesce(cast(sequence as varchar), '')
-        ))
-    ) as event_id,
+    known_event_id as event_id,
     event_id as own_event_id,
     visitor_id,
     user_id,
@@ -68,4 +86,4 @@ select
     lower(consent_analytics) as consent_analytics,
     lower(consent_ads) as consent_ads
 
-from events
+from events_known

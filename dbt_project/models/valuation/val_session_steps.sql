@@ -1,14 +1,23 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': {'column': 'session_key', 'key': 'session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 states as (
 
     select * from {{ ref('int_session_states') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 

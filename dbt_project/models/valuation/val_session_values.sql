@@ -1,20 +1,30 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': {'column': 'session_key', 'key': 'session_key'}},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 session_steps as (
 
     select * from {{ ref('val_session_steps') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 
 credits as (
 
     select * from {{ ref('int_session_credits') }}
+    where {{ changed_since_last_build('session_key') }}
 
 ),
 

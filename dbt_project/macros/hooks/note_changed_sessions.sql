@@ -1,0 +1,47 @@
+{% macro note_changed_sessions(sessions) -%}
+    {#- Statement that notes sessions, an SQL query of session_key, public_session_key and
+        session_date, as changed by this model. -#}
+    insert into {{ source('raw', 'session_changes') }}
+    select
+        '{{ this.identifier }}' as model,
+        {{ next_change_number() }} as change_number,
+        noted.session_key,
+        noted.public_session_key,
+        noted.session_date
+    from ({{ sessions }}) as noted
+{%- endmacro %}
+
+{% macro next_change_number() -%}
+    {#- Greater than that of every change before, also of those forgotten. -#}
+    (
+        select 1 + coalesce(max(numbers.change_number), 0)
+        from (
+            select change_number from {{ source('raw', 'session_changes') }}
+            union all
+            select change_number from {{ source('raw', 'changes_seen') }}
+        ) as numbers
+    )
+{%- endmacro %}
+
+{% macro begin_changes() -%}
+    {#- Post-hook of the sessions: forgets the changes that all models have seen, and when the
+        sessions were built from nothing notes that all of them changed. -#}
+    {%- set changes = source('raw', 'session_changes') -%}
+    {%- set seen = source('raw', 'changes_seen') -%}
+    {%- if execute and is_incremental() -%}
+        {%- set following = [] -%}
+        {%- for node in graph.nodes.values()
+            if node.config.get('incremental_strategy') == 'replace_changed' -%}
+            {%- do following.append(node.name) -%}
+        {%- endfor -%}
+        delete from {{ changes }}
+        where change_number <= (
+            select case when count(*) = {{ following | length }} then min(change_number) end
+            from {{ seen }} where model in ('{{ following | join("', '") }}')
+        )
+    {%- else -%}
+        {{ note_changed_sessions(
+            'select null as session_key, null as public_session_key, null as session_date'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
