@@ -23,25 +23,28 @@
     )
 {%- endmacro %}
 
-{% macro begin_changes() -%}
-    {#- Post-hook of the sessions: forgets the changes that all models have seen, and when the
-        sessions were built from nothing notes that all of them changed. -#}
-    {%- set changes = source('raw', 'session_changes') -%}
-    {%- set seen = source('raw', 'changes_seen') -%}
-    {%- if execute and is_incremental() -%}
+{% macro note_all_sessions() -%}
+    {#- Post-hook of the sessions: when they were built from nothing, all of them changed. -#}
+    {%- if not is_incremental() -%}
+        {{ note_changed_sessions(
+            'select null as session_key, null as public_session_key, null as session_date'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro forget_changes() -%}
+    {#- At the end of a run: drops the changes that all models that follow them have seen. -#}
+    {%- if execute -%}
         {%- set following = [] -%}
         {%- for node in graph.nodes.values()
             if node.config.get('incremental_strategy') == 'replace_changed' -%}
             {%- do following.append(node.name) -%}
         {%- endfor -%}
-        delete from {{ changes }}
+        delete from {{ source('raw', 'session_changes') }}
         where change_number <= (
             select case when count(*) = {{ following | length }} then min(change_number) end
-            from {{ seen }} where model in ('{{ following | join("', '") }}')
+            from {{ source('raw', 'changes_seen') }}
+            where model in ('{{ following | join("', '") }}')
         )
-    {%- else -%}
-        {{ note_changed_sessions(
-            'select null as session_key, null as public_session_key, null as session_date'
-        ) }}
     {%- endif -%}
 {%- endmacro %}

@@ -3,7 +3,7 @@
     incremental_strategy='replace_touched',
     unique_key='session_key',
     meta={'touched_by': 'started_at', 'notes_changes': true},
-    post_hook=["{{ remember_arrivals() }}", "{{ begin_changes() }}"]
+    post_hook=["{{ remember_arrivals() }}", "{{ note_all_sessions() }}"]
 ) }}
 
 with

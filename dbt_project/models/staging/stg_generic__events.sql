@@ -2,22 +2,29 @@
 
 with
 
-events as (
+-- read apart, so that where there are ids, not all columns are read to know an event
+events_with_id as (
 
     select * from {{ source('raw', 'generic_events') }}
+    where event_id is not null
 
 ),
 
--- a source without event ids: rows that are equal in all that they say are one event. Apart from the
--- others, so that where there are ids, not all columns are read to know an event
+events_without_id as (
+
+    select * from {{ source('raw', 'generic_events') }}
+    where event_id is null
+
+),
+
+-- a source without event ids: rows that are equal in all that they say are one event
 events_known as (
 
     select
         *,
         event_id as known_event_id
 
-    from events
-    where event_id is not null
+    from events_with_id
 
     union all
 
@@ -33,8 +40,7 @@ events_known as (
             coalesce(session_id, ''), coalesce(cast(sequence as varchar), '')
         )) as known_event_id
 
-    from events
-    where event_id is null
+    from events_without_id
 
 )
 
