@@ -52,6 +52,7 @@ touches_rounded as (
         touch_from_last
 
     from touches
+    where touches > 1
 
 ),
 
@@ -86,6 +87,21 @@ touches_credited as (
         cast({{ dbt.date_trunc('month', 'conversion_date') }} as date) as month
 
     from touches_rounded
+
+    union all
+
+    -- a path of one session shares nothing
+    select
+        {% for model in shared_models + whole_models %}
+            cast(1 as decimal(18, 6)) as part_{{ model }},
+            amount as credit_{{ model }},
+        {% endfor %}
+        is_macro,
+        session_key,
+        cast({{ dbt.date_trunc('month', 'conversion_date') }} as date) as month
+
+    from touches
+    where touches = 1
 
 ),
 

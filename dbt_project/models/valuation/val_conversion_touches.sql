@@ -61,6 +61,24 @@ sessions_keyed as (
 
 ),
 
+-- most sessions share with nobody: those that do not travel through no window below
+sessions_in_company as (
+
+    select
+        *,
+        coalesce(
+            lag(started_at) over user_in_order >= {{ dbt.dateadd(
+                'day', '-' ~ var('attribution_look_back_days'), 'started_at'
+            ) }}
+            or lead(started_at) over user_in_order = started_at,
+            false
+        ) as has_company
+
+    from sessions_keyed
+    window user_in_order as (partition by user_key order by started_at, session_key)
+
+),
+
 -- what the micro-conversions of a session add; the macro's own step is revenue, not micro value
 micros_of_sessions as (
 
@@ -77,14 +95,16 @@ micros_of_sessions as (
 micro_sessions as (
 
     select
-        sessions_keyed.session_key,
-        sessions_keyed.user_key,
-        sessions_keyed.started_at,
-        sessions_keyed.session_date,
+        sessions_in_company.session_key,
+        sessions_in_company.user_key,
+        sessions_in_company.started_at,
+        sessions_in_company.session_date,
+        sessions_in_company.has_company,
         micros_of_sessions.micro_value
 
     from micros_of_sessions
-    inner join sessions_keyed on micros_of_sessions.session_key = sessions_keyed.session_key
+    inner join sessions_in_company
+        on micros_of_sessions.session_key = sessions_in_company.session_key
 
 ),
 
@@ -132,6 +152,7 @@ touches as (
             'micro_sessions.started_at',
             'micro_sessions.session_key'
         ) }}
+    where micro_sessions.has_company
 
 ),
 
@@ -190,3 +211,25 @@ select
     1.0 / (channels * touches_of_channel) as share_shapley
 
 from touches_of_paths
+
+union all
+
+select
+    false as is_macro,
+    session_key as conversion_key,
+    0 as goal_key,
+    session_date as conversion_date,
+    session_key,
+    micro_value as amount,
+    1 as touch_from_last,
+    1 as touches,
+    1.0 as share_first,
+    1.0 as share_last,
+    1.0 as share_last_non_direct,
+    1.0 as share_linear,
+    1.0 as share_position,
+    1.0 as share_time_decay,
+    1.0 as share_shapley
+
+from micro_sessions
+where not has_company
