@@ -25,6 +25,7 @@ from orchestration import dbt_runner
 from orchestration.errors import IntentMapError
 
 INTERMEDIATE, EXPRESSIONS = "models/intermediate", "macros/expressions"
+OVERRIDES = "macros/overrides"
 LOOK_BACK = Mutation(
     "the visit that an arrival falls into is built again from its start",
     f"{INTERMEDIATE}/int_session_events.sql",
@@ -76,20 +77,53 @@ PATHS = (
         "max(visit_started_at) as touched_from",
     ),
     Mutation(
-        "conversions are read from the earliest arrival on, not from the latest",
-        f"{INTERMEDIATE}/int_conversion_events.sql",
-        "min(visit_started_at) as touched_from",
-        "max(visit_started_at) as touched_from",
+        "the sessions that go are noted as changed",
+        f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
+        '~ " as kept inner join " ~ touched ~ " on " ~ is_replaced',
+        '~ " as kept inner join " ~ touched ~ " on false"',
+    ),
+    Mutation(
+        "the sessions that come are noted as changed",
+        f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
+        'where session_key is not null"',
+        'where false"',
+    ),
+    Mutation(
+        "a session that changed has its old rows taken out",
+        f"{OVERRIDES}/get_incremental_replace_changed_sql.sql",
+        "where {{ changed_since_last_build",
+        "where false and {{ changed_since_last_build",
+    ),
+    Mutation(
+        "rows that went are taken out",
+        f"{OVERRIDES}/get_incremental_replace_differing_sql.sql",
+        "where ({{ key }}) in (",
+        "where false and ({{ key }}) in (",
+    ),
+    Mutation(
+        "rows that came are put in",
+        f"{OVERRIDES}/get_incremental_replace_differing_sql.sql",
+        "where ({{ key }}) not in (",
+        "where false and ({{ key }}) not in (",
+    ),
+    *(
+        Mutation(
+            f"the sessions of rows of {model} that differ are noted as changed",
+            f"{INTERMEDIATE}/{model}.sql",
+            "'notes_changes': true",
+            "'notes_changes': false",
+        )
+        for model in ("int_macro_conversions", "int_session_credits", "int_visitor_identities")
     ),
     Mutation(
         "rows at the very moment from which a visitor was touched go",
-        "macros/overrides/get_incremental_replace_touched_sql.sql",
-        "}} >= touched.touched_from",
-        "}} > touched.touched_from",
+        f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
+        '~ " >= touched.touched_from"',
+        '~ " > touched.touched_from"',
     ),
     Mutation(
         "a touched visitor without rows leaves no row",
-        "macros/overrides/get_incremental_replace_touched_sql.sql",
+        f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
         "where {{ key }} is not null",
         "where true",
     ),

@@ -6,11 +6,17 @@
     post_hook=["{{ remember_arrivals() }}", "{{ note_all_sessions() }}"]
 ) }}
 
+{%- set earliest_touched -%}
+    select min(visit_started_at) from {{ ref('int_session_events') }}
+    where {{ arrived_since_last_build() }}
+{%- endset %}
+
 with
 
 all_session_events as (
 
     select * from {{ ref('int_session_events') }}
+    where {{ not_before('occurred_at', earliest_touched) }}
 
 ),
 
@@ -18,21 +24,21 @@ all_session_events as (
 first_events as (
 
     select * from {{ ref('int_event_receipts') }}
-    where outcome = 'accepted'
+    where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
 
 ),
 
 source_events as (
 
     select * from {{ ref('int_event_receipts') }}
-    where outcome = 'accepted'
+    where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
 
 ),
 
 page_events as (
 
     select * from {{ ref('int_event_receipts') }}
-    where outcome = 'accepted'
+    where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
 
 ),
 

@@ -8,18 +8,39 @@
     post_hook="{{ remember_arrivals() }}"
 ) }}
 
+{#- no visit that an arrival touches began before this moment -#}
+{%- set earliest_touched -%}
+    with arrived as (
+        select min(occurred_at) as arrived_from from {{ ref('int_event_receipts') }}
+        where outcome = 'accepted' and {{ arrived_since_last_build() }}
+    )
+    select least(min(arrived.arrived_from), min(kept.visit_started_at))
+    from arrived
+    left join {{ this }} as kept
+        on kept.occurred_at >= {{ dbt.dateadd(
+            'minute', '-' ~ var('session_timeout_minutes'), 'arrived.arrived_from'
+        ) }}
+{%- endset %}
+
 with
 
 receipts as (
 
     select * from {{ ref('int_event_receipts') }}
-    where outcome = 'accepted'
+    where
+        outcome = 'accepted'
+        {% if var('session_id_source') != 'source' -%}
+            and {{ not_before('occurred_at', earliest_touched) }}
+        {%- endif %}
 
 ),
 
 staged_events as (
 
     select * from {{ ref('int_staged_events') }}
+    {% if var('session_id_source') != 'source' -%}
+        where {{ not_before('occurred_at', earliest_touched) }}
+    {%- endif %}
 
 ),
 

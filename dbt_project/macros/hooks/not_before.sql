@@ -1,0 +1,11 @@
+{% macro not_before(column, query) -%}
+    {#- True for rows at or after the moment that the query gives, looked up when the model is
+        compiled so that older parts of a table need not be read; for no row when there is no such
+        moment, and for every row when the model is built from nothing. -#}
+    {%- if not is_incremental() -%}
+        true
+    {%- else -%}
+        {%- set moment = run_query(query).rows[0][0] -%}
+        {{ column ~ " >= cast('" ~ moment ~ "' as timestamp)" if moment else 'false' }}
+    {%- endif -%}
+{%- endmacro %}
