@@ -265,6 +265,28 @@ def a_funnel_has_one_window(rows: dict[int, Row]) -> Iterator[tuple[int, str, st
                 )
 
 
+def at_most(limit: int, column: str, enabled: bool) -> TableCheck:
+    """At most so many different names in a starter pack: an event's rules are bits of one number."""
+
+    def check(rows: dict[int, Row]) -> Iterator[tuple[int, str, str]]:
+        names: dict[str, set[str]] = {}
+        for line, row in rows.items():
+            if enabled and row["is_enabled"].lower() != "true":
+                continue
+            of_pack = names.setdefault(row["starter_pack"], set())
+            of_pack.add(row[column])
+            if len(of_pack) > limit:
+                used = "enabled" if enabled else "used"
+                yield (
+                    line,
+                    column,
+                    f"this is one too many: a starter pack has room for {limit} that are {used}",
+                )
+                return
+
+    return check
+
+
 def _funnels(rows: dict[int, Row]) -> dict[tuple[str, str], dict[int, Row]]:
     funnels: dict[tuple[str, str], dict[int, Row]] = {}
     for line, row in rows.items():
@@ -337,6 +359,7 @@ BUSINESS_FILES = (
         unique=("micro_conversion", "starter_pack"),
         unique_said="two rules for one name",
         row_checks=(property_has_operator_and_threshold, session_rule_counts_sessions),
+        table_checks=(at_most(40, "micro_conversion", enabled=True),),
     ),
     BusinessFile(
         "macro_conversions.csv",
@@ -354,6 +377,7 @@ BUSINESS_FILES = (
         unique=("macro_conversion", "starter_pack"),
         unique_said="two rules for one name",
         row_checks=(fixed_value_goes_with_its_source, refund_is_another_event),
+        table_checks=(at_most(6, "macro_conversion", enabled=True),),
     ),
     BusinessFile(
         "funnels.csv",
@@ -366,7 +390,11 @@ BUSINESS_FILES = (
         ),
         unique=("funnel", "step_number", "starter_pack"),
         unique_said="two events for one step",
-        table_checks=(steps_are_numbered_from_one, a_funnel_has_one_window),
+        table_checks=(
+            steps_are_numbered_from_one,
+            a_funnel_has_one_window,
+            at_most(10, "event_name", enabled=False),
+        ),
     ),
     BusinessFile(
         "intent_rules.csv",

@@ -25,6 +25,8 @@ from orchestration.settings import Settings
 
 TABLE = "raw.build_state"
 BUILT_ANEW = ("incremental", "snapshot")
+# strategies by which a changed business file reaches the rows that are there already
+FOLLOWS_CHANGES = ("replace_differing", "replace_changed")
 
 
 def current(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -131,6 +133,7 @@ def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:
             unique_id
             for unique_id, node in manifest["nodes"].items()
             if node["name"] in incremental_models(manifest)
+            and node["config"].get("incremental_strategy") not in FOLLOWS_CHANGES
         ],
     )
     for unique_id in sorted(feeding):

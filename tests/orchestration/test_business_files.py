@@ -427,6 +427,21 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "row 3, column window_hours: '48' differs from the funnel's first row, '24'",
         ),
         (
+            "funnels.csv",
+            "buying,2,add_to_cart,24,ecommerce\n",
+            "".join(f"buying,{step},event_{step},24,ecommerce\n" for step in range(2, 12)),
+            "row 12, column event_name: this is one too many: a starter pack has room for 10 that",
+        ),
+        (
+            "macro_conversions.csv",
+            "lead,lead_signed,fixed,500,500,every,,b2b_saas,true\n",
+            "".join(
+                f"lead_{place},lead_{place},fixed,500,500,every,,b2b_saas,true\n"
+                for place in range(7)
+            ),
+            "row 9, column macro_conversion: this is one too many: a starter pack has room for 6",
+        ),
+        (
             "intent_rules.csv",
             "30,,,,other",
             "5,,,,other",

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['date', 'channel_group', 'campaign', 'model'],
+    on_schema_change='fail'
+) }}
+
 {% set shared_models = ['linear', 'position', 'time_decay', 'shapley'] -%}
 {% set whole_models = ['first', 'last', 'last_non_direct'] -%}
 {% set measures = {

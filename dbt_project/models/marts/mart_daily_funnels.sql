@@ -1,3 +1,12 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=[
+        'date', 'channel_group', 'source', 'medium', 'campaign', 'visitor_type', 'device_category'
+    ],
+    on_schema_change='fail'
+) }}
+
 with
 
 sessions as (

@@ -1,3 +1,12 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=[
+        'date', 'channel_group', 'source', 'medium', 'campaign', 'intent_class', 'visitor_type'
+    ],
+    on_schema_change='fail'
+) }}
+
 with
 
 sessions as (

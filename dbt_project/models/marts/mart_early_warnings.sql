@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['date', 'micro_conversion', 'channel_group'],
+    on_schema_change='fail'
+) }}
+
 {% set first_monday = "cast(date '2000-01-03' as timestamp)" -%}
 {% set history = var('warning_history_weeks') * 7 -%}
 

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['date', 'source_system', 'event_name'],
+    on_schema_change='fail'
+) }}
+
 {%- set reasons = [
     'unreadable_row', 'consent_denied', 'no_visitor', 'unreadable_time', 'no_time',
     'before_project_start', 'in_the_future', 'no_event_name', 'unreadable_value',

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['funnel', 'step_number', 'date', 'channel_group', 'grain'],
+    on_schema_change='fail'
+) }}
+
 with
 
 progress as (

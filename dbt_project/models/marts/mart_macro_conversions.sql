@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['macro_conversion', 'order_id', 'occurred_at'],
+    on_schema_change='fail'
+) }}
+
 with
 
 macro_conversions as (
