@@ -116,6 +116,7 @@ def histories(policy: Policy) -> st.SearchStrategy[History]:
             "order": st.sampled_from((None, NO_ORDER, "1", "1", "2")),
             "currency": st.sampled_from((None, None, "USD", "EUR")),
             "traffic": st.sampled_from(TRAFFIC),
+            "session": st.sampled_from((None, 1, 1, 2)),
             "amount": st.integers(1, 900),
             "fate": st.sampled_from(FATES),
             "refusal": st.sampled_from(REFUSALS),
@@ -179,6 +180,7 @@ def _generic_rows(number: int, moment: datetime, step: Mapping[str, Any]) -> lis
         source=source,
         medium=medium,
         campaign=campaign,
+        session_id=step["session"] and f"visit {step['session']}",
     )
     refused = {**row, **step["refusal"]}
     words = {**row, "event_name": "purchase", "value": "7", "occurred_at": str(moment + 3 * MINUTE)}
@@ -195,6 +197,8 @@ def _ga4_rows(number: int, moment: datetime, step: Mapping[str, Any]) -> list[Ar
         params["percent_scrolled"] = 25 * (step["amount"] % 5)
     if is_order and step["currency"]:
         params["currency"] = step["currency"]
+    if step["session"]:
+        params["ga_session_id"] = step["session"]
     row = ga4_event(
         step["visitor"],
         moment,
@@ -336,6 +340,7 @@ def identity(source: str, row: Row) -> tuple[Any, ...]:
         said = (
             *("visitor_id", "occurred_at", "event_name", "user_id", "page_url", "properties"),
             *("value", "currency", "order_id", "source", "medium", "campaign", "sequence"),
+            "session_id",
         )
         return source, *(row[column] for column in said)
     batch = row.get("batch_ordering_id")

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 GENERIC_COLUMNS = (
     *("visitor_id", "occurred_at", "event_name", "event_id", "user_id", "sequence", "page_url"),
     *("properties", "value", "currency", "order_id", "source", "medium", "campaign", "gclid"),
-    *("fbclid", "device_category", "country", "user_agent", "consent_analytics"),
+    *("fbclid", "device_category", "country", "user_agent", "consent_analytics", "session_id"),
 )
 TRAFFIC = (
     ("google", "cpc", "brand shoes"),

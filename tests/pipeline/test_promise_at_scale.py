@@ -48,6 +48,15 @@ SETTINGS = (
         {"reporting_time_zone": "Australia/Lord_Howe", "direct_source_look_back_days": 30},
     ),
 )
+# cut in ways that are not reckoned without SQL: nights must equal a full refresh and one load
+OTHER_CUTS = (
+    Setting(
+        "visits are cut at another campaign",
+        {"session_cut_at_campaign": True, "direct_source_look_back_days": 30},
+        killed={1: (25,), 3: (10, 40)},
+    ),
+    Setting("visits are those of the source", {"session_id_source": "source"}, killed={2: (30,)}),
+)
 HISTORIES_OF_A_SETTING = 1_050
 
 
@@ -71,3 +80,21 @@ def test_more_than_five_thousand_histories_are_as_reckoned_without_sql(done: Don
 
 def test_more_than_five_thousand_histories_in_one_load_leave_the_same(done: Done) -> None:
     one_load_leaves_the_same(done)
+
+
+@pytest.fixture(scope="module", params=OTHER_CUTS, ids=[setting.name for setting in OTHER_CUTS])
+def done_otherwise(workshop: Workshop, request: pytest.FixtureRequest) -> Done:
+    setting: Setting = request.param
+    return run(workshop, setting, HISTORIES_OF_A_SETTING, seed=200 + OTHER_CUTS.index(setting))
+
+
+def test_histories_with_visits_cut_otherwise_leave_what_a_full_refresh_leaves(
+    done_otherwise: Done,
+) -> None:
+    a_full_refresh_leaves_the_same(done_otherwise)
+
+
+def test_histories_with_visits_cut_otherwise_in_one_load_leave_the_same(
+    done_otherwise: Done,
+) -> None:
+    one_load_leaves_the_same(done_otherwise)
