@@ -2,6 +2,9 @@
 
 SHELL := /bin/sh
 VENV_PYTHON := .venv/bin/python
+# make test WORKERS=0 runs all tests in one process
+WORKERS ?= 2
+PYTEST = $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS)
 .DEFAULT_GOAL := help
 
 # Builds .venv from constraints.txt, once. The stamp holds the place and the two files that decide
@@ -119,10 +122,10 @@ quarterly: setup ## recalculate the values; AS_OF=2026-07-01 for a past version
 	@$(VENV_PYTHON) -m orchestration quarterly $(if $(AS_OF),--as-of "$(AS_OF)") $(ARGS)
 
 test: setup ## all tests but the deep ones
-	@$(VENV_PYTHON) -m pytest -m "not deep" $(ARGS)
+	@$(PYTEST) -m "not deep" $(ARGS)
 
 test-deep: setup ## all tests, with the long statistical and property tests
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: setup ## ruff, sqlfluff, yamllint
 	@status=0; \
