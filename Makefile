@@ -70,7 +70,7 @@ set -eu
 trap 'rm -rf .venv/uv' EXIT
 $(VENV_PYTHON) -m venv .venv/uv
 .venv/uv/bin/python -m pip --disable-pip-version-check install --quiet uv
-.venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+.venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet \
     --cache-dir .venv/uv/cache --output-file .venv/uv/constraints.txt
 $(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
