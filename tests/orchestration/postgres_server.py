@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for the tests that need one; where none is installed they say so and skip.
+"""A PostgreSQL of its own for the tests that need one; where none is installed they skip.
 
 Belongs here: starting, asking and stopping the server. Does not belong here: what runs on it.
 """
