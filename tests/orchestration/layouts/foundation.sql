@@ -4,6 +4,7 @@
 create schema raw;
 create schema valuation;
 create schema marts;
+create schema intermediate;
 
 create table raw.generic_events (
     "visitor_id" varchar,
@@ -136,6 +137,9 @@ insert into valuation.val_version_states
 select
     '2025-Q2', date '2025-04-01', 'purchase', '(all)', '(all)', 'start', 0,
     9000, 5000, 4, 3;
+
+-- built bit by bit, and no longer in this form
+create table intermediate.int_events as select 'old visitor' as visitor_of_that_time;
 
 -- a mart that the project no longer makes, and what a killed run left
 create table marts.mart_of_that_time as select 1 as a;
