@@ -110,30 +110,32 @@ def put_back(base: Path, home: Path) -> None:
     shutil.copytree(base, home, symlinks=True)
 
 
-def prints_of(home: Path) -> Prints:
-    """Of each table of the warehouse, raw ones too, the number of rows and the sum of hashes."""
+def prints_of(file: Path, schemas: Sequence[str]) -> Prints:
+    """Of each table of these schemas the number of rows and the sum of their hashes. Sums of
+    doubles hang on the order in which two threads add, so their last digits do not count."""
     left_out = ", ".join(f"'{column}'" for column in OF_THE_CLOCK)
-    with duckdb.connect(str(home / "warehouse" / "intent_map.duckdb"), read_only=True) as con:
-        schemas = ", ".join(f"'{schema}'" for schema in ("raw", "seeds", *FLOORS))
-        names = [
-            name
-            for (name,) in con.execute(
-                "select table_schema || '.' || table_name from information_schema.tables "
-                f"where table_schema in ({schemas}) order by all"
-            ).fetchall()
-        ]
+    wanted = ", ".join(f"'{schema}'" for schema in schemas)
+    with duckdb.connect(str(file), read_only=True) as con:
+        columns: dict[str, list[str]] = {}
+        for table, column, data_type in con.execute(
+            "select table_schema || '.' || table_name, column_name, data_type "
+            f"from information_schema.columns where table_schema in ({wanted}) "
+            f"and column_name not in ({left_out}) order by all"
+        ).fetchall():
+            quoted = f'"{column}"'
+            compared = f"round({quoted}, 9)" if data_type == "DOUBLE" else quoted
+            columns.setdefault(table, []).append(compared)
         return {
-            name: con.execute(
-                "select count(*), coalesce(sum(hash(whole_row)), 0) from "
-                f"(select columns(lambda name: name not in ({left_out})) from {name}) as whole_row"
+            table: con.execute(
+                f"select count(*), coalesce(sum(hash({', '.join(compared)})), 0) from {table}"
             ).fetchall()[0]
-            for name in names
+            for table, compared in columns.items()
         }
 
 
-def served_state(serving: Path) -> dict[str, str]:
-    """Open what is served, as a reader would, and hold it against what it says of itself: returns
-    table → checksum. Raises AssertionError when file, Parquet or manifest is broken."""
+def check_served(serving: Path) -> None:
+    """Open what is served, as a reader would, and hold it against what it says of itself. Raises
+    AssertionError when file, Parquet or manifest is broken."""
     with duckdb.connect(str(serving / "intent_map.duckdb"), read_only=True) as con:
         runs = con.execute("select distinct run_id from marts.publication").fetchall()
         assert len(runs) == 1, runs
@@ -153,7 +155,16 @@ def served_state(serving: Path) -> dict[str, str]:
             found = con.execute(f"select count(*) from '{folder}/{name}.parquet'").fetchall()[0][0]
             assert found == rows, name
     json.loads((serving / "manifest.json").read_text(encoding="utf-8"))
-    return said
+
+
+def state_of(home: Path) -> Prints:
+    """All that a run leaves: every table of the warehouse, and what is served."""
+    check_served(home / "serving")
+    tables = prints_of(home / "warehouse" / "intent_map.duckdb", ("raw", "seeds", *FLOORS))
+    served = prints_of(home / "serving" / "intent_map.duckdb", ("marts",))
+    # the publication says when and by which run
+    served.pop("marts.publication")
+    return {**tables, **{f"served {name}": found for name, found in served.items()}}
 
 
 def unequal(ours: Mapping, theirs: Mapping) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.generated import Policy, drawn, files_by_night, named
 from pipeline.histories import NIGHTS, shop_history
 from pipeline.homes import Home, Workshop, differences, differing_tables
-from pipeline.killed import Prints, Run, prints_of, put_back, served_state, unequal
+from pipeline.killed import Prints, Run, check_served, put_back, state_of, unequal
 from pipeline.valued_home import VERSION_DATE, VERSION_MOMENT
 
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -27,8 +27,7 @@ class Undisturbed:
 
     steps: list[str]
     seconds: list[float]
-    prints: Prints
-    served: dict[str, str]
+    state: Prints
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Shop:
         return Undisturbed(
             [step for step, _ in run.steps[:-1]],
             run.seconds_of_steps(),
-            prints_of(self.home),
-            served_state(self.home / "serving"),
+            state_of(self.home),
         )
 
 
@@ -107,7 +105,7 @@ def kill_in_every_step(
             if Run(shop.home, command).kill(number, moment):
                 moments.append(f"{moment:.2f} s into {step}")
                 outcome.killed[step] = outcome.killed.get(step, 0) + 1
-                served_state(shop.home / "serving")
+                check_served(shop.home / "serving")
         differing = differing_after(Run(shop.home, command), reference)
         if differing:
             outcome.broken.append(f"{command} killed {moments}: {differing}")
@@ -121,11 +119,7 @@ def differing_after(run: Run, reference: Undisturbed) -> list[str]:
     """In what a run that is left in peace differs from one that nobody disturbed before."""
     if run.wait() != 0:
         return ["the run itself", *run.lines[-3:]]
-    served = unequal(reference.served, served_state(run.home / "serving"))
-    return [
-        *unequal(reference.prints, prints_of(run.home)),
-        *(f"served {name}" for name in served),
-    ]
+    return unequal(reference.state, state_of(run.home))
 
 
 @pytest.mark.deep
