@@ -2,6 +2,9 @@
 
 SHELL := /bin/sh
 VENV_PYTHON := .venv/bin/python
+# make test WORKERS=0 runs all tests in one process
+WORKERS ?= 2
+PYTEST = $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS)
 .DEFAULT_GOAL := help
 
 # Builds .venv from constraints.txt, once. The stamp holds the place and the two files that decide
@@ -67,7 +70,7 @@ set -eu
 trap 'rm -rf .venv/uv' EXIT
 $(VENV_PYTHON) -m venv .venv/uv
 .venv/uv/bin/python -m pip --disable-pip-version-check install --quiet uv
-.venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+.venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet \
     --cache-dir .venv/uv/cache --output-file .venv/uv/constraints.txt
 $(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
@@ -119,10 +122,10 @@ quarterly: setup ## recalculate the values; AS_OF=2026-07-01 for a past version
 	@$(VENV_PYTHON) -m orchestration quarterly $(if $(AS_OF),--as-of "$(AS_OF)") $(ARGS)
 
 test: setup ## all tests but the deep ones
-	@$(VENV_PYTHON) -m pytest -m "not deep" $(ARGS)
+	@$(PYTEST) -m "not deep" $(ARGS)
 
 test-deep: setup ## all tests, with the long statistical and property tests
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: setup ## ruff, sqlfluff, yamllint
 	@status=0; \

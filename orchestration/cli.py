@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.disk import refused_by_disk
 from orchestration.errors import IntentMapError
 from orchestration.settings import Settings, load_settings
 from orchestration.sources import LANDING_SOURCES
@@ -65,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        sentence = refused_by_disk(error, settings.home) if settings else None
+        if sentence:
+            _complain(f"error: {sentence}")
+            return FAILED
         _complain(
             f"error: {type(error).__name__}: {_first_line(error)}. This was not foreseen; the "
             f"details are in {_log_traceback(settings)}."
@@ -103,6 +108,19 @@ def prepare_home(settings: Settings) -> None:
             f"The home '{settings.home}' cannot be written ({error.strerror}). Name another folder "
             "with INTENT_MAP_HOME, or change its permissions."
         ) from error
+    written = (settings.warehouse.parent, settings.serving, settings.dagster_home)
+    for folder in (*written, settings.dbt_target_path.parent):
+        # found out now, not in the middle of a night
+        if not folder.is_dir():
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise IntentMapError(
+                f"The folder '{folder}' cannot be written ({error.strerror}). Give this user the "
+                "right to, and run the same command again; nothing was begun."
+            ) from error
 
 
 def parse_as_of(text: str | None) -> date | None:

@@ -1,10 +1,19 @@
-"""Bringing what was written safely to disk.
+"""Bringing what was written safely to disk, and saying so when the disk does not take it.
 
-Belongs here: flushing a file or a folder. Does not belong here: what is written, and its swap.
+Belongs here: flushing a file or a folder, the words for a disk that is full or closed. Does not
+belong here: what is written, and its swap.
 """
 
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# as DuckDB and SQLite say it, whose errors carry no number
+FULL_IN_WORDS = ("No space left on device", "disk is full", "Disk quota exceeded")
+CLOSED_IN_WORDS = ("Permission denied", "readonly database", "Read-only file system")
 
 
 def to_disk(path: Path) -> None:
@@ -14,3 +23,29 @@ def to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def refused_by_disk(error: BaseException, home: Path) -> str | None:
+    """A sentence for an error that comes from a full or closed disk, None for any other."""
+    for one in _chain(error):
+        number, text = getattr(one, "errno", None), str(one)
+        if number in FULL or any(words in text for words in FULL_IN_WORDS):
+            return (
+                f"The disk of {home} is full. Make room and run the same command again: what was "
+                "finished before is safe, and what is served is unchanged."
+            )
+        if number in CLOSED or any(words in text for words in CLOSED_IN_WORDS):
+            where = getattr(one, "filename", None) or home
+            return (
+                f"{where} may not be written or read by this user. Give the permission back and "
+                "run the same command again: what was finished before is safe."
+            )
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -29,6 +29,7 @@ LOCK_FILE = "intent_map.lock"
 WAIT_SECONDS = 3600.0
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+COMMAND_SHOWN = 120
 
 # (lock file, thread) -> how deep this thread is inside; a step inside a held run enters again
 _depths: dict[tuple[Path, int], int] = {}
@@ -183,7 +184,9 @@ def _describe(handle: int, what: str | None) -> None:
 def _read_holder(handle: int) -> str:
     try:
         held = json.loads(os.pread(handle, 4096, 0))
-        return f"process {held['pid']}, {held['what']}, since {held['since']}"
+        command = _command_of(held["pid"])
+        pid = f"process {held['pid']}" + (f" ({command})" if command else "")
+        return f"{pid}, {held['what']}, since {held['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "a process that has not said yet what it does"
 
@@ -193,7 +196,20 @@ def _holder_of_file(message: str) -> str | None:
     if "Could not set lock on file" not in message:
         return None
     found = re.search(r"held in (.*?)\s*\(PID (\d+)\)", message)
-    return f"process {found.group(2)} ({found.group(1)})" if found else "another process"
+    if not found:
+        return "another process"
+    return f"process {found.group(2)} ({_command_of(int(found.group(2))) or found.group(1)})"
+
+
+def _command_of(pid: int) -> str | None:
+    """How a process was started, None where the system does not tell."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    # a program given as text can be long, and has lines
+    command = " ".join(" ".join(words).split())
+    return command if len(command) <= COMMAND_SHOWN else command[:COMMAND_SHOWN] + " ..."
 
 
 def _first_line(error: Exception) -> str:

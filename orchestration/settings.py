@@ -17,9 +17,10 @@ from orchestration.errors import IntentMapError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("duckdb",)
 
-# read by profiles.yml, checked here: name -> (form, examples)
+# numbers, read here or by profiles.yml: name -> (form, examples)
 MACHINE_SWITCHES = {
     "INTENT_MAP_THREADS": (r"[1-9][0-9]{0,2}", "2"),
+    "INTENT_MAP_LOG_DAYS": (r"[1-9][0-9]{0,4}", "90"),
     "INTENT_MAP_MEMORY_LIMIT": (r"[0-9]+(\.[0-9]+)?\s*([KMGT]i?B|%)", "4GB or 80%"),
 }
 
@@ -31,6 +32,7 @@ class Settings:
     home: folder of all state. seeds: folder of the business files. target: dbt target name.
     dbt_vars: overrides of policy vars for this run. hash_key: key of the id hashes in the
     published files, None when unset. webhook: address that early warnings go to, None when unset.
+    log_days: how long the logs of single runs are kept.
     """
 
     home: Path
@@ -39,6 +41,7 @@ class Settings:
     dbt_vars: dict[str, Any] = field(default_factory=dict)
     hash_key: str | None = None
     webhook: str | None = None
+    log_days: int = 90
 
     @property
     def landing(self) -> Path:
@@ -87,6 +90,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dbt_vars=_read_vars(env.get("INTENT_MAP_VARS")),
         hash_key=env.get("INTENT_MAP_HASH_KEY") or None,
         webhook=_web_address(env, "INTENT_MAP_WEBHOOK"),
+        log_days=int(env.get("INTENT_MAP_LOG_DAYS") or 90),
     )
 
 

@@ -23,6 +23,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from orchestration import dbt_runner, fingerprint
 from orchestration.defs.steps import WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
+from orchestration.migrations import bring_up_to_date
 from orchestration.settings import Settings
 
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
@@ -61,6 +62,7 @@ def build_dbt_assets(
             problems_in_words(context),
             writer_lock(settings, "nightly models", report=context.log.info),
         ):
+            bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             incremental = fingerprint.incremental_models(manifest, selected.names)
             rules = fingerprint.current(settings, manifest)
@@ -85,6 +87,7 @@ def build_dbt_assets(
         version_date = date.fromisoformat(context.partition_key)
         what = f"value version {version_date}"
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
+            bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             context.log.info(f"Value version {version_date}: from what happened before that day.")
             yield from selected.run(

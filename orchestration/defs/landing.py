@@ -20,6 +20,7 @@ from dagster import (
 from orchestration.defs.steps import WRITER_POOL, check_rules, problems_in_words
 from orchestration.landing import RAW_TABLE, SOURCES, LandingResult, SourceLanding, land
 from orchestration.locking import writer_lock
+from orchestration.migrations import bring_up_to_date
 from orchestration.settings import Settings
 
 LOADS = AssetKey(["raw", "loads"])
@@ -56,6 +57,7 @@ def build_landing_assets(settings: Settings, manifest: Mapping[str, Any]) -> Ass
         chosen = [s for s in SOURCES if raw_key(s) in context.selected_asset_keys]
         with problems_in_words(context), writer_lock(settings, "landing", report=report):
             check_rules(settings, report)
+            bring_up_to_date(settings, manifest, report)
             result = LandingResult()
             if len(chosen) == len(SOURCES):
                 # together, so that it also says what lies in no source's folder

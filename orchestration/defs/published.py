@@ -23,6 +23,7 @@ from dagster import (
 
 from orchestration.alerts import EarlyWarning, alert, newest_warnings
 from orchestration.defs.steps import WRITER_POOL, problems_in_words
+from orchestration.old_logs import remove_old_logs
 from orchestration.publishing import publish
 from orchestration.settings import Settings
 
@@ -58,6 +59,7 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
             manifest = publish(settings, context.run.run_id, report=context.log.info)
             warnings = newest_warnings(settings)
             alert(settings, warnings, report=context.log.info)
+            remove_old_logs(settings)
         return MaterializeResult(
             metadata={
                 "tables": len(manifest.tables),

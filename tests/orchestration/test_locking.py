@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,13 +66,13 @@ def test_the_second_process_waits_until_the_first_is_done_and_is_told_once_who_h
             waited = time.monotonic() - began
     assert waited > 0.5
     assert len(lines) == 1
-    assert f"process {other.pid}, landing" in lines[0]
+    assert re.search(rf"process {other.pid} \(\S*python\S* -c .*\), landing", lines[0])
 
 
 def test_waiting_ends_after_the_stated_time_and_names_the_process_and_what_it_does(settings):
     with (
         other_process(HOLD, settings.home, 30) as other,
-        pytest.raises(IntentMapError, match=f"process {other.pid}, landing, since .* 0.3 s"),
+        pytest.raises(IntentMapError, match=f"process {other.pid} .*, landing, since .* 0.3 s"),
         writer_lock(settings, "nightly", wait_seconds=0.3, report=lambda _: None),
     ):
         pass
@@ -132,7 +133,10 @@ def test_a_warehouse_that_stays_open_elsewhere_is_reported_with_its_process(sett
     settings.warehouse.parent.mkdir(parents=True)
     with (
         other_process(OPEN_FILE, settings.warehouse, 30) as other,
-        pytest.raises(IntentMapError, match=f"kept open by process {other.pid}.* Close it there"),
+        pytest.raises(
+            IntentMapError,
+            match=rf"open by process {other.pid} \(\S*python\S* -c import sys.* Close it there",
+        ),
         writer_lock(settings, "nightly", wait_seconds=0.3, report=lambda _: None),
     ):
         pass

@@ -1,6 +1,7 @@
 """What is published is whole, replaced in one step, and free of personal ids."""
 
 import hashlib
+import itertools
 import json
 import subprocess
 import sys
@@ -217,53 +218,164 @@ READER = """
     import duckdb, sys, time
     from pathlib import Path
     serving, stop = Path(sys.argv[1]), Path(sys.argv[2])
-    print("reading", flush=True)
-    seen, reads = set(), 0
-    while not stop.exists():
-        with duckdb.connect(str(serving / "intent_map.duckdb"), read_only=True) as con:
-            states = con.execute(
-                "select state from marts.mart_sessions union select state from marts.mart_values"
-            ).fetchall()
-            assert len(states) == 1, states
-        folder = str((serving / "parquet").resolve()).replace("'", "''")
-        copies = duckdb.sql(
-            f"select state from '{folder}/mart_sessions.parquet' "
-            f"union select state from '{folder}/mart_values.parquet'"
+    file = str(serving / "intent_map.duckdb")
+    ROWS = "select cast(sum(cast(hash(r) as hugeint)) as varchar), min(state), max(state) from {} r"
+
+    def published(con, tables, publication):
+        # the checksum of the publish proves the rows, its run the state that they carry
+        ((run, checksum),) = con.execute(
+            f"select run_id, row_checksum from {publication} where table_name = 'mart_sessions'"
         ).fetchall()
-        assert len(copies) == 1, copies
-        seen.add(states[0][0])
-        reads += 1
+        for table in tables:
+            found, low, high = con.execute(ROWS.format(table)).fetchone()
+            assert low == high == int(run.removeprefix("run-")), (run, table, low, high)
+            assert found == checksum or table not in tables[:1], (run, table)
+        return low
+
+    def opened(path):
+        with duckdb.connect(path, read_only=True) as con:
+            return published(con, ("marts.mart_sessions", "marts.mart_values"), "marts.publication")
+
+    def copies():
+        folder = str((serving / "parquet").resolve()).replace("'", "''")
+        with duckdb.connect() as con:
+            names = [f"'{folder}/{name}.parquet'" for name in ("mart_values", "publication")]
+            # Parquet has neither of the two types
+            types = "cast(many as hugeint) as many, cast(kind as enum ('a', 'b')) as kind"
+            sessions = f"(select * replace ({types}) from '{folder}/mart_sessions.parquet')"
+            return published(con, (sessions, names[0]), names[1])
+
+    def kept():
+        low, high = open_file.execute(
+            "select min(state), max(state) from marts.mart_sessions"
+        ).fetchone()
+        assert low == high == 1, (low, high)
+        return low
+
+    # a second connection of one process would share what the first has open
+    open_file = duckdb.connect(file, read_only=True) if sys.argv[3] == "kept" else None
+    seen, slowest = [kept() if open_file else opened(file)], 0.0
+    print("reading", flush=True)
+    is_last = False
+    while not is_last:
+        # once more after the last publish
+        is_last = stop.exists()
+        began = time.monotonic()
+        seen.append(kept() if open_file else opened(file))
+        copies()
+        slowest = max(slowest, time.monotonic() - began)
+        assert seen == sorted(seen), seen
         time.sleep(0.01)
-    print(reads, len(seen), flush=True)
+    print(len(seen), len(set(seen)), seen[-1], slowest, flush=True)
 """
 
 
-def test_readers_in_other_processes_never_fail_and_never_see_half_a_publish(settings, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "publishes"), [(3, 5), pytest.param(20, 20, marks=pytest.mark.deep)]
+)
+def test_readers_without_pause_never_fail_see_whole_publishes_and_the_newest_when_they_reconnect(
+    settings, tmp_path, number, publishes
+):
     publish(settings, "run-1", report=quiet)
     stop = tmp_path / "stop"
     readers = [
         subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(READER), str(settings.serving), str(stop)],
+            [sys.executable, "-c", textwrap.dedent(READER), settings.serving, stop, how],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(2)
+        for _, how in zip(range(number), itertools.cycle(("anew", "kept", "anew")), strict=False)
     ]
     try:
         for reader in readers:
             assert reader.stdout.readline().strip() == "reading"
-        for state in range(2, 8):
+        for state in range(2, publishes + 2):
             fill(settings, state)
             publish(settings, f"run-{state}", report=quiet)
     finally:
         stop.touch()
-        outcomes = [reader.communicate(timeout=30) for reader in readers]
-    for out, err in outcomes:
+        outcomes = [reader.communicate(timeout=120) for reader in readers]
+    for number, (out, err) in enumerate(outcomes):
         assert err == ""
-        reads, states = map(int, out.split())
-        assert reads >= 3
-        assert states >= 2
+        reads, states, last, slowest = out.split()
+        assert int(reads) >= 3
+        newest = 1 if number % 3 == 1 else publishes + 1
+        assert int(last) == newest
+        assert (int(states) > 1) == (newest > 1)
+        print(f"{reads} reads of {states} states, the slowest took {float(slowest):.2f} s")
+
+
+READ_ONCE = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only=True) as con:
+    print(con.execute("select max(state) from marts.mart_values").fetchone()[0])
+"""
+
+
+def test_a_reader_does_not_wait_for_a_publish_that_takes_its_time(settings, monkeypatch):
+    publish(settings, "run-1", report=quiet)
+    fill(settings, 2)
+    read = []
+
+    def slowly(path, to_disk=publishing.to_disk):
+        to_disk(path)
+        if not read:
+            # all is written, and nothing is replaced until the reader has what it wants
+            done = subprocess.run(
+                [sys.executable, "-c", READ_ONCE, settings.serving / "intent_map.duckdb"],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+            read.append(done.stdout.strip())
+
+    monkeypatch.setattr(publishing, "to_disk", slowly)
+    publish(settings, "run-2", report=quiet)
+    assert read == ["1"]
+    assert served(settings, "select max(state) from marts.mart_values") == [(2,)]
+
+
+OLDER_CLIENTS = ("1.1.3", "1.3.2")
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("version", OLDER_CLIENTS)
+def test_an_older_client_reads_the_served_file_and_the_copies(settings, tmp_path, version):
+    publish(settings, "run-1", report=quiet)
+    client = tmp_path / "client"
+    installed = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"),
+            *("--disable-pip-version-check", "--target", client, f"duckdb=={version}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if installed.returncode:
+        pytest.skip(f"DuckDB {version} cannot be installed here: no package registry, or no wheel")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", textwrap.dedent(CLIENT), client, settings.serving],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [version, str(ROWS), "3", str(ROWS)]
+
+
+CLIENT = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    import duckdb
+    con = duckdb.connect(sys.argv[2] + "/intent_map.duckdb", read_only=True)
+    print(duckdb.__version__, *con.execute("select count(*) from marts.mart_sessions").fetchone())
+    print(*con.execute("select count(*) from marts.publication where row_count >= 0").fetchone())
+    folder = sys.argv[2].replace("'", "''") + "/parquet"
+    print(*con.execute(f"select count(*) from '{folder}/mart_sessions.parquet'").fetchone())
+"""
 
 
 def test_a_disk_that_is_full_leaves_what_is_served_and_no_rest(settings, monkeypatch):

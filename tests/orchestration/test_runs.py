@@ -21,8 +21,9 @@ from orchestration.defs import landing, steps
 from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, SourceLanding
 from orchestration.runs import dagster_instance, run_nightly, run_quarterly, version_date
+from orchestration.settings import PROJECT_ROOT
 
-pytest_plugins = ["stub_project"]
+pytest_plugins = ["stub_project", "postgres_server"]
 
 TODAY = date(2026, 11, 22)
 
@@ -268,6 +269,34 @@ def test_a_run_whose_process_is_gone_is_marked_as_failed_and_a_living_one_is_not
         alive.run_id: DagsterRunStatus.STARTED,
         elsewhere.run_id: DagsterRunStatus.STARTED,
     }
+
+
+def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postgres, monkeypatch):
+    fresh = dataclasses.replace(home, home=home.home.parent / "on postgresql")
+    # what dbt parsed, to save seconds
+    shutil.copytree(home.home / "dbt", fresh.home / "dbt")
+    deployed = PROJECT_ROOT / "deploy" / "dagster"
+    before = sorted(deployed.rglob("*"))
+    # the instance is the one of DAGSTER_HOME, and that finds the home in the environment
+    for name, value in {
+        **postgres.variables,
+        "DAGSTER_HOME": str(deployed),
+        "INTENT_MAP_HOME": str(fresh.home),
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert _chapter(run_nightly, fresh).error == ""
+
+    runs = postgres.query("select status, pipeline_name, run_id from runs")
+    assert [run[:2] for run in runs] == [("SUCCESS", "nightly_refresh")]
+    ended = postgres.query(
+        "select step_key from event_logs where dagster_event_type = 'STEP_SUCCESS' order by id"
+    )
+    assert ended == [("landing",), ("nightly_models",), ("published_marts",)]
+    with dagster_instance(fresh) as instance:
+        assert instance.get_run_by_id(runs[0][2]).status == DagsterRunStatus.SUCCESS
+    # no second state beside it, and nothing is written where the program lies
+    assert not (fresh.dagster_home / "history").exists()
+    assert sorted(deployed.rglob("*")) == before
 
 
 @op

@@ -1,34 +1,134 @@
 """The program itself, killed by the kernel at moments that nobody chose, and run again."""
 
-import os
 import random
-import subprocess
-import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
 
 import pytest
 from pipeline.generated import Policy, drawn, files_by_night, named
-from pipeline.histories import NIGHTS
+from pipeline.histories import NIGHTS, shop_history
 from pipeline.homes import Home, Workshop, differences, differing_tables
+from pipeline.killed import Prints, Run, check_served, put_back, state_of, unequal
+from pipeline.valued_home import VERSION_DATE, VERSION_MOMENT
 
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import PROJECT_ROOT, Settings
 
 KILLS_OF_A_NIGHT = 3
+KILLS = 50
+NIGHTLY, QUARTERLY = ("nightly",), ("quarterly", "--as-of", "2025-07-01")
 
 
-def start(home: Home) -> subprocess.Popen[str]:
-    environ = {name: value for name, value in os.environ.items() if "INTENT_MAP" not in name}
-    environ = {
-        name: value for name, value in os.environ.items() if not name.startswith("INTENT_MAP_")
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestration", "nightly"],
-        cwd=PROJECT_ROOT,
-        env=environ | {"INTENT_MAP_HOME": str(home.settings.home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run comes to that nobody kills: its steps with their seconds, tables, served file."""
+
+    steps: list[str]
+    seconds: list[float]
+    state: Prints
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A home with a version behind it and files that wait; base: its copy to begin from."""
+
+    home: Path
+    base: Path
+
+    def undisturbed(self, command: tuple[str, ...]) -> Undisturbed:
+        put_back(self.base, self.home)
+        run = Run(self.home, command)
+        assert run.wait() == 0, "\n".join(run.lines)
+        return Undisturbed(
+            [step for step, _ in run.steps[:-1]],
+            run.seconds_of_steps(),
+            state_of(self.home),
+        )
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    home = Home(folder / "home", Settings(folder / "home", PROJECT_ROOT / "seeds"))
+    rows = sorted(shop_history(VERSION_MOMENT, visitors=150), key=lambda row: row["occurred_at"])
+    now = str(VERSION_MOMENT)
+    home.drop("generic", "earlier", [row for row in rows if row["occurred_at"] < now])
+    first = Run(home.path, ("quarterly", "--as-of", str(VERSION_DATE)))
+    assert first.wait() == 0, "\n".join(first.lines)
+    later = [row for row in rows if row["occurred_at"] >= now]
+    home.drop("generic", "later", later[::2])
+    home.drop("generic", "latest", later[1::2])
+    home.drop(
+        "ad_spend",
+        "spend",
+        [
+            {"date": f"2025-04-{day:02}", "campaign": "brand shoes", "cost": day, "currency": "USD"}
+            for day in range(1, 20)
+        ],
     )
+    base = folder / "base"
+    put_back(home.path, base)
+    return Shop(home.path, base)
+
+
+@dataclass
+class Outcome:
+    """So many kills of each step; so many of them made good; and what was not."""
+
+    killed: dict[str, int]
+    repaired: int
+    broken: list[str]
+
+
+def kill_in_every_step(
+    shop: Shop, references: Mapping[tuple[str, ...], Undisturbed], kills: int, seed: int
+) -> Outcome:
+    """Kills drawn over the steps and the length of each, up to four before a run is left in
+    peace; each step gets its turn, however short it is. Raises AssertionError when what is served
+    cannot be read after a kill."""
+    rng = random.Random(seed)
+    outcome = Outcome({}, 0, [])
+    commands = cycle((NIGHTLY, QUARTERLY, NIGHTLY))
+    turns = {command: cycle(range(len(it.steps))) for command, it in references.items()}
+    for in_a_row in cycle((1, 2, 3, 4)):
+        if sum(outcome.killed.values()) >= kills:
+            return outcome
+        command = next(commands)
+        reference = references[command]
+        put_back(shop.base, shop.home)
+        moments = []
+        while len(moments) < in_a_row:
+            number = next(turns[command])
+            step, moment = reference.steps[number], rng.random() * reference.seconds[number]
+            if Run(shop.home, command).kill(number, moment):
+                moments.append(f"{moment:.2f} s into {step}")
+                outcome.killed[step] = outcome.killed.get(step, 0) + 1
+                check_served(shop.home / "serving")
+        differing = differing_after(Run(shop.home, command), reference)
+        if differing:
+            outcome.broken.append(f"{command} killed {moments}: {differing}")
+        else:
+            outcome.repaired += in_a_row
+        total = sum(outcome.killed.values())
+        print(f"{total} kills, {outcome.repaired} repaired: {moments} {differing}", flush=True)
+
+
+def differing_after(run: Run, reference: Undisturbed) -> list[str]:
+    """In what a run that is left in peace differs from one that nobody disturbed before."""
+    if run.wait() != 0:
+        return ["the run itself", *run.lines[-3:]]
+    return unequal(reference.state, state_of(run.home))
+
+
+@pytest.mark.deep
+def test_runs_killed_in_every_step_leave_the_next_one_nothing_to_mend_by_hand(shop: Shop) -> None:
+    references = {command: shop.undisturbed(command) for command in (NIGHTLY, QUARTERLY)}
+    outcome = kill_in_every_step(shop, references, KILLS, seed=20)
+    assert not outcome.broken, "\n".join(outcome.broken)
+    steps = {"landing", "nightly_models", "quarterly_models", "published_marts"}
+    assert outcome.killed.keys() >= steps
 
 
 @pytest.mark.deep
@@ -43,16 +143,12 @@ def test_a_program_killed_at_any_moment_is_repaired_by_the_next_night(workshop: 
             home.drop(source, name, rows)
         home.take_up()
         for _ in range(KILLS_OF_A_NIGHT if night else 0):
-            run = start(home)
-            time.sleep(rng.uniform(0.2, 0.95) * seconds)
-            killed += run.poll() is None
-            run.kill()
-            run.communicate()
+            run = Run(home.settings.home, NIGHTLY)
+            killed += run.kill(0, rng.uniform(0.2, 0.95) * seconds)
         if night == 0 or night % 2:
             begun = time.monotonic()
-            run = start(home)
-            told, _ = run.communicate()
-            assert run.returncode == 0, told
+            run = Run(home.settings.home, NIGHTLY)
+            assert run.wait() == 0, "\n".join(run.lines)
             seconds = time.monotonic() - begun
     home.night()
     assert killed >= NIGHTS
