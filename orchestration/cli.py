@@ -210,6 +210,12 @@ def _report(settings: Settings, arguments: argparse.Namespace) -> None:
     print_report(settings)
 
 
+def _erase_user(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.erasure import erase_users
+
+    erase_users(settings, Path(arguments.file))
+
+
 def _check(settings: Settings, arguments: argparse.Namespace) -> None:
     print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
 
@@ -279,6 +285,12 @@ def _source_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=LANDING_SOURCES, help="only this landing folder")
 
 
+def _ids_file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help="ids, one a line, or CSV with kind (user, visitor) and id"
+    )
+
+
 COMMANDS = {
     "demo": Command(
         "a simulated shop, from raw files to published values, in its own home",
@@ -291,6 +303,9 @@ COMMANDS = {
     "land": Command("only turn files into raw tables", _land, _source_argument),
     "publish": Command("only publish the marts as they are", _publish),
     "report": Command("print what is published", _report, writes=False),
+    "erase-user": Command(
+        "take people out of everything the home holds", _erase_user, _ids_file_argument
+    ),
     "check": Command("check settings, policy and business files", _check, writes=False),
     "simulate": Command(
         "only write the files of the simulated shop", _simulate, _simulation_arguments, writes=False

@@ -20,6 +20,7 @@ from orchestration.defs.partitions import quarters
 from orchestration.defs.published import build_published_asset
 from orchestration.defs.schedules import build_schedules
 from orchestration.defs.sensors import build_sensors
+from orchestration.defs.upkeep import build_upkeep_jobs
 from orchestration.run_log import run_log
 from orchestration.settings import Settings, load_settings
 
@@ -60,7 +61,7 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
             quarterly_models,
             published,
         ],
-        jobs=[nightly, quarterly, publish],
+        jobs=[nightly, quarterly, publish, *build_upkeep_jobs(settings)],
         schedules=build_schedules(nightly, quarterly, zone),
         sensors=build_sensors(),
         loggers={"run_log": run_log},

@@ -156,16 +156,18 @@ def _empty_what_the_night_does_not_build(
 ) -> int:
     """Empty the working tables of the quarterly clock, which its next run fills again, and drop
     tables of no model any more; returns how many. Kept versions hold no person and stay."""
+    tables = con.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = current_database() and schema_name <> 'raw'"
+    ).fetchall()
+    if not tables:
+        return 0
     dbt_runner.prepare_manifest(settings, report=lambda _: None)
     nodes = {
         (node["schema"], node.get("alias") or node["name"]): node
         for node in dbt_runner.load_manifest(settings)["nodes"].values()
         if node["resource_type"] in ("model", "seed", "snapshot")
     }
-    tables = con.execute(
-        "select schema_name, table_name from duckdb_tables() "
-        "where database_name = current_database() and schema_name <> 'raw'"
-    ).fetchall()
     emptied = 0
     for schema, table in tables:
         node = nodes.get((schema, table))

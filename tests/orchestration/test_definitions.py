@@ -21,6 +21,7 @@ FLOORS = {"seeds", "staging", "intermediate", "valuation", "marts"}
 
 # a name that changes here changes for everybody who reads, links or schedules it
 LISTING = """
+job erase_user
 job nightly_refresh
 job publish_marts
 job quarterly_value_recalculation
@@ -29,6 +30,7 @@ landing raw/ga4_events
 landing raw/generic_events
 landing raw/loads
 landing raw/orders
+landing raw/removals
 landing raw/segment_events
 landing raw/snowplow_events
 landing raw/watermarks
