@@ -216,6 +216,15 @@ def _erase_user(settings: Settings, arguments: argparse.Namespace) -> None:
     erase_users(settings, Path(arguments.file))
 
 
+def _retention(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.retention import apply_retention, give_up_retired_rows
+
+    if arguments.give_up:
+        give_up_retired_rows(settings)
+    else:
+        apply_retention(settings, dry_run=arguments.dry_run)
+
+
 def _check(settings: Settings, arguments: argparse.Namespace) -> None:
     print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
 
@@ -291,6 +300,14 @@ def _ids_file_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _retention_arguments(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--dry-run", action="store_true", help="only say what would go")
+    either.add_argument(
+        "--give-up", action="store_true", help="let the next night build anew without retired rows"
+    )
+
+
 COMMANDS = {
     "demo": Command(
         "a simulated shop, from raw files to published values, in its own home",
@@ -305,6 +322,9 @@ COMMANDS = {
     "report": Command("print what is published", _report, writes=False),
     "erase-user": Command(
         "take people out of everything the home holds", _erase_user, _ids_file_argument
+    ),
+    "retention": Command(
+        "take out raw rows that are older than policy keeps them", _retention, _retention_arguments
     ),
     "check": Command("check settings, policy and business files", _check, writes=False),
     "simulate": Command(
