@@ -13,10 +13,11 @@ raw then holds.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -25,13 +26,14 @@ from orchestration.compaction import compact_warehouse
 from orchestration.disk import to_disk
 from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
 from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
-from orchestration.erasure.people import People, find_people
+from orchestration.erasure.people import RECEIPTS, People, find_people
 from orchestration.errors import IntentMapError
 from orchestration.landing import land
 from orchestration.landing.declaration import quoted
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
 from orchestration.publishing import PARQUET_LINK, PARQUET_VERSIONS, publish
+from orchestration.retention import retired_rows
 from orchestration.settings import Settings
 
 FOLDER = "erasures"
@@ -91,6 +93,7 @@ def erase_users(
                 with removal.removal(warehouse, removal.ERASED, begun_at):
                     removal.forget_rules(warehouse.con)
                     emptied = _empty_what_the_night_does_not_build(settings, warehouse.con)
+                    _erase_from_readers(settings, warehouse.con)
                     _clean_reasons(warehouse.con, Mentions(people.ids.all))
         except duckdb.Error as error:
             raise IntentMapError(
@@ -195,13 +198,54 @@ def _clean_reasons(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
             )
 
 
+def _readers_of_raw(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Schema and name of the models that read raw bit by bit: when rows are retired, only they hold
+    what cannot be built again."""
+    project = manifest["metadata"]["project_name"]
+    children = manifest["child_map"][f"model.{project}.int_staged_events"]
+    nodes = [manifest["nodes"][unique_id] for unique_id in children if unique_id in manifest["nodes"]]
+    bit_by_bit = fingerprint.incremental_models(manifest)
+    return sorted((node["schema"], node["name"]) for node in nodes if node["name"] in bit_by_bit)
+
+
+def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> None:
+    """Where rows are retired, take the people out of what cannot be built anew."""
+    if not retired_rows(con):
+        return
+    con.execute(
+        "create or replace temp table erased_receipts as select source_system, load_id, row_number, "
+        f"case when outcome = 'accepted' then event_key end as event_key from {RECEIPTS} as held "
+        "where visitor_id in (from erased_visitors) or user_id in (from erased_users) "
+        f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "
+        "and gone.load_id = held.load_id and gone.row_number = held.row_number)"
+    )
+    manifest = dbt_runner.load_manifest(settings)
+    for schema, name in _readers_of_raw(manifest):
+        table = f"{quoted(schema)}.{quoted(name)}"
+        if table.replace('"', "") == RECEIPTS:
+            con.execute(
+                f"delete from {table} as held using erased_receipts as gone "
+                "where held.source_system = gone.source_system and held.load_id = gone.load_id "
+                "and held.row_number = gone.row_number"
+            )
+        elif "event_key" in con.sql(f"from {table}").columns:
+            con.execute(
+                f"delete from {table} where event_key in (select event_key from erased_receipts "
+                "where event_key is not null)"
+            )
+
+
 def _build(settings: Settings, report: Callable[[str], None]) -> None:
-    """Build all nightly models anew, with their tests."""
+    """Build all nightly models anew, with their tests; where rows are retired, all but those whose
+    rows cannot be had again."""
     report("Building all tables anew without these people ...")
     dbt_runner.prepare_manifest(settings, report=report)
     manifest = dbt_runner.load_manifest(settings)
     rules = fingerprint.current(settings, manifest)
-    for _ in dbt_runner.run_dbt(settings, dbt_runner.nightly_args(settings, full_refresh=True)):
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        leave = [name for _, name in _readers_of_raw(manifest)] if retired_rows(con) else []
+    args = dbt_runner.nightly_args(settings, full_refresh=True, leave=leave)
+    for _ in dbt_runner.run_dbt(settings, args):
         pass
     fingerprint.remember(settings, rules, fingerprint.incremental_models(manifest))
 
