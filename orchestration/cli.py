@@ -225,6 +225,18 @@ def _retention(settings: Settings, arguments: argparse.Namespace) -> None:
         apply_retention(settings, dry_run=arguments.dry_run)
 
 
+def _backup(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.backup import back_up
+
+    back_up(settings, Path(arguments.folder))
+
+
+def _restore(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.backup import restore
+
+    restore(settings, Path(arguments.folder), force=arguments.force)
+
+
 def _check(settings: Settings, arguments: argparse.Namespace) -> None:
     print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
 
@@ -308,6 +320,17 @@ def _retention_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _backup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DEST", help="a folder that is not there yet")
+
+
+def _restore_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="SRC", help="the folder of a backup")
+    parser.add_argument(
+        "--force", action="store_true", help="also over a warehouse, which is kept aside"
+    )
+
+
 COMMANDS = {
     "demo": Command(
         "a simulated shop, from raw files to published values, in its own home",
@@ -326,6 +349,10 @@ COMMANDS = {
     "retention": Command(
         "take out raw rows that are older than policy keeps them", _retention, _retention_arguments
     ),
+    "backup": Command(
+        "copy all that cannot be had again to a new folder", _backup, _backup_arguments
+    ),
+    "restore": Command("put a backup in place and publish", _restore, _restore_arguments),
     "check": Command("check settings, policy and business files", _check, writes=False),
     "simulate": Command(
         "only write the files of the simulated shop", _simulate, _simulation_arguments, writes=False
