@@ -82,7 +82,8 @@ def apply_retention(
             found: list[Old] = []
             old_loads: set[int] = set()
             for reason, kept_days in days.items():
-                loads = _name_rows(warehouse.con, reason, now - timedelta(days=kept_days))
+                before = now - timedelta(days=kept_days)
+                loads = _name_rows(warehouse.con, reason, before, old_loads)
                 found += _counted(warehouse.con, reason)
                 old_loads |= loads
                 if loads and not dry_run:
@@ -174,8 +175,11 @@ def _has(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     )
 
 
-def _name_rows(con: duckdb.DuckDBPyConnection, reason: str, before: datetime) -> set[int]:
-    """Fill the temporary table with the old rows that are still in raw; returns their loads."""
+def _name_rows(
+    con: duckdb.DuckDBPyConnection, reason: str, before: datetime, but: Iterable[int]
+) -> set[int]:
+    """Fill the temporary table with the old rows that are still in raw, but for some loads; returns
+    their loads."""
     removal.create_removed(con)
     # what the models have not seen yet stays, however old it is
     seen = {}
@@ -199,8 +203,8 @@ def _name_rows(con: duckdb.DuckDBPyConnection, reason: str, before: datetime) ->
             f"insert into {removal.REMOVED} select '{source}', held.load_id, held.row_number "
             f"from raw.{quoted(RAW_TABLE[source])} as held {refused.format(source=source)}"
             "where held.load_id in (select load_id from raw.loads where source = ? and status = ? "
-            "and landed_at < ? and load_id <= ?)",
-            [source, ledger.LANDED, before, seen.get(source, 0)],
+            "and landed_at < ? and load_id <= ? and not list_contains(?::bigint[], load_id))",
+            [source, ledger.LANDED, before, seen.get(source, 0), sorted(but)],
         )
     rows = con.execute(f"select distinct load_id from {removal.REMOVED}").fetchall()
     return {load for (load,) in rows}
@@ -248,18 +252,18 @@ def _say(
 ) -> None:
     for reason, kept_days in days.items():
         report(f"{REASONS[reason]} is {kept_days}.")
-    would, goes = ("would go", "would go") if dry_run else ("went", "gone")
+    would = "would go" if dry_run else "went"
     if not any((result.rows, result.landing_files, result.files_set_aside)):
         report("Nothing is older than that.")
         return
     for old in result.rows:
         report(
-            f"  {old.landed_on} {old.source:<9} {old.rows:>12,} rows of {old.files} files {would} "
+            f"  {old.landed_on} {old.source:<9} {old.rows:>12,} rows of {_files(old.files)} {would} "
             f"({'all rows' if old.reason == removal.RETIRED else 'refused rows only'})"
         )
     report(
-        f"  {len(result.landing_files):,} landed files and {len(result.files_set_aside):,} files "
-        f"set aside {goes}, with their reasons."
+        f"  {_files(len(result.landing_files))} below landing/ and "
+        f"{_files(len(result.files_set_aside))} of those set aside {would}."
     )
     if any(old.reason == removal.RETIRED for old in result.rows):
         report(
@@ -270,3 +274,7 @@ def _say(
         )
     if any(old.reason == removal.REFUSED for old in result.rows):
         report("Refused rows stay counted, by reason, in mart_event_audit.")
+
+
+def _files(number: int) -> str:
+    return f"{number:,} file{'' if number == 1 else 's'}"
