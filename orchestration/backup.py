@@ -64,9 +64,7 @@ class Backup:
         return sum(file.size for file in self.files)
 
 
-def back_up(
-    settings: Settings, destination: Path, report: Callable[[str], None] = print
-) -> Backup:
+def back_up(settings: Settings, destination: Path, report: Callable[[str], None] = print) -> Backup:
     """Copy the warehouse, its kept files, the business files and the notes to a new folder.
 
     Raises IntentMapError when there is nothing to copy, the folder is there already, or the disk
@@ -143,8 +141,8 @@ def restore(
     with writer_lock(settings, "restore", report=report):
         if settings.warehouse.exists() and not force:
             raise IntentMapError(
-                f"The home {settings.home} has a warehouse already. Set INTENT_MAP_HOME to an empty "
-                "folder, or add --force, which keeps the old one aside in that home."
+                f"The home {settings.home} has a warehouse already. Set INTENT_MAP_HOME to an "
+                "empty folder, or add --force, which keeps the old one aside in that home."
             )
         part = folder.with_name(folder.name + UNFINISHED)
         try:
@@ -306,9 +304,7 @@ def _compare_business_files(
         )
 
 
-def _say_who_came_back(
-    settings: Settings, backup: Backup, report: Callable[[str], None]
-) -> None:
+def _say_who_came_back(settings: Settings, backup: Backup, report: Callable[[str], None]) -> None:
     """A backup holds the people who were erased after it was made."""
     made_at = datetime.fromisoformat(backup.made_at).replace(tzinfo=None)
     later = [
@@ -318,8 +314,8 @@ def _say_who_came_back(
     ]
     if later:
         report(
-            f"{len(later)} erasures were made after this backup ({', '.join(later)}), and the people "
-            "are back with it: run `intent-map erase-user` again for each."
+            f"{len(later)} erasures were made after this backup ({', '.join(later)}), and the "
+            "people are back with it: run `intent-map erase-user` again for each."
         )
 
 

@@ -29,7 +29,8 @@ def compact_warehouse(settings: Settings) -> tuple[int, int]:
     The caller holds the writer's lock. Returns bytes before and after. Raises IntentMapError when
     the disk has no room for the copy; the warehouse is then as it was.
     """
-    old, new = settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + UNFINISHED)
+    old = settings.warehouse
+    new = old.with_name(old.name + UNFINISHED)
     for leftover in old.parent.glob(f"{new.name}*"):
         leftover.unlink()
     before = old.stat().st_size

@@ -92,8 +92,8 @@ def apply_retention(
             landing_files = _landing_files(warehouse, old_loads)
         except duckdb.Error as error:
             raise IntentMapError(
-                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} What went "
-                "before is gone as a whole; run again."
+                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} What "
+                "went before is gone as a whole; run again."
             ) from error
         finally:
             warehouse.close()
@@ -141,10 +141,10 @@ def refuse_to_build_anew(settings: Settings, why: str) -> None:
         rows, newest = _retired(con)
     if rows:
         raise IntentMapError(
-            f"{why} That needs every raw row, but {rows:,} rows landed up to {newest:%Y-%m-%d} were "
-            f"retired ({RAW_DAYS}), and sessions, values and marts of their days would be lost. "
-            "Either put the rules back as they were, or put back a backup made before, or give "
-            "these days up: `intent-map backup` first, then `intent-map retention --give-up`, then "
+            f"{why} That needs every raw row, but {rows:,} rows landed up to {newest:%Y-%m-%d} "
+            f"were retired ({RAW_DAYS}), and sessions, values and marts of their days would be lost. "
+            "Either put the rules back as they were, or put back a backup made before, or "
+            "give these days up: `intent-map backup` first, then `intent-map retention --give-up`, then "
             "this run again. Until then all tables and what is published stay as they are."
         )
 
@@ -258,8 +258,8 @@ def _say(
         return
     for old in result.rows:
         report(
-            f"  {old.landed_on} {old.source:<9} {old.rows:>12,} rows of {_files(old.files)} {would} "
-            f"({'all rows' if old.reason == removal.RETIRED else 'refused rows only'})"
+            f"  {old.landed_on} {old.source:<9} {old.rows:>12,} rows of {_files(old.files)} "
+            f"{would} ({'all rows' if old.reason == removal.RETIRED else 'refused rows only'})"
         )
     report(
         f"  {_files(len(result.landing_files))} below landing/ and "
@@ -267,10 +267,10 @@ def _say(
     )
     if any(old.reason == removal.RETIRED for old in result.rows):
         report(
-            "Sessions, conversions, values and marts of these rows stay, and late events still join "
-            "them. But nothing can be built anew from these rows: a night that would have to, after "
-            "a change of rules or an upgrade, stops and says so. intermediate.int_events no longer "
-            "lists them."
+            "Sessions, conversions, values and marts of these rows stay, and late events still "
+            "join them. But nothing can be built anew from these rows: a night that would have to, "
+            "after a change of rules or an upgrade, stops and says so. intermediate.int_events no "
+            "longer lists them."
         )
     if any(old.reason == removal.REFUSED for old in result.rows):
         report("Refused rows stay counted, by reason, in mart_event_audit.")

@@ -154,9 +154,7 @@ def _has_tables(con: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def _empty_what_the_night_does_not_build(
-    settings: Settings, con: duckdb.DuckDBPyConnection
-) -> int:
+def _empty_what_the_night_does_not_build(settings: Settings, con: duckdb.DuckDBPyConnection) -> int:
     """Empty the working tables of the quarterly clock, which its next run fills again, and drop
     tables of no model any more; returns how many. Kept versions hold no person and stay."""
     tables = con.execute(
@@ -203,7 +201,7 @@ def _readers_of_raw(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     what cannot be built again."""
     project = manifest["metadata"]["project_name"]
     children = manifest["child_map"][f"model.{project}.int_staged_events"]
-    nodes = [manifest["nodes"][unique_id] for unique_id in children if unique_id in manifest["nodes"]]
+    nodes = [manifest["nodes"][name] for name in children if name in manifest["nodes"]]
     bit_by_bit = fingerprint.incremental_models(manifest)
     return sorted((node["schema"], node["name"]) for node in nodes if node["name"] in bit_by_bit)
 
@@ -213,7 +211,8 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
     if not retired_rows(con):
         return
     con.execute(
-        "create or replace temp table erased_receipts as select source_system, load_id, row_number, "
+        "create or replace temp table erased_receipts as "
+        "select source_system, load_id, row_number, "
         f"case when outcome = 'accepted' then event_key end as event_key from {RECEIPTS} as held "
         "where visitor_id in (from erased_visitors) or user_id in (from erased_users) "
         f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "

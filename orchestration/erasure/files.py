@@ -156,9 +156,10 @@ def _write_without(
     try:
         encoding = _encoding(file)
         rule = _rule(file, kind, encoding, people, mentions, is_aside)
-        with _text(file, "rb", file.path, encoding) as lines, _text(
-            file, "wb", part, encoding
-        ) as out:
+        with (
+            _text(file, "rb", file.path, encoding) as lines,
+            _text(file, "wb", part, encoding) as out,
+        ):
             removed = 0
             for record, is_theirs in rule(lines):
                 removed += is_theirs

@@ -124,9 +124,7 @@ def _visitors_of(con: duckdb.DuckDBPyConnection, users: Iterable[str]) -> set[st
     ]
     if _has(con, RECEIPTS):
         # also of rows that have left raw since
-        queries.append(
-            f"select visitor_id from {RECEIPTS} where user_id in (from asked_users)"
-        )
+        queries.append(f"select visitor_id from {RECEIPTS} where user_id in (from asked_users)")
     rows = con.execute(" union ".join(queries)).fetchall()
     return {visitor for (visitor,) in rows if _is_somebody(visitor)}
 

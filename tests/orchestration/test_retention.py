@@ -17,8 +17,8 @@ from orchestration.retention import (
 )
 
 EVENTS = (
-    "select case when n > 1 then 'v' || n end as visitor_id, timestamp '2026-01-05' as occurred_at, "
-    "'page_view' as event_name from range(5) as t(n)"
+    "select case when n > 1 then 'v' || n end as visitor_id, timestamp '2026-01-05' as "
+    "occurred_at, 'page_view' as event_name from range(5) as t(n)"
 )
 
 
@@ -129,5 +129,5 @@ def test_fewer_than_thirty_days_of_raw_rows_are_refused(tmp_path, days, is_allow
     if is_allowed:
         check_policy(settings)
     else:
-        with pytest.raises(IntentMapError, match="raw_retention_days is -?[0-9]+; allowed is 0"):
+        with pytest.raises(IntentMapError, match=r"raw_retention_days is -?[0-9]+; allowed is 0"):
             check_policy(settings)

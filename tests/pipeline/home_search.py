@@ -41,8 +41,10 @@ def places_that_hold(home: Path, pattern: str) -> Counter[str]:
 
 
 def _rows(con: duckdb.DuckDBPyConnection, relation: str, pattern: str) -> int:
-    sql = f"select count(*) from {relation} as r where regexp_matches(cast(to_json(r) as varchar), ?)"
-    return con.execute(sql, [pattern]).fetchall()[0][0]
+    condition = "regexp_matches(cast(to_json(r) as varchar), ?)"
+    return con.execute(
+        f"select count(*) from {relation} as r where {condition}", [pattern]
+    ).fetchall()[0][0]
 
 
 def _in_duckdb(path: Path, name: str, pattern: str) -> Counter[str]:
@@ -54,7 +56,7 @@ def _in_duckdb(path: Path, name: str, pattern: str) -> Counter[str]:
         ).fetchall()
         for (table,) in tables:
             found[f"{name} {table}"] += _rows(con, table, pattern)
-        for (view, sql) in con.execute("select view_name, sql from duckdb_views()").fetchall():
+        for view, sql in con.execute("select view_name, sql from duckdb_views()").fetchall():
             found[f"{name} {view}"] += len(re.findall(pattern, sql))
     return found
 

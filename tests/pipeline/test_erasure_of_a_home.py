@@ -1,15 +1,16 @@
-"""People erased from a home with all sources, versions and published files: searched byte by byte."""
+"""People erased from a home with all sources, versions and published files: searched by byte."""
 
 import hashlib
 import shutil
 import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from pipeline.home_search import places_that_hold
-from pipeline.homes import Home, differences, differing_tables
+from pipeline.homes import TABLES_ONLY, Home, differences, differing_tables
 from pipeline.promise_checks import Done
 
 from orchestration import dbt_runner
@@ -21,6 +22,7 @@ from orchestration.publishing import publish
 ERASED = [f"h{number:05d}:{name}" for number in range(10) for name in "abcuv"]
 PATTERN = r"h0000\d:[abcuv]\b"
 KEY = "a key"
+NIGHTLY_ARGS = dbt_runner.nightly_args
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ def drop_waiting_files(home: Home) -> None:
         )
 
 
+def tables_only(*arguments: Any, **named: Any) -> list[str]:
+    return [*NIGHTLY_ARGS(*arguments, **named), *TABLES_ONLY]
+
+
 @pytest.fixture(scope="module")
 def erased(promise: Done) -> Erased:
     home = promise.nights.copy("erased")
@@ -85,7 +91,10 @@ def erased(promise: Done) -> Erased:
     ids = home.path.parent / "ids.csv"
     ids.write_text("id\n" + "\n".join(ERASED), encoding="utf-8")
     said: list[str] = []
-    receipt = erase_users(settings, ids, report=said.append)
+    with pytest.MonkeyPatch.context() as patched:
+        # the data tests run in the deep test, and take as long as the tables
+        patched.setattr(dbt_runner, "nightly_args", tables_only)
+        receipt = erase_users(settings, ids, report=said.append)
     return Erased(home, receipt, said, held_before, places_that_hold(home.path, PATTERN), original)
 
 
@@ -139,7 +148,7 @@ def test_nights_after_it_leave_what_a_full_refresh_leaves(erased: Erased) -> Non
          "value": 7, "order_id": "later"},
         {"visitor_id": ERASED[0], "occurred_at": "2025-05-05 10:10:00", "event_name": "page_view"},
     ])  # fmt: skip
-    home.build([*dbt_runner.nightly_args(home.settings)] if home.land() else [])
+    home.night(data_tests=True)
     refreshed = home.copy("refreshed_after_erasure")
     refreshed.night(full_refresh=True)
     said = differences(*differing_tables(home, refreshed))
