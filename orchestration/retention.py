@@ -142,9 +142,9 @@ def refuse_to_build_anew(settings: Settings, why: str) -> None:
     if rows:
         raise IntentMapError(
             f"{why} That needs every raw row, but {rows:,} rows landed up to {newest:%Y-%m-%d} "
-            f"were retired ({RAW_DAYS}), and sessions, values and marts of their days would be lost. "
-            "Either put the rules back as they were, or put back a backup made before, or "
-            "give these days up: `intent-map backup` first, then `intent-map retention --give-up`, then "
+            f"were retired ({RAW_DAYS}), and sessions, values and marts of their days would be "
+            "lost. Put the rules back as they were, or put back a backup made before, or give "
+            "these days up: `intent-map backup` first, then `intent-map retention --give-up`, then "
             "this run again. Until then all tables and what is published stay as they are."
         )
 

@@ -69,12 +69,13 @@ left join removals
     coalesce(raw_counts.source_system, receipt_counts.source_system) = removals.source_system
     and coalesce(raw_counts.load_id, receipt_counts.load_id) = removals.load_id
 where
-    case
-        when removals.load_id is null
-            then
-                raw_counts.raw_rows is distinct from receipt_counts.receipts
-                or raw_counts.row_numbers is distinct from receipt_counts.row_numbers
-        else
-            coalesce(receipt_counts.receipts, 0) not between coalesce(raw_counts.raw_rows, 0)
-            and coalesce(raw_counts.raw_rows, 0) + removals.row_count
-    end
+    (
+        removals.load_id is null
+        and (
+            raw_counts.raw_rows is distinct from receipt_counts.receipts
+            or raw_counts.row_numbers is distinct from receipt_counts.row_numbers
+        )
+    )
+    or coalesce(receipt_counts.receipts, 0) < coalesce(raw_counts.raw_rows, 0)
+    or coalesce(receipt_counts.receipts, 0)
+    > coalesce(raw_counts.raw_rows, 0) + coalesce(removals.row_count, 0)
