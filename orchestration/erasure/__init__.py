@@ -212,11 +212,17 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
         return
     con.execute(
         "create or replace temp table erased_receipts as "
-        "select source_system, load_id, row_number, "
-        f"case when outcome = 'accepted' then event_key end as event_key from {RECEIPTS} as held "
+        "select source_system, load_id, row_number, outcome, event_key "
+        f"from {RECEIPTS} as held "
         "where visitor_id in (from erased_visitors) or user_id in (from erased_users) "
         f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "
         "and gone.load_id = held.load_id and gone.row_number = held.row_number)"
+    )
+    # a copy names nobody any more, but has the key of the row that counted
+    con.execute(
+        "insert into erased_receipts select source_system, load_id, row_number, outcome, event_key "
+        f"from {RECEIPTS} where outcome = 'duplicate' and event_key in "
+        "(select event_key from erased_receipts where outcome = 'accepted')"
     )
     manifest = dbt_runner.load_manifest(settings)
     for schema, name in _readers_of_raw(manifest):
@@ -230,7 +236,7 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
         elif "event_key" in con.sql(f"from {table}").columns:
             con.execute(
                 f"delete from {table} where event_key in (select event_key from erased_receipts "
-                "where event_key is not null)"
+                "where outcome = 'accepted')"
             )
 
 

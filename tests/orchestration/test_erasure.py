@@ -13,7 +13,7 @@ from test_landing_home import Home
 from orchestration import compaction, erasure
 from orchestration.erasure import erase_users
 from orchestration.erasure import files as erasure_files
-from orchestration.erasure.ids import Mentions, read_ids
+from orchestration.erasure.ids import Ids, Mentions, read_ids
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
 from orchestration.settings import PROJECT_ROOT
@@ -204,7 +204,7 @@ def test_nobody_comes_back_when_files_lie_there_or_are_dropped_again(home, tmp_p
 
 @pytest.mark.parametrize(
     "step",
-    ["erase_from_landing", "erase_from_traces", "_note", "removal", "compact_warehouse", "_write"],
+    ["erase_from_landing", "_note", "removal", "compact_warehouse"],
 )
 def test_an_erasure_killed_at_any_step_ends_the_same_when_it_is_run_again(
     home, tmp_path, monkeypatch, step
@@ -255,6 +255,33 @@ def test_a_person_is_a_login_with_all_its_visitors_and_no_more(tmp_path):
         ("kiosk",),
         ("lonely",),
     ]
+
+
+def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeypatch):
+    columns = "source_system, load_id, row_number, outcome, event_key, visitor_id, user_id"
+    columns += ", occurred_at, sequence"
+    home.rows("create schema intermediate")
+    home.rows(
+        f"create table intermediate.int_event_receipts as from (values "
+        "('generic', 90, 1, 'accepted', 1, 'device-gone', null, null, 0), "
+        "('generic', 91, 1, 'duplicate', 1, null, null, null, 0), "
+        "('generic', 91, 2, 'refused', 2, null, null, null, 0), "
+        "('generic', 91, 3, 'accepted', 3, 'device-stays', null, null, 0), "
+        f"('generic', 1, 2, 'refused', 4, null, null, null, 0)) as t({columns})"
+    )
+    home.rows("create table intermediate.sums as select event_key from range(1, 4) as t(event_key)")
+    home.rows("insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)")
+    readers = [("intermediate", "int_event_receipts"), ("intermediate", "sums")]
+    monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
+    monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
+    warehouse = erasure.Warehouse(home.settings, report=lambda _: None)
+    warehouse.open()
+    erasure.find_people(warehouse, Ids(frozenset(), frozenset(["login-gone"])))
+    erasure._erase_from_readers(home.settings, warehouse.con)
+    warehouse.close()
+    # what is left of a refused row that is gone names nobody
+    assert home.rows("select event_key from intermediate.int_event_receipts") == [(2,), (3,)]
+    assert home.rows("from intermediate.sums") == [(2,), (3,)]
 
 
 def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):
