@@ -270,7 +270,11 @@ def _put_aside(settings: Settings, report: Callable[[str], None]) -> None:
     if not settings.warehouse.exists():
         shutil.rmtree(folder, ignore_errors=True)
         return
-    aside = settings.home / REPLACED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    aside, number = settings.home / REPLACED / name, 1
+    while aside.exists():
+        number += 1
+        aside = aside.with_name(f"{name}_{number}")
     aside.mkdir(parents=True)
     folder.rename(aside / folder.name)
     to_disk(aside)
