@@ -228,6 +228,33 @@ def _report(settings: Settings, arguments: argparse.Namespace) -> None:
     print_report(settings)
 
 
+def _erase_user(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.erasure import erase_users
+
+    erase_users(settings, Path(arguments.file))
+
+
+def _retention(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.retention import apply_retention, give_up_retired_rows
+
+    if arguments.give_up:
+        give_up_retired_rows(settings)
+    else:
+        apply_retention(settings, dry_run=arguments.dry_run)
+
+
+def _backup(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.backup import back_up
+
+    back_up(settings, Path(arguments.folder))
+
+
+def _restore(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.backup import restore
+
+    restore(settings, Path(arguments.folder), force=arguments.force)
+
+
 def _check(settings: Settings, arguments: argparse.Namespace) -> None:
     print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
 
@@ -297,6 +324,31 @@ def _source_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=LANDING_SOURCES, help="only this landing folder")
 
 
+def _ids_file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help="ids, one a line, or CSV with kind (user, visitor) and id"
+    )
+
+
+def _retention_arguments(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--dry-run", action="store_true", help="only say what would go")
+    either.add_argument(
+        "--give-up", action="store_true", help="let the next night build anew without retired rows"
+    )
+
+
+def _backup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DEST", help="a folder that is not there yet")
+
+
+def _restore_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="SRC", help="the folder of a backup")
+    parser.add_argument(
+        "--force", action="store_true", help="also over a warehouse, which is kept aside"
+    )
+
+
 COMMANDS = {
     "demo": Command(
         "a simulated shop, from raw files to published values, in its own home",
@@ -309,6 +361,16 @@ COMMANDS = {
     "land": Command("only turn files into raw tables", _land, _source_argument),
     "publish": Command("only publish the marts as they are", _publish),
     "report": Command("print what is published", _report, writes=False),
+    "erase-user": Command(
+        "take people out of everything the home holds", _erase_user, _ids_file_argument
+    ),
+    "retention": Command(
+        "take out raw rows that are older than policy keeps them", _retention, _retention_arguments
+    ),
+    "backup": Command(
+        "copy all that cannot be had again to a new folder", _backup, _backup_arguments
+    ),
+    "restore": Command("put a backup in place and publish", _restore, _restore_arguments),
     "check": Command("check settings, policy and business files", _check, writes=False),
     "simulate": Command(
         "only write the files of the simulated shop", _simulate, _simulation_arguments, writes=False

@@ -73,13 +73,17 @@ def parse_args(settings: Settings) -> list[str]:
 
 
 def nightly_args(
-    settings: Settings, select: Sequence[str] | None = None, full_refresh: bool = False
+    settings: Settings,
+    select: Sequence[str] | None = None,
+    full_refresh: bool = False,
+    leave: Sequence[str] = (),
 ) -> list[str]:
-    """Build seeds, models and data tests of the nightly clock; select: node names, None = all."""
+    """Build seeds, models and data tests of the nightly clock; select: node names, None = all but
+    those in leave."""
     return [
         *_build_args(settings, "nightly"),
         *_vars_args(settings.dbt_vars),
-        *_selection(select, ["--exclude", QUARTERLY_TAG]),
+        *_selection(select, ["--exclude", QUARTERLY_TAG, *leave]),
         *(["--full-refresh"] if full_refresh else []),
     ]
 

@@ -20,6 +20,7 @@ from orchestration.defs.partitions import quarters
 from orchestration.defs.published import build_published_asset
 from orchestration.defs.schedules import build_schedules
 from orchestration.defs.sensors import build_sensors
+from orchestration.defs.upkeep import build_upkeep_jobs, build_upkeep_schedules
 from orchestration.run_log import run_log
 from orchestration.settings import Settings, load_settings
 
@@ -52,6 +53,7 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
         ),
     )
     nightly, quarterly, publish = build_jobs(landing, nightly_models, quarterly_models, published)
+    upkeep = build_upkeep_jobs(settings)
     return Definitions(
         assets=[
             landing,
@@ -60,8 +62,11 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
             quarterly_models,
             published,
         ],
-        jobs=[nightly, quarterly, publish],
-        schedules=build_schedules(nightly, quarterly, zone),
+        jobs=[nightly, quarterly, publish, *upkeep],
+        schedules=[
+            *build_schedules(nightly, quarterly, zone),
+            *build_upkeep_schedules(settings, upkeep, zone),
+        ],
         sensors=build_sensors(),
         loggers={"run_log": run_log},
         # steps write one file, so they run one after the other; a process each would cost seconds

@@ -27,6 +27,8 @@ TABLE = "raw.build_state"
 BUILT_ANEW = ("incremental", "snapshot")
 # strategies by which a changed business file reaches the rows that are there already
 FOLLOWS_CHANGES = ("replace_differing", "replace_changed")
+# policy that no row already built follows
+CHANGES_NO_ROW = ("version_date", "raw_retention_days", "refused_retention_days")
 
 
 def current(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -122,7 +124,8 @@ def in_words(changed: list[str]) -> str:
 
 def _policy(settings: Settings) -> dict[str, Any]:
     policy = effective_vars(settings)
-    policy.pop("version_date", None)
+    for name in CHANGES_NO_ROW:
+        policy.pop(name, None)
     return policy
 
 

@@ -198,11 +198,21 @@ def _attached_sources(value: Any) -> str | None:
     return None if isinstance(value, dict) else "allowed is a mapping; {} when there is none."
 
 
+def _raw_retention_days(value: Any) -> str | None:
+    if type(value) is int and (value == 0 or 30 <= value <= 36500):
+        return None
+    return (
+        "allowed is 0, which keeps all rows, or 30 to 36500: late events still join visits of the "
+        "last weeks."
+    )
+
+
 # what a range cannot say: name of the var -> its check, a sentence or None
 SPECIAL: dict[str, Callable[[Any], str | None]] = {
     "reporting_time_zone": _time_zone,
     "reporting_currency": _currency,
     "project_start_date": _project_start_date,
     "version_date": _version_date,
+    "raw_retention_days": _raw_retention_days,
     "attached_sources": _attached_sources,
 }

@@ -14,7 +14,8 @@ class LandingSource:
     needed: without these columns a row cannot be used at all. said: what help says of its files.
     left_out: patterns of a wide format's columns that are neither declared in the raw table nor
     worth a property of every event. lands_last: files with this in their name land after the
-    others, since of two copies of an event the one that landed first counts.
+    others, since of two copies of an event the one that landed first counts. visitor: the columns
+    that name the browser, of which the first that is filled counts. user: the column of the login.
     """
 
     raw_table: str
@@ -23,6 +24,8 @@ class LandingSource:
     left_out: tuple[str, ...] = ()
     lands_last: str | None = None
     holds_events: bool = True
+    visitor: tuple[str, ...] = ()
+    user: str | None = None
 
 
 LANDING_SOURCES = {
@@ -30,6 +33,8 @@ LANDING_SOURCES = {
         raw_table="generic_events",
         needed=("visitor_id", "occurred_at", "event_name"),
         said="visitor_id, occurred_at, event_name (anything else is optional)",
+        visitor=("visitor_id",),
+        user="user_id",
     ),
     "ga4": LandingSource(
         raw_table="ga4_events",
@@ -37,6 +42,8 @@ LANDING_SOURCES = {
         said="the export's own columns, nested as they are",
         # the intraday table lacks attribution that the daily one has
         lands_last="intraday",
+        visitor=("user_pseudo_id",),
+        user="user_id",
     ),
     "snowplow": LandingSource(
         raw_table="snowplow_events",
@@ -50,6 +57,8 @@ LANDING_SOURCES = {
             *("true_tstamp", "contexts_nl_basjes_yauaa_context_*"),
             "contexts_com_snowplowanalytics_snowplow_ua_parser_context_*",
         ),
+        visitor=("domain_userid", "network_userid"),
+        user="user_id",
     ),
     "segment": LandingSource(
         raw_table="segment_events",
@@ -58,6 +67,9 @@ LANDING_SOURCES = {
         left_out=("context_*", "uuid", "uuid_ts", "original_timestamp", "sent_at"),
         # tracks repeats every event without its properties
         lands_last="tracks",
+        # a call from a server knows the login only
+        visitor=("anonymous_id", "user_id"),
+        user="user_id",
     ),
     "ad_spend": LandingSource(
         raw_table="ad_spend",

@@ -20,7 +20,7 @@ from dagster import (
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from orchestration import dbt_runner, fingerprint
+from orchestration import dbt_runner, fingerprint, retention
 from orchestration.defs.steps import WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
@@ -69,6 +69,7 @@ def build_dbt_assets(
             changed = fingerprint.changed_parts(settings, rules, incremental)
             if changed:
                 context.log.info(fingerprint.in_words(changed))
+                retention.refuse_to_build_anew(settings, fingerprint.in_words(changed))
             args = dbt_runner.nightly_args(settings, selected.names, full_refresh=bool(changed))
             yield from selected.run(settings, args)
             fingerprint.remember(settings, rules, incremental)

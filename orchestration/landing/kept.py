@@ -24,6 +24,7 @@ from orchestration.landing.columns import Relation, landing_select, match_column
 from orchestration.landing.declaration import (
     RAW_TABLE,
     TECHNICAL_COLUMNS,
+    literal,
     quoted,
     raw_tables,
 )
@@ -37,7 +38,12 @@ FOLDER = "raw"
 ROWS = "_rows"
 UNFINISHED = ".unfinished"
 LONGEST_NAME = 200
-_RESERVED = {*TECHNICAL_COLUMNS, "landed", "filename", "file_row_number"}
+# a kept file that rows were taken out of: the number that each row had, and a folder of its own
+ROW_NUMBER = "intent_map_row_number"
+REWRITTEN = "rewritten"
+_RESERVED = {
+    *(*TECHNICAL_COLUMNS, "landed", "filename", "file_row_number", ROW_NUMBER, REWRITTEN),
+}
 
 
 @dataclass(frozen=True)
@@ -139,16 +145,48 @@ def create_view(con: duckdb.DuckDBPyConnection, home_folder: Path, source: str) 
     con.execute(f"create or replace view raw.{quoted(name)} as {' union all '.join(parts)}")
 
 
+def write_without(
+    con: duckdb.DuckDBPyConnection, home_folder: Path, file: KeptFile, removed: str, mark: int
+) -> KeptFile:
+    """Write a kept file once more, without some rows and with the numbers that the others have.
+
+    removed: a query of the row numbers to leave out. mark: names the folder of its own that it
+    gets, so that the old one stays until the ledger says otherwise. Flushed to disk.
+    """
+    name = file.path.rsplit(f"/{_load_folder(file)}/", 1)[1]
+    path = f"{file.source}/{REWRITTEN}={mark}/{_load_folder(file)}/{name}"
+    target = home_folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + UNFINISHED)
+    source = reading.parquet_rows([str(home_folder / file.path)])
+    has_numbers = ROW_NUMBER in [column.lower() for column in con.sql(f"from {source}").columns]
+    number = ROW_NUMBER if has_numbers else "file_row_number + 1"
+    con.execute(
+        f"copy (select * exclude (file_row_number{', ' * has_numbers}{ROW_NUMBER * has_numbers}), "
+        f"{number} as {ROW_NUMBER} from {source} where {number} not in ({removed})) "
+        f"to {literal(str(part))} (format parquet, compression zstd)"
+    )
+    to_disk(part)
+    part.replace(target)
+    to_disk(target.parent)
+    return KeptFile(file.source, file.load_id, path)
+
+
+def _load_folder(file: KeptFile) -> str:
+    return f"load_id={file.load_id}"
+
+
 def remove_leftovers(con: duckdb.DuckDBPyConnection, home_folder: Path) -> None:
     """Copies of a run that was killed before it could note them."""
     if not home_folder.is_dir():
         return
     known = {file.path.rsplit("/", 1)[0] for source in SOURCES for file in kept_files(con, source)}
-    for folder in home_folder.glob("*/load_id=*/landed=*"):
+    for folder in [*home_folder.rglob("landed=*")]:
         if str(folder.relative_to(home_folder)) not in known:
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):
-                folder.parent.rmdir()
+                for parent in list(folder.relative_to(home_folder).parents)[:-2]:
+                    (home_folder / parent).rmdir()
 
 
 def _encoded(file: LandingFile) -> str:
@@ -188,7 +226,9 @@ def _select(con: duckdb.DuckDBPyConnection, home_folder: Path, files: list[KeptF
         for name, kind in zip(found.columns, found.types, strict=True)
         if name.lower() not in _RESERVED and name != "__file"
     )
-    relation = Relation(f"select *, file_row_number + 1 as __row from {reader}", columns)
+    has_numbers = ROW_NUMBER in [name.lower() for name in found.columns]
+    number = ROW_NUMBER if has_numbers else "file_row_number + 1"
+    relation = Relation(f"select *, {number} as __row from {reader}", columns)
     technical = {
         "load_id": "load_id",
         "row_number": "__row",

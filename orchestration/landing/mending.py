@@ -62,13 +62,13 @@ def read_header(file: LandingFile, needed: Sequence[str]) -> Header:
 def mend_csv(file: LandingFile, header: Header, target: Path) -> Mended:
     """Write the rows of a CSV file to target; broken ones as their text in the last column."""
     empty = [""] * len(header.columns)
-    with _opened(file, newline=_line_end(file)) as lines:
+    with _opened(file, newline=line_end(file)) as lines:
         _first_record(lines)
         records = _records(lines, header.delimiter, len(header.columns))
         return _write(target, ([*r, ""] if isinstance(r, list) else [*empty, r] for r in records))
 
 
-def _line_end(file: LandingFile) -> str:
+def line_end(file: LandingFile) -> str:
     """How to split lines: only where a lone carriage return ends the header does it end rows."""
     with _opened(file, newline="") as lines:
         record = _first_record(lines) or ""
@@ -115,6 +115,17 @@ def _records(lines: Iterable[str], delimiter: str, width: int) -> Iterator[list[
     A record over several lines is taken when it has the right number of fields; else its first
     line alone is broken, and reading goes on with the next line.
     """
+    for text, fields in records_with_text(lines, delimiter, width):
+        if fields is not None:
+            yield fields
+        elif text.strip(" \r\n"):
+            yield text.rstrip("\r\n")[:KEPT_OF_BROKEN]
+
+
+def records_with_text(
+    lines: Iterable[str], delimiter: str, width: int
+) -> Iterator[tuple[str, list[str] | None]]:
+    """Each record as it stands in the file, and its fields; None for a broken or blank one."""
     csv.field_size_limit(sys.maxsize)
     source, waiting = iter(lines), deque[str]()
     while True:
@@ -122,6 +133,7 @@ def _records(lines: Iterable[str], delimiter: str, width: int) -> Iterator[list[
         if line is None:
             return
         if not line.strip(" \r\n"):
+            yield line, None
             continue
         taken, size, quotes = [line], len(line), line.count('"')
         while quotes % 2 and size < LONGEST_RECORD:
@@ -132,10 +144,10 @@ def _records(lines: Iterable[str], delimiter: str, width: int) -> Iterator[list[
             size, quotes = size + len(line), quotes + line.count('"')
         fields = _fields(taken, delimiter, quotes)
         if len(fields) == width:
-            yield fields
+            yield "".join(taken), fields
         else:
             waiting.extendleft(reversed(taken[1:]))
-            yield taken[0].rstrip("\r\n")[:KEPT_OF_BROKEN]
+            yield taken[0], None
 
 
 def _fields(taken: list[str], delimiter: str, quotes: int) -> list[str]:

@@ -135,6 +135,16 @@ def parquet_in_place(paths: list[str], partitions: dict[str, str]) -> str:
     )
 
 
+def parquet_rows(paths: list[str]) -> str:
+    """A FROM-able reader of the files' own columns, with file_row_number from 0."""
+    return _parquet(paths, "file_row_number = true")
+
+
+def parquet_in_order(paths: list[str]) -> str:
+    """A FROM-able reader of the files' own columns, whatever these are named."""
+    return _parquet(paths)
+
+
 def _parquet_relation(
     con: duckdb.DuckDBPyConnection, paths: list[str], replace_not_utf8: bool
 ) -> Relation:

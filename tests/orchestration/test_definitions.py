@@ -21,6 +21,8 @@ FLOORS = {"seeds", "staging", "intermediate", "valuation", "marts"}
 
 # a name that changes here changes for everybody who reads, links or schedules it
 LISTING = """
+job apply_retention
+job erase_user
 job nightly_refresh
 job publish_marts
 job quarterly_value_recalculation
@@ -29,6 +31,7 @@ landing raw/ga4_events
 landing raw/generic_events
 landing raw/loads
 landing raw/orders
+landing raw/removals
 landing raw/segment_events
 landing raw/snowplow_events
 landing raw/watermarks
@@ -53,6 +56,7 @@ marts marts/mart_value_backtest
 marts marts/mart_value_backtest_summary
 marts marts/mart_value_changes
 published published_marts
+schedule apply_retention_at_5: 0 5 1 * * UTC
 schedule nightly_refresh_at_3: 0 3 * * * UTC
 schedule quarterly_value_recalculation_at_4: 0 4 1 1,4,7,10 * UTC
 sensor release_dead_runs

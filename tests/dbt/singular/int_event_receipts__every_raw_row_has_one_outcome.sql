@@ -1,5 +1,5 @@
 -- One row comes back for each load that has not as many receipts as raw rows, or in which one row
--- has several.
+-- has several. The receipts of rows that are old, and so taken out of raw, may stay.
 with
 
 staged_events as (
@@ -38,6 +38,19 @@ receipt_counts as (
     from receipts
     group by source_system, load_id
 
+),
+
+removals as (
+
+    select
+        source as source_system,
+        load_id,
+        sum(row_count) as row_count
+
+    from {{ source('raw', 'removals') }}
+    where reason in ('retired', 'refused')
+    group by source, load_id
+
 )
 
 select
@@ -51,6 +64,18 @@ full outer join receipt_counts
     on
     raw_counts.source_system = receipt_counts.source_system
     and raw_counts.load_id = receipt_counts.load_id
+left join removals
+    on
+    coalesce(raw_counts.source_system, receipt_counts.source_system) = removals.source_system
+    and coalesce(raw_counts.load_id, receipt_counts.load_id) = removals.load_id
 where
-    raw_counts.raw_rows is distinct from receipt_counts.receipts
-    or raw_counts.row_numbers is distinct from receipt_counts.row_numbers
+    (
+        removals.load_id is null
+        and (
+            raw_counts.raw_rows is distinct from receipt_counts.receipts
+            or raw_counts.row_numbers is distinct from receipt_counts.row_numbers
+        )
+    )
+    or coalesce(receipt_counts.receipts, 0) < coalesce(raw_counts.raw_rows, 0)
+    or coalesce(receipt_counts.receipts, 0)
+    > coalesce(raw_counts.raw_rows, 0) + coalesce(removals.row_count, 0)

@@ -1,0 +1,290 @@
+"""Erasure: taking people out of everything that a home holds.
+
+Belongs here: the order of the steps, and the receipt. ids.py reads who is asked for, people.py
+finds whom that means, files.py rewrites files; rows leave raw by orchestration/removal.py, and
+orchestration/compaction.py leaves no byte of them.
+Does not belong here: rows that are old rather than somebody's (retention.py).
+
+The order makes it safe to kill. Who belongs to an id is told by raw alone, so raw goes last of all
+that is searched by id; what comes after needs no ids: models, publishing, packing. The same file
+again goes on where a killed run stopped, and a night in between builds everything anew from what
+raw then holds.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration import dbt_runner, fingerprint, removal
+from orchestration.compaction import compact_warehouse
+from orchestration.disk import to_disk
+from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
+from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
+from orchestration.erasure.people import RECEIPTS, People, find_people
+from orchestration.errors import IntentMapError
+from orchestration.landing import land
+from orchestration.landing.declaration import quoted
+from orchestration.landing.warehouse import Warehouse
+from orchestration.locking import writer_lock
+from orchestration.publishing import PARQUET_LINK, PARQUET_VERSIONS, publish
+from orchestration.retention import retired_rows
+from orchestration.settings import Settings
+
+FOLDER = "erasures"
+UNFINISHED = "unfinished.json"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an erasure did, without saying whom it erased. raw_rows, file_rows: by place.
+
+    not_searched_in_text: ids too short to be told from other words inside a text.
+    """
+
+    begun_at: str
+    ended_at: str
+    ids_given: int
+    visitors: int
+    users: int
+    other_users_met: int
+    raw_rows: dict[str, int]
+    file_rows: dict[str, int]
+    files_removed: list[str]
+    files_left: list[str]
+    tables_emptied: int
+    not_searched_in_text: int
+    warehouse_bytes_before: int
+    warehouse_bytes: int
+
+
+def erase_users(
+    settings: Settings, ids_file: Path, report: Callable[[str], None] = print
+) -> Receipt:
+    """Erase the people that the file names; returns the receipt, which also stays in the home.
+
+    Raises IntentMapError when the file names nobody, when an attached table holds rows of theirs,
+    or when a step fails; the same command again then goes on.
+    """
+    given = read_ids(ids_file)
+    with writer_lock(settings, "erasure", report=report):
+        begun_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        unfinished = settings.home / FOLDER / UNFINISHED
+        was_unfinished = unfinished.exists()
+        # what still waits would bring them back with the next night
+        land(settings, report=report)
+        erased, emptied = Erased(), 0
+        warehouse = Warehouse(settings, report)
+        try:
+            warehouse.open()
+            people = find_people(warehouse, given)
+            _write(unfinished, {"begun_at": begun_at.isoformat()})
+            erase_from_landing(warehouse, people, erased)
+            erase_from_traces(settings, Mentions(people.ids.all), erased)
+            raw_rows = removal.counted(warehouse.con)
+            _say_whom(people, raw_rows, report)
+            has_tables = _has_tables(warehouse.con)
+            if raw_rows:
+                with removal.removal(warehouse, removal.ERASED, begun_at):
+                    removal.forget_rules(warehouse.con)
+                    emptied = _empty_what_the_night_does_not_build(settings, warehouse.con)
+                    _erase_from_readers(settings, warehouse.con)
+                    _clean_reasons(warehouse.con, Mentions(people.ids.all))
+        except duckdb.Error as error:
+            raise IntentMapError(
+                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} Run the "
+                "same command again; it goes on from here."
+            ) from error
+        finally:
+            warehouse.close()
+        if has_tables and (raw_rows or was_unfinished):
+            _build(settings, report)
+        if settings.serving.is_dir() and (raw_rows or was_unfinished):
+            publish(settings, f"erasure-{begun_at:%Y%m%dT%H%M%SZ}", report)
+            _remove_earlier_parquet(settings)
+        shutil.rmtree(settings.warehouse.parent / "spill", ignore_errors=True)
+        before, after = compact_warehouse(settings)
+        receipt = Receipt(
+            begun_at=begun_at.isoformat(),
+            ended_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat(),
+            ids_given=len(given.all),
+            visitors=len(people.ids.visitors),
+            users=len(people.ids.users),
+            other_users_met=people.others,
+            raw_rows=raw_rows,
+            file_rows=erased.rows,
+            files_removed=erased.removed,
+            files_left=[f"{name}: {reason}" for name, reason in erased.left],
+            tables_emptied=emptied,
+            not_searched_in_text=sum(len(name) < SHORTEST_IN_TEXT for name in people.ids.all),
+            warehouse_bytes_before=before,
+            warehouse_bytes=after,
+        )
+        path = settings.home / FOLDER / f"{begun_at:%Y%m%dT%H%M%SZ}.json"
+        _write(path, asdict(receipt))
+        unfinished.unlink(missing_ok=True)
+        _say_what_came_of_it(receipt, path, ids_file, report)
+        return receipt
+
+
+def _say_whom(people: People, raw_rows: dict[str, int], report: Callable[[str], None]) -> None:
+    listed = ", ".join(f"{rows:,} of {source}" for source, rows in raw_rows.items())
+    report(
+        f"{len(people.ids.visitors):,} visitor ids and {len(people.ids.users):,} user ids; "
+        f"raw rows: {listed or 'none'}."
+    )
+    if people.others:
+        report(
+            f"{people.others:,} other logins were seen on these visitors. Their rows there go too, "
+            "since the rows of a shared browser cannot be told apart; the rest of theirs stays."
+        )
+
+
+def _has_tables(con: duckdb.DuckDBPyConnection) -> bool:
+    return bool(
+        con.execute(
+            "select 1 from duckdb_tables() where database_name = current_database() "
+            "and schema_name = 'intermediate' limit 1"
+        ).fetchall()
+    )
+
+
+def _empty_what_the_night_does_not_build(settings: Settings, con: duckdb.DuckDBPyConnection) -> int:
+    """Empty the working tables of the quarterly clock, which its next run fills again, and drop
+    tables of no model any more; returns how many. Kept versions hold no person and stay."""
+    tables = con.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = current_database() and schema_name <> 'raw'"
+    ).fetchall()
+    if not tables:
+        return 0
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    nodes = {
+        (node["schema"], node.get("alias") or node["name"]): node
+        for node in dbt_runner.load_manifest(settings)["nodes"].values()
+        if node["resource_type"] in ("model", "seed", "snapshot")
+    }
+    emptied = 0
+    for schema, table in tables:
+        node = nodes.get((schema, table))
+        name = f"{quoted(schema)}.{quoted(table)}"
+        if node is None:
+            # left by a killed run, or by an earlier release
+            con.execute(f"drop table {name}")
+        elif "quarterly" in node["tags"] and not node["config"]["meta"].get("is_kept"):
+            con.execute(f"delete from {name}")
+        else:
+            continue
+        emptied += 1
+    return emptied
+
+
+def _clean_reasons(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
+    """A file's reason for being set aside may quote its first row."""
+    for load_id, reason in con.execute(
+        "select load_id, reason from raw.loads where reason is not null"
+    ).fetchall():
+        if mentions.mentioned_in(reason):
+            con.execute(
+                "update raw.loads set reason = ? where load_id = ?",
+                [mentions.taken_out_of(reason), load_id],
+            )
+
+
+def _readers_of_raw(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Schema and name of the models that read raw bit by bit: when rows are retired, only they hold
+    what cannot be built again."""
+    project = manifest["metadata"]["project_name"]
+    children = manifest["child_map"][f"model.{project}.int_staged_events"]
+    nodes = [manifest["nodes"][name] for name in children if name in manifest["nodes"]]
+    bit_by_bit = fingerprint.incremental_models(manifest)
+    return sorted((node["schema"], node["name"]) for node in nodes if node["name"] in bit_by_bit)
+
+
+def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> None:
+    """Where rows are retired, take the people out of what cannot be built anew."""
+    if not retired_rows(con):
+        return
+    con.execute(
+        "create or replace temp table erased_receipts as "
+        "select source_system, load_id, row_number, outcome, event_key "
+        f"from {RECEIPTS} as held "
+        "where visitor_id in (from erased_visitors) or user_id in (from erased_users) "
+        f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "
+        "and gone.load_id = held.load_id and gone.row_number = held.row_number)"
+    )
+    # a copy names nobody any more, but has the key of the row that counted
+    con.execute(
+        "insert into erased_receipts select source_system, load_id, row_number, outcome, event_key "
+        f"from {RECEIPTS} where outcome = 'duplicate' and event_key in "
+        "(select event_key from erased_receipts where outcome = 'accepted')"
+    )
+    manifest = dbt_runner.load_manifest(settings)
+    for schema, name in _readers_of_raw(manifest):
+        table = f"{quoted(schema)}.{quoted(name)}"
+        if table.replace('"', "") == RECEIPTS:
+            con.execute(
+                f"delete from {table} as held using erased_receipts as gone "
+                "where held.source_system = gone.source_system and held.load_id = gone.load_id "
+                "and held.row_number = gone.row_number"
+            )
+        elif "event_key" in con.sql(f"from {table}").columns:
+            con.execute(
+                f"delete from {table} where event_key in (select event_key from erased_receipts "
+                "where outcome = 'accepted')"
+            )
+
+
+def _build(settings: Settings, report: Callable[[str], None]) -> None:
+    """Build all nightly models anew, with their tests; where rows are retired, all but those whose
+    rows cannot be had again."""
+    report("Building all tables anew without these people ...")
+    dbt_runner.prepare_manifest(settings, report=report)
+    manifest = dbt_runner.load_manifest(settings)
+    rules = fingerprint.current(settings, manifest)
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        leave = [name for _, name in _readers_of_raw(manifest)] if retired_rows(con) else []
+    args = dbt_runner.nightly_args(settings, full_refresh=True, leave=leave)
+    for _ in dbt_runner.run_dbt(settings, args):
+        pass
+    fingerprint.remember(settings, rules, fingerprint.incremental_models(manifest))
+
+
+def _remove_earlier_parquet(settings: Settings) -> None:
+    """Publishing keeps the copies before the newest for those who are reading them."""
+    newest = (settings.serving / PARQUET_LINK).resolve()
+    for folder in (settings.serving / PARQUET_VERSIONS).iterdir():
+        if folder.resolve() != newest:
+            shutil.rmtree(folder)
+
+
+def _write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    to_disk(part)
+    part.replace(path)
+    to_disk(path.parent)
+
+
+def _say_what_came_of_it(
+    receipt: Receipt, path: Path, ids_file: Path, report: Callable[[str], None]
+) -> None:
+    for name in receipt.files_removed:
+        report(f"Removed as a whole: {name}; it lay set aside and its rows could not be told.")
+    for name in receipt.files_left:
+        report(f"NOT searched, see to it yourself: {name}.")
+    if receipt.not_searched_in_text:
+        report(
+            f"{receipt.not_searched_in_text:,} ids are shorter than {SHORTEST_IN_TEXT} letters: "
+            "they were erased where they stand as an id, and not looked for inside texts."
+        )
+    report(
+        f"Erased. The receipt, without the ids: {path}. Yours to see to: {ids_file}, backups made "
+        "before, what the sources still hold and may send again."
+    )

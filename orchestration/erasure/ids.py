@@ -1,0 +1,173 @@
+"""The ids to erase: the file that names them, and where a text mentions one of them.
+
+Belongs here: reading the file, which words are nobody's id, finding ids in texts.
+Does not belong here: who belongs to an id (people.py), changing anything.
+"""
+
+import csv
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from orchestration.errors import IntentMapError
+
+# what sources write where there is no id, as in dbt_project/macros/expressions/known_id.sql: taken
+# for an id, such a word would be everybody
+NOBODY = (
+    *("", "0", "(not set)", "null", "nil", "none", "nan", "n/a", "undefined", "unknown"),
+    *("anonymous", "guest", "00000000-0000-0000-0000-000000000000"),
+)
+KINDS = ("visitor", "user")
+ERASED = "(erased)"
+# such as 12, which stands in any text for anything
+SHORTEST_IN_TEXT = 6
+# letters and digits in a row; what an address writes for a sign, such as %2F, is none of them
+_RUN = re.compile(r"%[0-9A-Fa-f]{2}|([^\W_]+)")
+_LETTER = re.compile(r"[^\W_]")
+_SIGN = re.compile(r"%[0-9A-Fa-f]{2}$")
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Ids by what they name; one whose kind is not said is among both."""
+
+    visitors: frozenset[str]
+    users: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.visitors | self.users
+
+
+def read_ids(path: Path) -> Ids:
+    """The ids of a file: one a line, or a CSV file with the columns id and, if told, kind.
+
+    Raises IntentMapError that names the line at fault, never with the id in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise IntentMapError(f"The file {path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise IntentMapError(f"The file {path} is not UTF-8 text; save it as UTF-8.") from error
+    found: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    for number, kinds, given in _named(lines, path):
+        name = given.strip()
+        if is_nobody(name):
+            raise IntentMapError(
+                f"{path}, line {number}: what stands there is not the id of anybody, but what "
+                "sources write where there is none; erasing it would erase everybody without one."
+            )
+        for kind in kinds:
+            found[kind].add(name)
+    if not any(found.values()):
+        raise IntentMapError(
+            f"The file {path} names nobody: write one id a line, or a CSV file with the columns "
+            "kind (user or visitor) and id."
+        )
+    return Ids(frozenset(found["visitor"]), frozenset(found["user"]))
+
+
+def _named(lines: list[str], path: Path) -> Iterator[tuple[int, tuple[str, ...], str]]:
+    """(line, kinds, id) of every line that is not blank."""
+    first = next((line for line in lines if line.strip()), "")
+    header = [name.strip().lower() for name in next(csv.reader([first]), [])]
+    has_header = "id" in header and set(header) <= {"id", "kind"}
+    passed = False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not has_header:
+            yield number, KINDS, line
+        elif not passed:
+            passed = True
+        else:
+            fields = next(csv.reader([line]))
+            if len(fields) != len(header):
+                raise IntentMapError(
+                    f"{path}, line {number}: there are {len(fields)} fields under "
+                    f"{len(header)} columns."
+                )
+            row = dict(zip(header, fields, strict=True))
+            kind = row.get("kind", "").strip().lower()
+            if kind not in ("", *KINDS):
+                raise IntentMapError(
+                    f"{path}, line {number}, column kind: '{kind}' is no kind; write user, "
+                    "visitor, or nothing for both."
+                )
+            yield number, (kind,) if kind else KINDS, row["id"]
+
+
+def is_nobody(name: str) -> bool:
+    return name.strip().lower() in NOBODY
+
+
+class Mentions:
+    """Finds ids in texts, also as they stand in an address or in JSON.
+
+    An id counts where no letter or digit goes on before or after it, so that the id 123456 is not
+    found in 9123456; one shorter than SHORTEST_IN_TEXT is not looked for. The work grows with the
+    text, not with the number of ids.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        ids = [name for name in ids if len(name) >= SHORTEST_IN_TEXT]
+        self._by_run: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._without_run: list[str] = []
+        for name in ids:
+            forms = {name, quote(name, safe=""), quote(name), json.dumps(name)[1:-1]}
+            forms.add(json.dumps(name, ensure_ascii=False)[1:-1])
+            for form in forms:
+                run = next((found for found in _RUN.finditer(form) if found[1]), None)
+                if run is None:
+                    self._without_run.append(form)
+                else:
+                    self._by_run[run[1]].append((run.start(), form))
+        for forms in self._by_run.values():
+            forms.sort(key=lambda placed: -len(placed[1]))
+
+    @property
+    def runs(self) -> list[str]:
+        """The first letters and digits of each id: a text without any of them mentions none."""
+        return sorted(self._by_run)
+
+    @property
+    def has_ids_without_run(self) -> bool:
+        return bool(self._without_run)
+
+    def mentioned_in(self, text: str) -> bool:
+        return next(self._places(text), None) is not None
+
+    def taken_out_of(self, text: str) -> str:
+        """The text with a mark in the place of each id."""
+        kept, end = [], 0
+        for start, stop in self._places(text):
+            if start >= end:
+                kept += [text[end:start], ERASED]
+                end = stop
+        return "".join([*kept, text[end:]]) if kept else text
+
+    def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        for run in _RUN.finditer(text):
+            for offset, form in self._by_run.get(run[1], ()):
+                start = run.start() - offset
+                stop = start + len(form)
+                if start >= 0 and text.startswith(form, start) and _ends(text, start, stop):
+                    yield start, stop
+                    break
+        for form in self._without_run:
+            start = text.find(form)
+            while start >= 0:
+                yield start, start + len(form)
+                start = text.find(form, start + len(form))
+
+
+def _ends(text: str, start: int, stop: int) -> bool:
+    """Whether no letter or digit of the text runs on into the place, or out of it."""
+    goes_on = stop < len(text) and _LETTER.match(text[stop - 1]) and _LETTER.match(text[stop])
+    comes_from = start > 0 and _LETTER.match(text[start]) and _LETTER.match(text[start - 1])
+    return not goes_on and (not comes_from or bool(_SIGN.search(text, max(0, start - 3), start)))

@@ -1,0 +1,198 @@
+"""Who belongs to the ids, and which raw rows are theirs.
+
+Belongs here: from ids to people by the project's rule of identity, the temporary table of their
+rows, their orders. Does not belong here: files (files.py), deleting (orchestration/removal.py).
+
+A person is a login with every visitor that ever carried it, or a visitor that never logged in. A
+visitor's own login is the one it showed last, as in int_visitor_identities. All rows of these
+visitors go, also those that another login left there: a shared browser's rows cannot be told apart.
+That other person is not erased elsewhere; who is only met on the way does not pull others in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.erasure.ids import NOBODY, Ids, Mentions, is_nobody
+from orchestration.errors import IntentMapError
+from orchestration.landing import RAW_TABLE
+from orchestration.landing.declaration import literal, quoted
+from orchestration.landing.warehouse import Warehouse
+from orchestration.removal import REMOVED, create_removed
+from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES
+
+RECEIPTS = "intermediate.int_event_receipts"
+STAGED = "intermediate.int_staged_events"
+# how sources write that there is no order number, as in macros/expressions/real_order_id.sql
+NO_ORDER = ("", "(not set)", "null", "undefined", "none", "n/a")
+
+
+@dataclass(frozen=True)
+class People:
+    """ids: all ids of these people. orders: order numbers that are theirs alone. others: how many
+    other logins were seen on their visitors, whose rows there go too."""
+
+    ids: Ids
+    orders: frozenset[str]
+    others: int
+
+
+def find_people(warehouse: Warehouse, given: Ids) -> People:
+    """Fill the temporary table of removed rows; raises IntentMapError when some are not ours."""
+    con = warehouse.con
+    users = given.users | _logins_of(con, given.visitors)
+    visitors = given.visitors | _visitors_of(con, users)
+    _fill(con, "erased_visitors", visitors)
+    _fill(con, "erased_users", users)
+    _refuse_attached(warehouse)
+    create_removed(con)
+    for source in EVENT_SOURCES:
+        con.execute(
+            f"insert into {REMOVED} select '{source}', load_id, row_number "
+            f"from raw.{quoted(RAW_TABLE[source])} where {is_theirs(source)}"
+        )
+    _add_rows_without_visitor(con, Mentions(visitors | users))
+    orders = _orders(con)
+    _fill(con, "erased_orders", orders)
+    con.execute(
+        f"insert into {REMOVED} select 'orders', load_id, row_number from raw.orders "
+        "where order_id in (from erased_orders)"
+    )
+    return People(Ids(visitors, users), orders, _others(con))
+
+
+def visitor_of(source: str) -> str:
+    """SQL of the visitor of a raw row."""
+    return f"coalesce({', '.join(map(quoted, LANDING_SOURCES[source].visitor))})"
+
+
+def is_theirs(source: str) -> str:
+    """SQL condition on a raw row, over the temporary tables of ids."""
+    user = quoted(LANDING_SOURCES[source].user)
+    return f"({visitor_of(source)} in (from erased_visitors) or {user} in (from erased_users))"
+
+
+def _fill(con: duckdb.DuckDBPyConnection, table: str, values: Iterable[str]) -> None:
+    con.execute(f"create or replace temp table {table} as select unnest(?::varchar[]) as id",
+                [sorted(values)])  # fmt: skip
+
+
+def _has(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    schema, table = name.split(".")
+    return bool(
+        con.execute(
+            "select 1 from information_schema.tables where table_catalog = current_database() "
+            "and table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchall()
+    )
+
+
+def _logins_of(con: duckdb.DuckDBPyConnection, visitors: Iterable[str]) -> set[str]:
+    """The login that holds for each visitor; of one that no night has built yet, any."""
+    _fill(con, "asked_visitors", visitors)
+    known: dict[str, str] = {}
+    if _has(con, RECEIPTS):
+        known = dict(
+            con.execute(
+                "select visitor_id, max_by(user_id, (occurred_at, sequence, user_id)) "
+                f"from {RECEIPTS} where outcome = 'accepted' and user_id is not null "
+                "and visitor_id in (from asked_visitors) group by visitor_id"
+            ).fetchall()
+        )
+    met = [
+        pair
+        for source in EVENT_SOURCES
+        for pair in con.execute(
+            f"select distinct {visitor_of(source)}, {quoted(LANDING_SOURCES[source].user)} "
+            f"from raw.{quoted(RAW_TABLE[source])} "
+            f"where {visitor_of(source)} in (from asked_visitors)"
+        ).fetchall()
+    ]
+    others = {user for visitor, user in met if visitor not in known and _is_somebody(user)}
+    return set(known.values()) | others
+
+
+def _visitors_of(con: duckdb.DuckDBPyConnection, users: Iterable[str]) -> set[str]:
+    """All visitors that ever carried one of the logins."""
+    _fill(con, "asked_users", users)
+    queries = [
+        f"select {visitor_of(source)} from raw.{quoted(RAW_TABLE[source])} "
+        f"where {quoted(LANDING_SOURCES[source].user)} in (from asked_users)"
+        for source in EVENT_SOURCES
+    ]
+    if _has(con, RECEIPTS):
+        # also of rows that have left raw since
+        queries.append(f"select visitor_id from {RECEIPTS} where user_id in (from asked_users)")
+    rows = con.execute(" union ".join(queries)).fetchall()
+    return {visitor for (visitor,) in rows if _is_somebody(visitor)}
+
+
+def _is_somebody(name: str | None) -> bool:
+    return name is not None and not is_nobody(name)
+
+
+def _refuse_attached(warehouse: Warehouse) -> None:
+    for source, entry in warehouse.attached.items():
+        (rows,) = warehouse.con.execute(
+            f"select count(*) from raw.{quoted(RAW_TABLE[source])} where {is_theirs(source)}"
+        ).fetchone()
+        if rows:
+            raise IntentMapError(
+                f"{rows:,} rows of these people are in {entry.shown}, which is read in place and "
+                "never written: erase them there first, then run this again. Nothing was changed."
+            )
+
+
+def _add_rows_without_visitor(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
+    """Rows that name no visitor, such as broken ones, but one of the ids somewhere in them."""
+    if not mentions.runs:
+        return
+    for source in EVENT_SOURCES:
+        found = con.execute(
+            f"select load_id, row_number, text from (select load_id, row_number, "
+            f"cast(to_json(held) as varchar) as text from raw.{quoted(RAW_TABLE[source])} as held "
+            f"where {visitor_of(source)} is null and not coalesce({is_theirs(source)}, false)) "
+            f"where {may_mention('text')}",
+            [mentions.runs],
+        ).fetchall()
+        rows = [(source, load, row) for load, row, text in found if mentions.mentioned_in(text)]
+        if rows:
+            con.executemany(f"insert into {REMOVED} values (?, ?, ?)", rows)
+
+
+def may_mention(text: str) -> str:
+    """SQL: the text has the first letters and digits of one of the ids; takes their list (`?`)."""
+    words = f"regexp_extract_all(regexp_replace({text}, '%[0-9A-Fa-f]{{2}}', ' ', 'g'), "
+    return f"list_has_any({words} '[\\p{{L}}\\p{{N}}]+'), ?::varchar[])"
+
+
+def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Order numbers on the removed rows and on no other row."""
+    if not _has(con, STAGED):
+        return frozenset()
+    placeholders = ", ".join(map(literal, NO_ORDER))
+    rows = con.execute(
+        f"with orders as (select staged.order_id, gone.row_number is not null as is_gone "
+        f"from {STAGED} as staged left join {REMOVED} as gone "
+        "on staged.source_system = gone.source and staged.load_id = gone.load_id "
+        "and staged.row_number = gone.row_number "
+        f"where lower(trim(staged.order_id)) not in ({placeholders})) "
+        "select order_id from orders group by order_id having bool_and(is_gone)"
+    ).fetchall()
+    return frozenset(order for (order,) in rows)
+
+
+def _others(con: duckdb.DuckDBPyConnection) -> int:
+    nobody = ", ".join(map(literal, NOBODY))
+    found: set[str] = set()
+    for source in EVENT_SOURCES:
+        user = quoted(LANDING_SOURCES[source].user)
+        rows = con.execute(
+            f"select distinct {user} from raw.{quoted(RAW_TABLE[source])} "
+            f"where {visitor_of(source)} in (from erased_visitors) and {user} is not null "
+            f"and {user} not in (from erased_users) and lower(trim({user})) not in ({nobody})"
+        ).fetchall()
+        found |= {name for (name,) in rows}
+    return len(found)

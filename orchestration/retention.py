@@ -1,0 +1,280 @@
+"""Retention: raw rows that are older than policy wants to keep them.
+
+Belongs here: which loads and refused rows are old, what their going means, the one rule for
+building anew without them. Does not belong here: how rows leave raw (removal.py), rows of people
+who want to be forgotten (erasure/).
+
+What was built from a raw row stays when the row goes: sessions, values and marts are read from
+tables of their own. Only building anew would need the row again, so that is refused until
+somebody gives the old rows up; docs/adr/0024 says why.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from orchestration import removal
+from orchestration.compaction import compact_warehouse
+from orchestration.errors import IntentMapError
+from orchestration.landing import RAW_TABLE, ledger
+from orchestration.landing.declaration import quoted
+from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
+from orchestration.landing.warehouse import Warehouse
+from orchestration.locking import writer_lock
+from orchestration.policy import effective_vars
+from orchestration.settings import Settings
+from orchestration.sources import EVENT_SOURCES
+
+RAW_DAYS, REFUSED_DAYS = "raw_retention_days", "refused_retention_days"
+RECEIPTS = "intermediate.int_event_receipts"
+REASONS = {removal.RETIRED: RAW_DAYS, removal.REFUSED: REFUSED_DAYS}
+
+
+@dataclass(frozen=True)
+class Old:
+    """Rows of one source and day of landing that go. reason: retired or refused."""
+
+    reason: str
+    source: str
+    landed_on: date
+    files: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What goes, or went: rows of raw, landed files, files set aside."""
+
+    rows: list[Old]
+    landing_files: list[Path]
+    files_set_aside: list[Path]
+
+
+def limits(settings: Settings) -> dict[str, int]:
+    """Reason → days that rows are kept; without a limit it is left out."""
+    values = effective_vars(settings)
+    return {reason: values[name] for reason, name in REASONS.items() if values.get(name)}
+
+
+def apply_retention(
+    settings: Settings, *, dry_run: bool = False, report: Callable[[str], None] = print
+) -> Retention:
+    """Take out what is older than policy wants; with dry_run only say what that would be.
+
+    Raises IntentMapError when the home cannot be used.
+    """
+    days = limits(settings)
+    if not days:
+        report(f"Nothing is limited: {RAW_DAYS} and {REFUSED_DAYS} are 0, so all rows are kept.")
+        return Retention([], [], [])
+    if not settings.warehouse.exists():
+        report("There is no warehouse yet, so nothing is old.")
+        return Retention([], [], [])
+    with writer_lock(settings, "retention", report=report):
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        warehouse = Warehouse(settings, report)
+        try:
+            warehouse.open()
+            found: list[Old] = []
+            old_loads: set[int] = set()
+            for reason, kept_days in days.items():
+                before = now - timedelta(days=kept_days)
+                loads = _name_rows(warehouse.con, reason, before, old_loads)
+                found += _counted(warehouse.con, reason)
+                old_loads |= loads
+                if loads and not dry_run:
+                    with removal.removal(warehouse, reason, now):
+                        pass
+            landing_files = _landing_files(warehouse, old_loads)
+        except duckdb.Error as error:
+            raise IntentMapError(
+                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} What "
+                "went before is gone as a whole; run again."
+            ) from error
+        finally:
+            warehouse.close()
+        aside = _files_set_aside(settings, days.get(removal.REFUSED), now)
+        result = Retention(found, landing_files, aside)
+        _say(result, days, dry_run, report)
+        if not dry_run:
+            for path in (*landing_files, *aside):
+                path.unlink(missing_ok=True)
+            if found:
+                compact_warehouse(settings)
+        return result
+
+
+def give_up_retired_rows(settings: Settings, report: Callable[[str], None] = print) -> int:
+    """Let the next night build everything anew although retired rows are missing then; returns how
+    many these are. What was built from them goes with that night."""
+    with writer_lock(settings, "retention", report=report):
+        with duckdb.connect(str(settings.warehouse)) as con:
+            rows, _ = _retired(con)
+            con.begin()
+            con.execute(
+                "update raw.removals set reason = ? where reason = ?",
+                [removal.GIVEN_UP, removal.RETIRED],
+            )
+            removal.forget_rules(con)
+            con.commit()
+        report(
+            f"{rows:,} retired rows are given up: the next night builds everything anew from what "
+            "raw still holds."
+            if rows
+            else "No rows were retired, so nothing is given up."
+        )
+        return rows
+
+
+def refuse_to_build_anew(settings: Settings, why: str) -> None:
+    """Raise IntentMapError when building everything anew would lose what retired rows left.
+
+    why: what asks for it, as a sentence.
+    """
+    if not settings.warehouse.exists():
+        return
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        rows, newest = _retired(con)
+    if rows:
+        raise IntentMapError(
+            f"{why} That needs every raw row, but {rows:,} rows landed up to {newest:%Y-%m-%d} "
+            f"were retired ({RAW_DAYS}), and sessions, values and marts of their days would be "
+            "lost. Put the rules back as they were, or put back a backup made before, or give "
+            "these days up: `intent-map backup` first, then `intent-map retention --give-up`, then "
+            "this run again. Until then all tables and what is published stay as they are."
+        )
+
+
+def retired_rows(con: duckdb.DuckDBPyConnection) -> int:
+    """How many rows are gone from raw while what was built from them stays."""
+    return _retired(con)[0]
+
+
+def _retired(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime | None]:
+    if not _has(con, "raw", "removals"):
+        return 0, None
+    return con.execute(
+        "select coalesce(sum(removals.row_count), 0)::bigint, max(loads.landed_at) "
+        "from raw.removals as removals join raw.loads as loads using (load_id) "
+        "where removals.reason = ?",
+        [removal.RETIRED],
+    ).fetchone()
+
+
+def _has(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    return bool(
+        con.execute(
+            "select 1 from information_schema.tables where table_catalog = current_database() "
+            "and table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchall()
+    )
+
+
+def _name_rows(
+    con: duckdb.DuckDBPyConnection, reason: str, before: datetime, but: Iterable[int]
+) -> set[int]:
+    """Fill the temporary table with the old rows that are still in raw, but for some loads; returns
+    their loads."""
+    removal.create_removed(con)
+    # what the models have not seen yet stays, however old it is
+    seen = {}
+    if _has(con, "raw", "watermarks"):
+        seen = dict(
+            con.execute(
+                "select source_system, min(load_id) from raw.watermarks group by source_system"
+            ).fetchall()
+        )
+    refused = ""
+    if reason == removal.REFUSED:
+        if not _has(con, *RECEIPTS.split(".")):
+            return set()
+        refused = (
+            f"join {RECEIPTS} as receipts on receipts.source_system = '{{source}}' "
+            "and receipts.outcome = 'refused' and receipts.load_id = held.load_id "
+            "and receipts.row_number = held.row_number "
+        )
+    for source in EVENT_SOURCES:
+        con.execute(
+            f"insert into {removal.REMOVED} select '{source}', held.load_id, held.row_number "
+            f"from raw.{quoted(RAW_TABLE[source])} as held {refused.format(source=source)}"
+            "where held.load_id in (select load_id from raw.loads where source = ? and status = ? "
+            "and landed_at < ? and load_id <= ? and not list_contains(?::bigint[], load_id))",
+            [source, ledger.LANDED, before, seen.get(source, 0), sorted(but)],
+        )
+    rows = con.execute(f"select distinct load_id from {removal.REMOVED}").fetchall()
+    return {load for (load,) in rows}
+
+
+def _counted(con: duckdb.DuckDBPyConnection, reason: str) -> list[Old]:
+    rows = con.execute(
+        f"select gone.source, loads.landed_at::date, count(distinct load_id), count(*) "
+        f"from {removal.REMOVED} as gone join raw.loads as loads using (load_id) "
+        "group by all order by all"
+    ).fetchall()
+    return [Old(reason, *row) for row in rows]
+
+
+def _landing_files(warehouse: Warehouse, loads: Iterable[int]) -> list[Path]:
+    """Landed files, still lying there as they landed, of loads whose rows go."""
+    loads, found = set(loads), []
+    for source in EVENT_SOURCES:
+        known = ledger.read_known(warehouse.con, source)
+        for file in files_of(warehouse.settings.landing, source):
+            before = known.with_rows_by_name.get(file.shown)
+            if before is None or before.load_id not in loads:
+                continue
+            with contextlib.suppress(OSError):
+                if (file.shown, content_of(file).sha256) in known.seen:
+                    found.append(file.path)
+    return found
+
+
+def _files_set_aside(settings: Settings, days: int | None, now: datetime) -> list[Path]:
+    """Files set aside before then, and their reasons, which were written that day."""
+    if days is None:
+        return []
+    found: list[Path] = []
+    before = (now - timedelta(days=days)).replace(tzinfo=UTC).timestamp()
+    for note in sorted((settings.landing / SET_ASIDE_FOLDER).rglob("*.reason.txt")):
+        if note.stat().st_mtime < before:
+            file = note.with_name(note.name.removesuffix(".reason.txt"))
+            found += [path for path in (file, note) if path.is_file()]
+    return found
+
+
+def _say(
+    result: Retention, days: dict[str, int], dry_run: bool, report: Callable[[str], None]
+) -> None:
+    for reason, kept_days in days.items():
+        report(f"{REASONS[reason]} is {kept_days}.")
+    would = "would go" if dry_run else "went"
+    if not any((result.rows, result.landing_files, result.files_set_aside)):
+        report("Nothing is older than that.")
+        return
+    for old in result.rows:
+        report(
+            f"  {old.landed_on} {old.source:<9} {old.rows:>12,} rows of {_files(old.files)} "
+            f"{would} ({'all rows' if old.reason == removal.RETIRED else 'refused rows only'})"
+        )
+    report(
+        f"  {_files(len(result.landing_files))} below landing/ and "
+        f"{_files(len(result.files_set_aside))} of those set aside {would}."
+    )
+    if any(old.reason == removal.RETIRED for old in result.rows):
+        report(
+            "Sessions, conversions, values and marts of these rows stay, and late events still "
+            "join them. But nothing can be built anew from these rows: a night that would have to, "
+            "after a change of rules or an upgrade, stops and says so. intermediate.int_events no "
+            "longer lists them."
+        )
+    if any(old.reason == removal.REFUSED for old in result.rows):
+        report("Refused rows stay counted, by reason, in mart_event_audit.")
+
+
+def _files(number: int) -> str:
+    return f"{number:,} file{'' if number == 1 else 's'}"

@@ -1,0 +1,154 @@
+"""A backup holds all that cannot be had again, and is put in place whole or not at all."""
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from test_landing_home import HEADER, ROW, Home
+
+from orchestration import backup as backups
+from orchestration.backup import back_up, read_backup, restore
+from orchestration.errors import IntentMapError
+from orchestration.landing import kept
+
+EVENTS = (
+    "select 'v' || n as visitor_id, timestamp '2026-01-05' as occurred_at, 'page_view' as "
+    "event_name from range(5) as t(n)"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """One file with its rows in a table, one that is kept."""
+    home = Home(tmp_path_factory.mktemp("built"))
+    home.drop("generic/a.csv", HEADER + ROW)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kept, "KEPT_FROM_BYTES", 1)
+        home.drop_parquet("generic/b.parquet", EVENTS)
+        home.land()
+    (home.settings.home / "erasures").mkdir()
+    (home.settings.home / "erasures" / "20200101T000000Z.json").write_text("{}")
+    return home.settings.home
+
+
+@pytest.fixture
+def home(built, tmp_path) -> Home:
+    """Moved, so the paths in its views lead nowhere until it lands again."""
+    shutil.copytree(built, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def test_a_restored_home_has_the_same_rows_and_knows_its_files(home, tmp_path):
+    home.land()
+    before = home.events("*")
+    made = back_up(home.settings, tmp_path / "backup", silent)
+    assert (made.loads, made.raw_rows) == (2, 6)
+    other = Home(tmp_path / "other")
+    restore(other.settings, tmp_path / "backup", report=silent)
+    shutil.copytree(home.settings.landing, other.settings.landing, dirs_exist_ok=True)
+    shutil.rmtree(home.settings.home)
+    # also the rows of the kept file, which are read from the new home
+    assert other.events("*") == before
+    assert (other.settings.home / "erasures" / "20200101T000000Z.json").exists()
+    assert other.land().files_landed == 0
+
+
+def test_business_files_and_versions_are_in_the_backup(home, tmp_path):
+    back_up(home.settings, tmp_path / "backup", silent)
+    manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["duckdb_version"] == duckdb.__version__
+    paths = {file["path"] for file in manifest["files"]}
+    assert "business_files/micro_conversions.csv" in paths
+    found = [path for path in (tmp_path / "backup").rglob("*") if path.is_file()]
+    assert len(found) == len(paths) + 1
+
+
+@pytest.mark.parametrize("fault", ["changed", "gone", "shorter"])
+def test_a_damaged_backup_is_refused_and_the_home_stays(home, tmp_path, fault):
+    back_up(home.settings, tmp_path / "backup", silent)
+    path = next((tmp_path / "backup").rglob("b.parquet"))
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.unlink()
+    if fault != "gone":
+        path.write_bytes(content if fault == "changed" else content[:-1])
+    other = Home(tmp_path / "other")
+    with pytest.raises(IntentMapError, match=r"b\.parquet .*nothing was restored"):
+        restore(other.settings, tmp_path / "backup", report=silent)
+    assert not other.settings.warehouse.exists()
+
+
+def test_what_is_no_whole_backup_of_this_release_is_refused(home, tmp_path):
+    with pytest.raises(IntentMapError, match="is no backup, or one that was not finished"):
+        read_backup(tmp_path)
+    back_up(home.settings, tmp_path / "backup", silent)
+    path = tmp_path / "backup" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for change, said in (
+        ({"format": 9}, "another format"),
+        ({"duckdb_version": "99.0.0"}, "made with DuckDB 99.0.0"),
+        ({"files": [{"path": "../x", "size": 1, "sha256": ""}]}, "outside of it"),
+        ({"files": 3}, "cannot be read"),
+    ):
+        path.write_text(json.dumps(manifest | change), encoding="utf-8")
+        with pytest.raises(IntentMapError, match=said):
+            restore(Home(tmp_path / "other").settings, tmp_path / "backup", report=silent)
+
+
+def test_a_home_with_a_warehouse_is_replaced_only_when_forced_and_kept_aside(home, tmp_path):
+    back_up(home.settings, tmp_path / "backup", silent)
+    home.drop("generic/c.csv", HEADER + ROW.replace("v1", "later"))
+    home.land()
+    receipt = home.settings.home / "erasures" / "29990101T000000Z.json"
+    receipt.write_text("{}")
+    with pytest.raises(IntentMapError, match="has a warehouse already"):
+        restore(home.settings, tmp_path / "backup", report=silent)
+    said: list[str] = []
+    restore(home.settings, tmp_path / "backup", force=True, report=said.append)
+    assert home.rows("select count(*) from raw.generic_events") == [(6,)]
+    (aside,) = (home.settings.home / "replaced").glob("*/warehouse/intent_map.duckdb")
+    with duckdb.connect(str(aside), read_only=True) as con:
+        assert con.execute("select count(*) from raw.loads").fetchone() == (3,)
+    assert any("29990101T000000Z" in line and "erase-user" in line for line in said)
+    # the file that had not landed yet when the backup was made lands again
+    assert home.land().rows == 1
+
+
+@pytest.mark.parametrize("step", ["_put_aside", "_put_notes_back"])
+def test_a_killed_restore_is_made_good_by_the_next_one(home, tmp_path, monkeypatch, step):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    back_up(home.settings, tmp_path / "backup", silent)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(backups, step, killed)
+        restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    assert home.rows("select count(*) from raw.generic_events") == [(6,)]
+    assert not list(home.settings.home.glob("*.unfinished"))
+
+
+def test_a_backup_that_fails_leaves_nothing_by_its_name(home, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backups, "_copy", full)
+        with pytest.raises(IntentMapError, match="No space left"):
+            back_up(home.settings, tmp_path / "backup", silent)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "something").touch()
+    with pytest.raises(IntentMapError, match="is there already"):
+        back_up(home.settings, tmp_path / "backup", silent)
+    with pytest.raises(IntentMapError, match="nothing to back up"):
+        back_up(Home(tmp_path / "empty").settings, tmp_path / "third", silent)

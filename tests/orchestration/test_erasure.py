@@ -1,0 +1,358 @@
+"""Who is erased, what of files and tables goes, and that a killed erasure ends the same."""
+
+import gzip
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from pipeline.home_search import places_that_hold
+from test_landing_home import Home
+
+from orchestration import compaction, erasure
+from orchestration.erasure import erase_users
+from orchestration.erasure import files as erasure_files
+from orchestration.erasure.ids import Ids, Mentions, read_ids
+from orchestration.errors import IntentMapError
+from orchestration.landing import kept
+from orchestration.settings import PROJECT_ROOT
+
+GONE = "(device|login)-gone"
+AT = "2026-01-05 10:00:00"
+
+
+def event(visitor, user=None, **columns):
+    row = {"visitor_id": visitor, "user_id": user, "occurred_at": AT, "event_name": "page_view"}
+    return {name: value for name, value in (row | columns).items() if value is not None}
+
+
+def ids_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "ids.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def erase(home: Home, tmp_path: Path, text: str = "login-gone\n") -> erasure.Receipt:
+    home.said.clear()
+    return erase_users(home.settings, ids_file(tmp_path, text), report=home.said.append)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """Of each source and format a file with rows of two people, one of them to be erased."""
+    home = Home(tmp_path_factory.mktemp("built"))
+    gone, stays = "device-gone", "device-stays"
+    csv = "visitor_id,user_id,occurred_at,event_name,page_url\n"
+    home.drop(
+        "generic/a.csv",
+        csv + f'{stays},,{AT},page_view,"two\nlines"\n{gone},,{AT},page_view,"/x?u=login-gone"\n'
+        f"{gone},login-gone,{AT},login,\n,,{AT},page_view,/no/visitor?v=device-gone\n"
+        f"{stays},login-stays,{AT},login,\ndevice-gone broken row\n",
+    )
+    traits = {"traits": {"id": "login-gone"}}
+    home.drop("generic/b.csv.gz", csv.replace(",", ";") + f"{gone};;{AT};scroll;\n")
+    home.drop("generic/c.jsonl", [event(stays, n=1), event("device-gone2", "login-gone", **traits)])
+    home.drop("generic/d.json.gz", [event(gone), event(stays)])
+    parquet = "select col0 as visitor_id, col1 as user_id, timestamp '2026-01-05' as "
+    parquet += "occurred_at, 'page_view' as event_name, col2 as page_url from (values {}) "
+    many = ", ".join(f"('{(gone, stays)[n % 2]}', null, '/{n}')" for n in range(10))
+    home.drop_parquet("generic/e.parquet", parquet.format(many))
+    home.drop(
+        "snowplow/a.jsonl",
+        [
+            {"event_id": "1", "collector_tstamp": AT, "event": "page_view", "domain_userid": gone,
+             "contexts_own_1": [{"login": "login-gone"}]},
+            {"event_id": "2", "collector_tstamp": AT, "event": "page_view", "network_userid": gone},
+            {"event_id": "3", "collector_tstamp": AT, "event": "page_view", "domain_userid": stays},
+        ],
+    )  # fmt: skip
+    home.drop(
+        "segment/identifies.jsonl",
+        [
+            {"id": "1", "timestamp": AT, "anonymous_id": gone, "user_id": "login-gone", **traits},
+            {"id": "2", "timestamp": AT, "user_id": "login-gone"},
+            {"id": "3", "timestamp": AT, "anonymous_id": stays},
+        ],
+    )
+    value = {"string_value": "login-gone"}
+    home.drop(
+        "ga4/a.jsonl",
+        [
+            {"event_name": "page_view", "event_timestamp": 1767614400000000, "user_pseudo_id": gone,
+             "event_params": [{"key": "own", "value": value}],
+             "user_properties": [{"key": "crm", "value": value}]},
+            {"event_name": "page_view", "event_timestamp": 1767614400000000,
+             "privacy_info": {"analytics_storage": "No"}, "user_id": "login-gone"},
+            {"event_name": "page_view", "event_timestamp": 1767614400000000,
+             "user_pseudo_id": stays},
+        ],
+    )  # fmt: skip
+    home.drop("orders/a.csv", "order_id,value,customer\nO1,5,login-gone\nO2,6,login-stays\n")
+    home.drop("generic/f.txt", f"{gone} in a file of unknown ending\nnobody\n")
+    home.drop("generic/g.jsonl.gz", gzip.compress(b'{"visitor_id": "device-gone"}')[:-9])
+    home.drop("generic/h.csv", "visitor_id,occurred_at,event_name\ndevice-gone is no row\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kept, "KEPT_FROM_BYTES", 1)
+        home.land()
+    trace(home.settings.home)
+    return home.settings.home
+
+
+@pytest.fixture
+def home(built, tmp_path) -> Home:
+    shutil.copytree(built, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+def trace(folder: Path) -> None:
+    """What runs leave behind: logs, and Dagster's storage."""
+    for name in ("logs/error.log", "dagster/logs/runs.log", "dbt/nightly/compiled/model.sql"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a line\nno such id: 'device-gone'.\n", encoding="utf-8")
+    (folder / "dagster" / "history").mkdir()
+    con = sqlite3.connect(folder / "dagster" / "history" / "runs.db")
+    con.execute("pragma journal_mode = wal")
+    con.execute("create table event_logs (id integer primary key, event text, at float)")
+    said = json.dumps({"message": "row of device-gone and login-gone refused"})
+    con.executemany("insert into event_logs (event, at) values (?, 1.5)", [(said,), ("{}",)] * 50)
+    con.execute("delete from event_logs where id < 20")
+    con.commit()
+    con.close()
+
+
+def rows_of(home: Home) -> list[tuple]:
+    tables = ("generic", "ga4", "snowplow", "segment")
+    return home.rows(
+        " union all ".join(
+            f"select '{name}' as source, load_id, row_number from raw.{name}_events"
+            for name in tables
+        )
+        + " order by all"
+    )
+
+
+def test_nothing_of_a_person_is_left_in_any_file_of_the_home(home, tmp_path):
+    held = {place.split(" ")[0] for place in places_that_hold(home.settings.home, GONE)}
+    # the search finds what there is: each source, kept and set aside, logs and Dagster's storage
+    assert {
+        *("landing/generic/a.csv", "landing/generic/b.csv.gz", "landing/generic/e.parquet"),
+        *("landing/generic/c.jsonl", "landing/generic/d.json.gz", "landing/snowplow/a.jsonl"),
+        *("landing/segment/identifies.jsonl", "landing/ga4/a.jsonl", "landing/orders/a.csv"),
+        *("landing/_set_aside/generic/f.txt", "landing/_set_aside/generic/h.csv.reason.txt"),
+        *("logs/error.log", "dagster/history/runs.db", "dbt/nightly/compiled/model.sql"),
+        "warehouse/intent_map.duckdb",
+    } <= held
+    assert any(place.startswith("warehouse/raw/generic/load_id=") for place in held)
+    receipt = erase(home, tmp_path)
+    assert places_that_hold(home.settings.home, GONE) == {}
+    assert (receipt.visitors, receipt.users, receipt.other_users_met) == (3, 1, 0)
+    assert receipt.raw_rows == {"generic": 12, "ga4": 2, "snowplow": 2, "segment": 2}
+    assert [name.split(" ")[0] for name in receipt.files_removed] == [
+        "_set_aside/generic/g.jsonl.gz"
+    ]
+    assert receipt.files_left == []
+    assert "gone" not in " ".join(home.said)
+    (noted,) = (home.settings.home / "erasures").iterdir()
+    assert "gone" not in noted.read_text(encoding="utf-8")
+
+
+def test_rows_of_others_stay_with_their_numbers_and_files_stay_readable(home, tmp_path):
+    before = rows_of(home)
+    stay = home.rows(
+        "select * exclude (landed_at) from raw.generic_events where visitor_id = 'device-stays' "
+        "order by load_id, row_number"
+    )
+    erase(home, tmp_path)
+    assert set(rows_of(home)) < set(before)
+    assert stay == home.rows(
+        "select * exclude (landed_at) from raw.generic_events order by load_id, row_number"
+    )
+    landing = home.settings.landing
+    assert (landing / "generic/a.csv").read_text(encoding="utf-8") == (
+        f'visitor_id,user_id,occurred_at,event_name,page_url\ndevice-stays,,{AT},page_view,"two\n'
+        f'lines"\ndevice-stays,login-stays,{AT},login,\n'
+    )
+    assert (landing / "orders/a.csv").read_text(encoding="utf-8").endswith("\nO2,6,login-stays\n")
+    # raw, less what was taken out of it, is what the ledger says of each load
+    assert not home.rows(
+        "with removed as (select load_id, sum(row_count) as n from raw.removals group by 1), "
+        "held as (select load_id, count(*) as n from raw.generic_events group by 1) "
+        "select load_id from raw.loads left join held using (load_id) "
+        "left join removed using (load_id) where source = 'generic' "
+        "and row_count <> coalesce(held.n, 0) + coalesce(removed.n, 0)"
+    )
+
+
+def test_nobody_comes_back_when_files_lie_there_or_are_dropped_again(home, tmp_path):
+    originals = tmp_path / "originals"
+    shutil.copytree(home.settings.landing, originals)
+    erase(home, tmp_path)
+    rows = rows_of(home)
+    result = home.land()
+    assert (result.files_landed, result.set_aside) == (0, [])
+    for source in ("generic", "ga4", "snowplow", "segment"):
+        for path in (originals / source).iterdir():
+            if path.is_file():
+                shutil.copy(path, home.settings.landing / source / path.name)
+                shutil.copy(path, home.settings.landing / source / f"again_{path.name}")
+    result = home.land()
+    assert (result.files_landed, result.set_aside) == (0, [])
+    assert rows_of(home) == rows
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["erase_from_landing", "_note", "removal", "compact_warehouse"],
+)
+def test_an_erasure_killed_at_any_step_ends_the_same_when_it_is_run_again(
+    home, tmp_path, monkeypatch, step
+):
+
+    class Killed(BaseException):
+        pass
+
+    place = erasure_files if step == "_note" else erasure
+    original = getattr(place, step) if step != "removal" else erasure.removal.forget_rules
+    calls = []
+
+    def killed(*arguments):
+        calls.append(step)
+        if step == "_note" and len(calls) < 3:
+            return original(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        if step == "removal":
+            patched.setattr(erasure.removal, "forget_rules", killed)
+        else:
+            patched.setattr(place, step, killed)
+        erase(home, tmp_path)
+    # a night lands in between
+    home.land()
+    erase(home, tmp_path)
+    assert places_that_hold(home.settings.home, GONE) == {}
+    assert len(rows_of(home)) == 12
+    assert home.land().files_landed == 0
+
+
+def test_a_person_is_a_login_with_all_its_visitors_and_no_more(tmp_path):
+    home = Home(tmp_path / "home")
+    rows = [event("phone", "anna-login"), event("laptop", "anna-login"), event("laptop")]
+    rows += [event("laptop", "bert-login"), event("tablet", "bert-login"), event("kiosk", "guest")]
+    rows += [event("kiosk", "0"), event("lonely")]
+    home.drop("generic/a.jsonl", rows)
+    home.land()
+    receipt = erase(home, tmp_path, "anna-login\n")
+    # the laptop was bert's too: his rows there went, the rest of him stays
+    assert receipt.other_users_met == 1
+    assert home.rows("select visitor_id from raw.generic_events order by 1") == [
+        ("kiosk",), ("kiosk",), ("lonely",), ("tablet",)
+    ]  # fmt: skip
+    erase(home, tmp_path, "kind,id\nvisitor,tablet\nuser,lonely\n")
+    assert home.rows("select distinct visitor_id from raw.generic_events order by 1") == [
+        ("kiosk",),
+        ("lonely",),
+    ]
+
+
+def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeypatch):
+    columns = "source_system, load_id, row_number, outcome, event_key, visitor_id, user_id"
+    columns += ", occurred_at, sequence"
+    home.rows("create schema intermediate")
+    home.rows(
+        f"create table intermediate.int_event_receipts as from (values "
+        "('generic', 90, 1, 'accepted', 1, 'device-gone', null, null, 0), "
+        "('generic', 91, 1, 'duplicate', 1, null, null, null, 0), "
+        "('generic', 91, 2, 'refused', 2, null, null, null, 0), "
+        "('generic', 91, 3, 'accepted', 3, 'device-stays', null, null, 0), "
+        f"('generic', 1, 2, 'refused', 4, null, null, null, 0)) as t({columns})"
+    )
+    home.rows("create table intermediate.sums as select event_key from range(1, 4) as t(event_key)")
+    home.rows("insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)")
+    readers = [("intermediate", "int_event_receipts"), ("intermediate", "sums")]
+    monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
+    monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
+    warehouse = erasure.Warehouse(home.settings, report=lambda _: None)
+    warehouse.open()
+    erasure.find_people(warehouse, Ids(frozenset(), frozenset(["login-gone"])))
+    erasure._erase_from_readers(home.settings, warehouse.con)
+    warehouse.close()
+    # what is left of a refused row that is gone names nobody
+    assert home.rows("select event_key from intermediate.int_event_receipts") == [(2,), (3,)]
+    assert home.rows("from intermediate.sums") == [(2,), (3,)]
+
+
+def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):
+    home = Home(tmp_path / "home")
+    home.drop("generic/a.jsonl", [event("other", page_url="/hello?from=login-gone")])
+    home.land()
+    assert erase(home, tmp_path).raw_rows == {}
+    assert home.rows("select count(*) from raw.generic_events") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names nobody"),
+        ("kind,id\n", "names nobody"),
+        ("kind,id\nperson,x\n", "line 2, column kind: 'person'"),
+        ("kind,id\nuser\n", "line 2: there are 1 fields under 2 columns"),
+        ("good\n\n(not set)\n", "line 3: what stands there is not the id of anybody"),
+        ("id\n \nNULL\n", "line 3"),
+    ],
+)
+def test_a_wrong_file_of_ids_is_refused_with_its_line(tmp_path, text, said):
+    with pytest.raises(IntentMapError, match=said.replace("(", r"\(")):
+        read_ids(ids_file(tmp_path, text))
+
+
+def test_ids_are_read_from_lines_and_from_columns(tmp_path):
+    assert read_ids(ids_file(tmp_path, "\ufeff a,b \nc\n")).all == {"a,b", "c"}
+    read = read_ids(ids_file(tmp_path, "ID,Kind\nx,User\ny,visitor\nz,\n"))
+    assert (read.users, read.visitors) == ({"x", "z"}, {"y", "z"})
+
+
+def test_words_that_are_nobody_are_those_of_the_models():
+    macro = PROJECT_ROOT / "dbt_project" / "macros" / "expressions"
+    known_id = (macro / "known_id.sql").read_text(encoding="utf-8")
+    assert all(f"'{word}'" in known_id for word in erasure.ids.NOBODY)
+    assert known_id.count("'") == 2 * len(erasure.ids.NOBODY)
+    order_id = (macro / "real_order_id.sql").read_text(encoding="utf-8")
+    assert order_id.count("'") == 2 * len(erasure.people.NO_ORDER)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_there"),
+    [
+        ("123456", "?u=123456&x", True),
+        ("123456", "9123456", False),
+        ("123456", "1234567", False),
+        ("123456", "%2F123456%2F", True),
+        ("anna@shop.example", "u=anna%40shop.example", True),
+        ("auth0|abc", "auth0|abcd", False),
+        ("Žaneta", '{"n": "\\u017daneta"}', True),
+        ("12345", "12345", False),
+    ],
+)
+def test_an_id_is_found_in_a_text_as_a_word_of_its_own(name, text, is_there):
+    mentions = Mentions([name, "another-id"])
+    assert mentions.mentioned_in(text) is is_there
+    assert (mentions.taken_out_of(text) == text) is not is_there
+
+
+def test_a_compacted_warehouse_holds_the_same_in_no_more_blocks_than_it_needs(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.jsonl", [event("stays")])
+    home.land()
+    home.rows("create table raw.much as select md5(cast(n as varchar)) as m from range(99999) t(n)")
+    home.rows("create view raw.mine as select visitor_id from raw.generic_events")
+    home.rows("drop table raw.much")
+    left = home.settings.warehouse.with_name("intent_map.duckdb.compacting")
+    left.write_bytes(b"of a killed run")
+    assert home.rows("select free_blocks > 0 from pragma_database_size()") == [(True,)]
+    compaction.compact_warehouse(home.settings)
+    assert home.rows("select free_blocks from pragma_database_size()") == [(0,)]
+    assert home.rows("from raw.mine") == [("stays",)]
+    assert not left.exists()
