@@ -95,7 +95,7 @@ cp bench/requirements.txt "$$stamp"
 endef
 export BENCH_SETUP_SCRIPT
 
-.PHONY: help setup demo dev nightly quarterly test test-deep lint bench lock clean
+.PHONY: help setup demo dev nightly quarterly status test test-deep lint bench lock clean
 
 help: ## list the targets
 	@echo "Intent Map: what each micro-conversion is worth, in money"
@@ -117,6 +117,9 @@ nightly: setup ## land new files, refresh all tables, publish
 
 quarterly: setup ## recalculate the values; AS_OF=2026-07-01 for a past version
 	@$(VENV_PYTHON) -m orchestration quarterly $(if $(AS_OF),--as-of "$(AS_OF)") $(ARGS)
+
+status: setup ## health at a glance: arrivals, volume, version, publish, disk
+	@$(VENV_PYTHON) -m orchestration status $(ARGS)
 
 test: setup ## all tests but the deep ones
 	@$(VENV_PYTHON) -m pytest -m "not deep" $(ARGS)

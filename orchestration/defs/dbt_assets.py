@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
+import duckdb
 from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
@@ -21,10 +22,12 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import dbt_runner, fingerprint
-from orchestration.defs.steps import WRITER_POOL, problems_in_words
+from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
 
+# a run with this tag builds every row anew from raw
+REBUILD_TAG = "intent_map/rebuild"
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
 
 
@@ -38,7 +41,9 @@ class FloorTranslator(DagsterDbtTranslator):
         node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
         group = "landing" if node["resource_type"] == "source" else node["schema"]
         return spec.replace_attributes(
-            group_name=group, description=" ".join(node["description"].split()) or None
+            group_name=group,
+            description=" ".join(node["description"].split()) or None,
+            owners=OWNERS,
         )
 
 
@@ -65,9 +70,14 @@ def build_dbt_assets(
             incremental = fingerprint.incremental_models(manifest, selected.names)
             rules = fingerprint.current(settings, manifest)
             changed = fingerprint.changed_parts(settings, rules, incremental)
-            if changed:
+            asked = REBUILD_TAG in context.run.tags
+            if asked:
+                context.log.info("Building all rows anew, as this run asks for.")
+            elif changed:
                 context.log.info(fingerprint.in_words(changed))
-            args = dbt_runner.nightly_args(settings, selected.names, full_refresh=bool(changed))
+            args = dbt_runner.nightly_args(
+                settings, selected.names, full_refresh=asked or bool(changed)
+            )
             yield from selected.run(settings, args)
             fingerprint.remember(settings, rules, incremental)
 
@@ -77,21 +87,35 @@ def build_dbt_assets(
         name="quarterly_models",
         dagster_dbt_translator=translator,
         partitions_def=quarters,
-        # one version at a time: each leans on the one before it
-        backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
+        # several are one run that writes them in order: each leans on the one before it
+        backfill_policy=BackfillPolicy.single_run(),
         pool=WRITER_POOL,
     )
     def quarterly_models(context: AssetExecutionContext) -> Iterator[Output | AssetCheckResult]:
-        version_date = date.fromisoformat(context.partition_key)
-        what = f"value version {version_date}"
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        what = f"value version {days[-1]}"
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
             selected = Selection(context, manifest, translator)
-            context.log.info(f"Value version {version_date}: from what happened before that day.")
-            yield from selected.run(
-                settings, dbt_runner.quarterly_args(settings, version_date, selected.names)
-            )
+            *earlier, last = _with_history(settings, sorted(days))
+            for day in (*earlier, last):
+                context.log.info(f"Value version {day}: from what happened before that day.")
+                args = dbt_runner.quarterly_args(settings, day, selected.names)
+                if day == last:
+                    # a table is materialized once in a run, for all of its partitions
+                    yield from selected.run(settings, args)
+                else:
+                    selected.run_unseen(settings, args)
 
     return nightly_models, quarterly_models
+
+
+def _with_history(settings: Settings, days: list[date]) -> list[date]:
+    """Of several quarters those that something happened before, at least the last."""
+    if len(days) == 1:
+        return days
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        (first,) = con.execute("select min(started_at) from intermediate.int_sessions").fetchone()
+    return [day for day in days[:-1] if first is not None and first.date() < day] + days[-1:]
 
 
 class Selection:
@@ -135,6 +159,11 @@ class Selection:
                 log.info(f"[{built}/{self._tables}] {name} {seconds:.1f} s{failed}")
             yield from self._to_dagster(event)
         log.info(f"{built} tables built, {passed} data tests passed.")
+
+    def run_unseen(self, settings: Settings, args: list[str]) -> None:
+        """Run dbt without telling Dagster of each table."""
+        for _ in dbt_runner.run_dbt(settings, args):
+            pass
 
     def _to_dagster(self, event: dict[str, Any]) -> Iterator[Output | AssetCheckResult]:
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})

@@ -11,8 +11,9 @@ from dagster import AssetKey, DagsterInstance, build_schedule_context
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
 from orchestration.defs.dbt_assets import with_all_tests_attached
-from orchestration.defs.partitions import first_day_of_quarter, next_quarter, quarters
+from orchestration.defs.partitions import quarters
 from orchestration.errors import IntentMapError
+from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.settings import PROJECT_ROOT, Settings
 
 pytest_plugins = ["stub_project"]
