@@ -1,7 +1,7 @@
 """How things stand, at a glance: arrivals, volume, refusals, columns, version, publish, disk.
 
-Belongs here: what is looked at, from which point on it is a warning or an error, and its sentence.
-Does not belong here: showing it (`intent-map status` in cli.py, Dagster's checks in defs/health.py).
+Belongs here: what is looked at, from when on it is a warning or an error, and its sentence.
+Does not belong here: showing it (cli.py prints it, defs/health.py makes checks of it).
 
 Looking never waits and never stands in a writer's way. What is published is read from the served
 file. The list of loads is in the warehouse, which a writer keeps for itself: then the note of it

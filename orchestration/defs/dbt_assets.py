@@ -15,13 +15,14 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    MetadataValue,
     Output,
     TimeWindowPartitionsDefinition,
 )
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from orchestration import dbt_runner, fingerprint
+from orchestration import arrivals, dbt_runner, fingerprint
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
@@ -78,7 +79,7 @@ def build_dbt_assets(
             args = dbt_runner.nightly_args(
                 settings, selected.names, full_refresh=asked or bool(changed)
             )
-            yield from selected.run(settings, args)
+            yield from selected.run(settings, args, "nightly")
             fingerprint.remember(settings, rules, incremental)
 
     @dbt_assets(
@@ -102,7 +103,7 @@ def build_dbt_assets(
                 args = dbt_runner.quarterly_args(settings, day, selected.names)
                 if day == last:
                     # a table is materialized once in a run, for all of its partitions
-                    yield from selected.run(settings, args)
+                    yield from selected.run(settings, args, "quarterly")
                 else:
                     selected.run_unseen(settings, args)
 
@@ -142,9 +143,12 @@ class Selection:
         self.names = [node["name"] for node in nodes]
         self._tables = sum(node["resource_type"] != "test" for node in nodes)
 
-    def run(self, settings: Settings, args: list[str]) -> Iterator[Output | AssetCheckResult]:
+    def run(
+        self, settings: Settings, args: list[str], clock: str
+    ) -> Iterator[Output | AssetCheckResult]:
         """Run dbt; one output per table with its rows and seconds, one result per data test."""
         log = self._context.log
+        seen = arrivals.seen_before(settings) if arrivals.MODEL in self.names else {}
         built, passed = 0, 0
         for event in dbt_runner.run_dbt(settings, args):
             data = event["data"]
@@ -157,7 +161,7 @@ class Selection:
                 built += 1
                 failed = "" if data["status"].upper() != "ERROR" else " FAILED"
                 log.info(f"[{built}/{self._tables}] {name} {seconds:.1f} s{failed}")
-            yield from self._to_dagster(event)
+            yield from self._to_dagster(settings, clock, event, seen)
         log.info(f"{built} tables built, {passed} data tests passed.")
 
     def run_unseen(self, settings: Settings, args: list[str]) -> None:
@@ -165,16 +169,28 @@ class Selection:
         for _ in dbt_runner.run_dbt(settings, args):
             pass
 
-    def _to_dagster(self, event: dict[str, Any]) -> Iterator[Output | AssetCheckResult]:
+    def _to_dagster(
+        self, settings: Settings, clock: str, event: dict[str, Any], seen: Mapping[str, int]
+    ) -> Iterator[Output | AssetCheckResult]:
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         for result in message.to_default_asset_events(
             self._manifest, self._translator, context=self._context
         ):
+            node = self._manifest["nodes"][event["data"]["node_info"]["unique_id"]]
             if isinstance(result, Output):
-                node = self._manifest["nodes"][event["data"]["node_info"]["unique_id"]]
+                shown: dict[str, Any] = {}
                 rows = dbt_runner.count_rows(node)
                 if rows is not None:
-                    result = result.with_metadata({**result.metadata, "dagster/row_count": rows})
+                    shown["dagster/row_count"] = rows
+                if node["name"] == arrivals.MODEL:
+                    shown |= arrivals.what_became_of_them(settings, node, seen)
+                result = result.with_metadata({**result.metadata, **shown})
+            elif isinstance(result, AssetCheckResult):
+                shown = {"failing rows": event["data"].get("num_failures") or 0}
+                if not result.passed:
+                    path = dbt_runner.compiled_path(settings, clock, node)
+                    shown["query that shows them"] = MetadataValue.path(path)
+                result = result._replace(metadata={**result.metadata, **shown})
             yield result
 
 

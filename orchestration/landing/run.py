@@ -167,7 +167,9 @@ class _Landing:
     def land_source(self, source: str) -> None:
         self.outcome = self.result.sources[source] = SourceLanding(source)
         files = [
-            file for file in files_of(self.settings.landing, source, self.warn) if self._is_due(file)
+            file
+            for file in files_of(self.settings.landing, source, self.warn)
+            if self._is_due(file)
         ]
         if source in self.warehouse.attached:
             self._note_attached(self.warehouse.attached[source], len(files))

@@ -289,9 +289,7 @@ def _serve_versions(settings, *days):
     served.unlink(missing_ok=True)
     with duckdb.connect(str(served)) as con:
         con.execute("create schema marts")
-        con.execute(
-            "create table marts.mart_micro_values (value_version varchar, valid_from date)"
-        )
+        con.execute("create table marts.mart_micro_values (value_version varchar, valid_from date)")
         for day in days:
             con.execute("insert into marts.mart_micro_values values (?, ?)", [str(day), day])
         con.execute("insert into marts.mart_micro_values values ('(weights)', '1970-01-01')")

@@ -51,7 +51,9 @@ class Home:
     def receipts(self, raw, accepted, duplicate=0, refused=0, seen=1):
         with duckdb.connect(str(self.settings.warehouse)) as con:
             con.execute(f"insert into raw.generic_events (load_id) select 1 from range({raw})")
-            con.execute(f"insert into raw.watermarks values ('int_event_receipts', 'generic', {seen})")
+            con.execute(
+                f"insert into raw.watermarks values ('int_event_receipts', 'generic', {seen})"
+            )
             for outcome, count in (
                 ("accepted", accepted), ("duplicate", duplicate), ("refused", refused)
             ):  # fmt: skip

@@ -610,7 +610,9 @@ def test_the_columns_of_each_file_are_noted_as_it_has_them(tmp_path):
     event = {"visitor_id": "v1", "occurred_at": "2026-01-05 10:00:00", "event_name": "x"}
     home.drop("generic/c.jsonl", [event, {**event, "size": 3}])
     home.drop("generic/d.jsonl", [event])
-    home.drop_parquet("generic/e.parquet", "select 'v' visitor_id, now() occurred_at, 'x' Event_Name")
+    home.drop_parquet(
+        "generic/e.parquet", "select 'v' visitor_id, now() occurred_at, 'x' Event_Name"
+    )
     home.land()
     needed = ["event_name", "occurred_at", "visitor_id"]
     assert home.rows("select file_name, file_columns from raw.loads order by file_name") == [
