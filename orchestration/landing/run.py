@@ -166,11 +166,7 @@ class _Landing:
 
     def land_source(self, source: str) -> None:
         self.outcome = self.result.sources[source] = SourceLanding(source)
-        files = [
-            file
-            for file in files_of(self.settings.landing, source, self.warn)
-            if self._is_due(file)
-        ]
+        files = list(filter(self._is_due, files_of(self.settings.landing, source, self.warn)))
         if source in self.warehouse.attached:
             self._note_attached(self.warehouse.attached[source], len(files))
             return

@@ -15,9 +15,9 @@ from dagster import (
     DagsterInstance,
     DagsterRunStatus,
     build_schedule_context,
-    job,
     op,
 )
+from dagster import job as dagster_job
 
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
@@ -356,7 +356,7 @@ def _nothing():
     pass
 
 
-@job(name="nightly_refresh")
+@dagster_job(name="nightly_refresh")
 def _night():
     _nothing()
 

@@ -1,4 +1,4 @@
-"""Health at a glance: each check warns where it should, stays quiet where it should, never waits."""
+"""Health at a glance: each check warns where it should and not elsewhere, and never waits."""
 
 import json
 import shutil
