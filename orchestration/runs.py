@@ -1,7 +1,8 @@
 """Running the Dagster jobs from the command line, in this process.
 
 Belongs here: run_nightly, run_quarterly, what a backfill runs, the Dagster instance of a home, and
-turning a failed run into one sentence. Does not belong here: what the jobs do (defs/), the commands (cli.py).
+turning a failed run into one sentence. Does not belong here: what the jobs do (defs/), the
+commands (cli.py).
 
 The runs stand in the same Dagster storage as those of `dagster dev`, so the UI shows both.
 """

@@ -16,7 +16,7 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter, job, op
 from dagster._core.events import EngineEventData
 
-from orchestration import health, runs
+from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import HOST_TAG, close_dead_runs
 from orchestration.defs import landing, steps
 from orchestration.errors import IntentMapError
@@ -280,6 +280,14 @@ def test_days_on_which_nothing_can_have_arrived_are_refused(lasting_project, hom
 def test_quarters_that_are_not_in_order_are_refused(home):
     with pytest.raises(IntentMapError, match="not in order"):
         run_quarters(home, date(2026, 7, 1), date(2026, 4, 1), report=lambda _: None)
+
+
+def test_the_query_of_every_data_test_lies_where_its_check_says(story, home):
+    nodes = dbt_runner.load_manifest(home)["nodes"].values()
+    tests = [node for node in nodes if node["resource_type"] == "test"]
+    paths = [dbt_runner.compiled_path(home, "nightly", node) for node in tests]
+    assert len(paths) == 4
+    assert [path for path in paths if not path.is_file()] == []
 
 
 def test_runs_from_the_command_line_stand_where_dagster_dev_shows_them(story, home):

@@ -99,17 +99,27 @@ def browser(ui, tmp_path_factory):
 
 def until(browser, seconds, look):
     """The first true answer of look(browser)."""
-    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
     from selenium.webdriver.support.ui import WebDriverWait
 
     stale = (StaleElementReferenceException,)
-    return WebDriverWait(browser, seconds, ignored_exceptions=stale).until(look)
+    try:
+        return WebDriverWait(browser, seconds, ignored_exceptions=stale).until(look)
+    except TimeoutException:
+        text = browser.find_element("tag name", "body").text
+        raise AssertionError(f"not on {browser.current_url} in {seconds} s: {text}") from None
 
 
 def shown(browser, xpath):
     from selenium.webdriver.common.by import By
 
     return [one for one in browser.find_elements(By.XPATH, xpath) if one.is_displayed()]
+
+
+def run_address(browser):
+    """Where the page of the only run is."""
+    found = {one.get_attribute("href") or "" for one in shown(browser, "//a")}
+    return next((one for one in found if re.search(r"/runs/[0-9a-f]{8}-[0-9a-f-]+$", one)), None)
 
 
 def button(label):
@@ -142,8 +152,7 @@ def test_a_night_started_by_a_click_succeeds(ui, browser):
         confirm.click()
     until(browser, 90, lambda b: shown(b, launched))
     browser.get(f"{ui.address}/runs")
-    run = until(browser, 60, lambda b: shown(b, "//table//a[contains(@href, '/runs/')]"))[0]
-    browser.get(run.get_attribute("href"))
+    browser.get(until(browser, 60, run_address))
     ended = "//*[text()='Success' or text()='Failure' or text()='Canceled']"
     state = until(browser, RUN_SECONDS, lambda b: shown(b, ended))[0].text
     assert state == "Success", ui.log.read_text()
