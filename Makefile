@@ -110,7 +110,7 @@ demo: setup ## a simulated shop, from raw files to the published values (about t
 	@$(VENV_PYTHON) -m orchestration demo $(ARGS)
 
 dev: setup ## the Dagster UI on http://localhost:3000
-	@$(VENV_PYTHON) -m dagster dev $(ARGS)
+	@$(VENV_PYTHON) -W 'ignore:Function `dev_command`' -m dagster dev $(ARGS)
 
 nightly: setup ## land new files, refresh all tables, publish
 	@$(VENV_PYTHON) -m orchestration nightly $(ARGS)

@@ -169,7 +169,7 @@ def test_starting_warns_of_nothing_and_the_pages_have_no_error(ui, browser):
     bad = [
         line
         for line in lines
-        if re.search(r"warn|error|traceback", line, re.IGNORECASE)
+        if re.search(r"WARNING|ERROR|CRITICAL|Warning|Error|Traceback", line)
         and not any(known in line for known in OF_DAGSTER)
     ]
     assert bad == []

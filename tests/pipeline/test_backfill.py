@@ -1,22 +1,27 @@
 """Missed days brought in at once, and everything built anew, against nights one after the other."""
 
 import os
+from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from pipeline.generated import as_history, files_by_night
 from pipeline.histories import NIGHTS, hard_history
-from pipeline.homes import Home, Workshop, differences, differing_tables
+from pipeline.homes import Home, Workshop, differences
 
 from orchestration import runs
+from orchestration.dbt_runner import load_manifest
 from orchestration.runs import run_backfill, run_rebuild
 
 VERSION_DATE, VERSION_NIGHT = date(2025, 4, 1), 1
 FIRST_DAY = date(2025, 6, 1)
 DAYS = [FIRST_DAY + timedelta(night) for night in range(NIGHTS)]
-# when rows landed and versions were written is the one thing that has to differ
-OF_THE_CLOCK = ("landed_at",)
+# when rows landed is the one thing that has to differ; who brings no time of loading has that one
+OF_THE_CLOCK = ("landed_at", "loaded_at")
 
 
 def drop(home: Home, night: int) -> None:
@@ -33,16 +38,40 @@ def files(home: Home) -> list[Path]:
     return [path for path in (home.path / "landing").rglob("*") if path.is_file()]
 
 
-def without_clock(home: Home) -> dict[str, tuple[int, int]]:
-    return home.fingerprints(without=OF_THE_CLOCK)
+def rows(home: Home) -> dict[str, Counter[tuple[Any, ...]]]:
+    """Of each table and view of the floors its rows, doubles to nine digits: how a sum of them is
+    rounded hangs on which thread adds first."""
+    found = {}
+    with duckdb.connect(str(home.path / "warehouse" / "intent_map.duckdb"), read_only=True) as con:
+        for name in home.names():
+            columns = con.execute(f"describe {name}").fetchall()
+            shown = [
+                f"printf('%.9e', {column})" if kind in ("DOUBLE", "FLOAT") else column
+                for column, kind, *_ in columns
+                if column not in OF_THE_CLOCK
+            ]
+            found[name] = Counter(con.execute(f"select {', '.join(shown)} from {name}").fetchall())
+    return found
 
 
-def unequal(one: Home, other: Home) -> str:
-    """What differs but for the clock's columns; empty when nothing does."""
-    prints, others = without_clock(one), without_clock(other)
-    names = [n for n in prints.keys() | others.keys() if prints.get(n) != others.get(n)]
-    said = differences(*differing_tables(one, other)) if names else []
-    return "\n".join([*names, *said])
+def unequal(one: Home, other: Home, without: Collection[str] = ()) -> str:
+    """What differs but for the clock's columns; empty when nothing does. without: tables."""
+    before, after = rows(one), rows(other)
+    for name in without:
+        del before[name], after[name]
+    return "\n".join(differences(before, after))
+
+
+def workings_of_a_version(home: Home) -> list[str]:
+    """The tables on the way to a version. They show what the quarter's last run reckoned with, rows
+    that came late included; the version itself is kept as it was."""
+    return [
+        f"valuation.{node['name']}"
+        for node in load_manifest(home.settings)["nodes"].values()
+        if "quarterly" in node["tags"]
+        and node["resource_type"] == "model"
+        and not node["config"]["meta"].get("is_kept")
+    ]
 
 
 @pytest.mark.deep
@@ -71,4 +100,4 @@ def test_a_backfill_and_a_rebuild_give_the_tables_of_nights_in_order(
     rebuilt = nights.copy("backfill_rebuilt")
     rebuilt.take_up()
     run_rebuild(rebuilt.settings, report=lambda _: None)
-    assert unequal(nights, rebuilt) == ""
+    assert unequal(nights, rebuilt, workings_of_a_version(rebuilt)) == ""
