@@ -325,7 +325,8 @@ def compiled_path(settings: Settings, clock: str, node: Mapping[str, Any]) -> Pa
     project = target_path(settings, clock) / "compiled" / str(node["package_name"])
     file = Path(node["original_file_path"])
     if file.suffix == ".sql":
-        return project / Path(*(part for part in file.parts if part != ".."))
+        # a test's own file lies beside the dbt project, and so does what was made of it
+        return Path(os.path.normpath(project / file))
     return project / file / node["path"]
 
 
