@@ -98,7 +98,7 @@ cp bench/requirements.txt "$$stamp"
 endef
 export BENCH_SETUP_SCRIPT
 
-.PHONY: help setup demo dev nightly quarterly test test-deep lint bench lock clean
+.PHONY: help setup demo dev nightly quarterly status test test-deep lint bench lock clean
 
 help: ## list the targets
 	@echo "Intent Map: what each micro-conversion is worth, in money"
@@ -113,13 +113,16 @@ demo: setup ## a simulated shop, from raw files to the published values (about t
 	@$(VENV_PYTHON) -m orchestration demo $(ARGS)
 
 dev: setup ## the Dagster UI on http://localhost:3000
-	@$(VENV_PYTHON) -m dagster dev $(ARGS)
+	@$(VENV_PYTHON) -W 'ignore:Function `dev_command`' -m dagster dev $(ARGS)
 
 nightly: setup ## land new files, refresh all tables, publish
 	@$(VENV_PYTHON) -m orchestration nightly $(ARGS)
 
 quarterly: setup ## recalculate the values; AS_OF=2026-07-01 for a past version
 	@$(VENV_PYTHON) -m orchestration quarterly $(if $(AS_OF),--as-of "$(AS_OF)") $(ARGS)
+
+status: setup ## health at a glance: arrivals, volume, version, publish, disk
+	@$(VENV_PYTHON) -m orchestration status $(ARGS)
 
 test: setup ## all tests but the deep ones
 	@$(PYTEST) -m "not deep" $(ARGS)

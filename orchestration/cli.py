@@ -31,10 +31,11 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what help says, its arguments, and what it does with the settings."""
+    """A command: what help says, its arguments, and what it does with the settings; it may give
+    an exit status."""
 
     help: str
-    run: Callable[[Settings, argparse.Namespace], None]
+    run: Callable[[Settings, argparse.Namespace], int | None]
     add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     writes: bool = True
 
@@ -53,8 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check(settings)
         if command.writes:
             prepare_home(settings)
-        command.run(settings, arguments)
-        return 0
+        return command.run(settings, arguments) or 0
     except IntentMapError as error:
         _complain(f"error: {error}")
         return FAILED
@@ -125,12 +125,7 @@ def prepare_home(settings: Settings) -> None:
 
 def parse_as_of(text: str | None) -> date | None:
     """The date that --as-of names; whether values can be valid from it is for the run to say."""
-    from orchestration.policy import parse_iso_date
-
-    day = parse_iso_date(text)
-    if text is not None and day is None:
-        raise IntentMapError(f"--as-of is '{text}'; write a date such as 2026-07-01.")
-    return day
+    return parse_day("--as-of", text)
 
 
 def nothing_to_land(settings: Settings) -> list[str]:
@@ -187,6 +182,41 @@ def _quarterly(settings: Settings, arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     run_quarterly(settings, as_of)
     _say_where(settings, started)
+
+
+def _backfill(settings: Settings, arguments: argparse.Namespace) -> None:
+    days = [parse_day(name, vars(arguments)[name[2:]]) for name in ("--from", "--to")]
+    quarters = [
+        parse_day(name, vars(arguments)[name[2:].replace("-", "_")])
+        for name in ("--from-quarter", "--to-quarter")
+    ]
+    asked = [any(days), any(quarters), arguments.all]
+    if sum(map(bool, asked)) != 1:
+        raise IntentMapError(
+            "Say what to backfill: days of arrival (--from DATE, --to DATE), quarters "
+            "(--from-quarter DATE, --to-quarter DATE), or the whole history (--all)."
+        )
+    from orchestration.runs import run_backfill, run_quarters, run_rebuild
+
+    started = time.monotonic()
+    if arguments.all:
+        run_rebuild(settings)
+    elif any(days):
+        # one of the two alone is that one day
+        run_backfill(settings, days[0] or days[1], days[1] or days[0])
+    else:
+        run_quarters(settings, quarters[0] or quarters[1], quarters[1] or quarters[0])
+    _say_where(settings, started)
+
+
+def parse_day(option: str, text: str | None) -> date | None:
+    """The date that an option names; raises IntentMapError when it is none."""
+    from orchestration.policy import parse_iso_date
+
+    day = parse_iso_date(text)
+    if text is not None and day is None:
+        raise IntentMapError(f"{option} is '{text}'; write a date such as 2026-07-01.")
+    return day
 
 
 def _publish(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -255,6 +285,15 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> None:
     restore(settings, Path(arguments.folder), force=arguments.force)
 
 
+def _status(settings: Settings, arguments: argparse.Namespace) -> int:
+    from orchestration import health
+
+    findings = health.look(settings)
+    for line in health.as_table(findings):
+        print(line)
+    return FAILED if health.worst(findings) == health.ERROR else 0
+
+
 def _check(settings: Settings, arguments: argparse.Namespace) -> None:
     print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
 
@@ -320,6 +359,16 @@ def _as_of_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _backfill_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", metavar="DATE", help="first day on which the files arrived")
+    parser.add_argument("--to", metavar="DATE", help="last such day (default: the same)")
+    parser.add_argument("--from-quarter", metavar="DATE", help="first day of the first quarter")
+    parser.add_argument("--to-quarter", metavar="DATE", help="of the last (default: the same)")
+    parser.add_argument(
+        "--all", action="store_true", help="every row from raw, every version that is missing"
+    )
+
+
 def _source_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=LANDING_SOURCES, help="only this landing folder")
 
@@ -358,6 +407,11 @@ COMMANDS = {
     ),
     "nightly": Command("land new files, refresh all tables, publish", _nightly),
     "quarterly": Command("recalculate the values, refresh, publish", _quarterly, _as_of_argument),
+    "backfill": Command(
+        "land and build missed days, past quarters, or the whole history",
+        _backfill,
+        _backfill_arguments,
+    ),
     "land": Command("only turn files into raw tables", _land, _source_argument),
     "publish": Command("only publish the marts as they are", _publish),
     "report": Command("print what is published", _report, writes=False),
@@ -371,6 +425,9 @@ COMMANDS = {
         "copy all that cannot be had again to a new folder", _backup, _backup_arguments
     ),
     "restore": Command("put a backup in place and publish", _restore, _restore_arguments),
+    "status": Command(
+        "health at a glance; ends with 1 when something is broken", _status, writes=False
+    ),
     "check": Command("check settings, policy and business files", _check, writes=False),
     "simulate": Command(
         "only write the files of the simulated shop", _simulate, _simulation_arguments, writes=False

@@ -300,16 +300,38 @@ def run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
 
 def count_rows(node: Mapping[str, Any]) -> int | None:
     """Rows of a table that dbt has just built, while run_dbt is on; None for views."""
-    manager = _manager()
-    if node["config"].get("materialized") in ("view", "ephemeral") or manager is None:
+    if node["config"].get("materialized") in ("view", "ephemeral"):
         return None
+    counted = query(f"select count(*) from {table_of(node)}")
+    return counted[0][0] if counted else None
+
+
+def table_of(node: Mapping[str, Any]) -> str:
+    """A node's table as SQL names it."""
+    return f'"{node["schema"]}"."{node.get("alias") or node["name"]}"'
+
+
+def query(sql: str) -> list[tuple[Any, ...]]:
+    """Rows from the warehouse while run_dbt is on; none when they cannot be had."""
+    manager = _manager()
+    if manager is None:
+        return []
     try:
         with manager.env().conn.cursor() as cursor:
-            table = f'"{node["schema"]}"."{node.get("alias") or node["name"]}"'
-            return cursor.execute(f"select count(*) from {table}").fetchall()[0][0]
+            return cursor.execute(sql).fetchall()
     except Exception:
         # shown in the UI only, so never a reason to stop
-        return None
+        return []
+
+
+def compiled_path(settings: Settings, clock: str, node: Mapping[str, Any]) -> Path:
+    """Where dbt leaves the SQL of a data test as it ran it."""
+    project = target_path(settings, clock) / "compiled" / str(node["package_name"])
+    file = Path(node["original_file_path"])
+    if file.suffix == ".sql":
+        # a test's own file lies beside the dbt project, and so does what was made of it
+        return Path(os.path.normpath(project / file))
+    return project / file / node["path"]
 
 
 def _seed_partial_parse(settings: Settings, args: list[str]) -> None:

@@ -14,9 +14,10 @@ from dagster import Definitions, definitions, in_process_executor
 
 from orchestration.dbt_runner import load_manifest, manifest_vars, prepare_manifest
 from orchestration.defs.dbt_assets import build_dbt_assets
+from orchestration.defs.health import build_health_checks
 from orchestration.defs.jobs import build_jobs
 from orchestration.defs.landing import build_landing_assets, build_other_raw_assets
-from orchestration.defs.partitions import quarters
+from orchestration.defs.partitions import arrival_days, quarters
 from orchestration.defs.published import build_published_asset
 from orchestration.defs.schedules import build_schedules
 from orchestration.defs.sensors import build_sensors
@@ -39,7 +40,7 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
     zone = noted.get("reporting_time_zone", "UTC")
     project_start = date.fromisoformat(noted.get("project_start_date", "2015-01-01"))
 
-    landing = build_landing_assets(settings, manifest)
+    landing = build_landing_assets(settings, manifest, arrival_days(project_start, zone))
     nightly_models, quarterly_models = build_dbt_assets(
         settings, manifest, quarters(project_start, zone)
     )
@@ -52,7 +53,8 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
             if group == "marts"
         ),
     )
-    nightly, quarterly, publish = build_jobs(landing, nightly_models, quarterly_models, published)
+    health = build_health_checks(settings)
+    jobs = build_jobs(landing, nightly_models, quarterly_models, published, health)
     upkeep = build_upkeep_jobs(settings)
     return Definitions(
         assets=[
@@ -62,12 +64,13 @@ def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Defini
             quarterly_models,
             published,
         ],
-        jobs=[nightly, quarterly, publish, *upkeep],
+        asset_checks=[health],
+        jobs=[*jobs.all, *upkeep],
         schedules=[
-            *build_schedules(nightly, quarterly, zone),
+            *build_schedules(settings, jobs, zone),
             *build_upkeep_schedules(settings, upkeep, zone),
         ],
-        sensors=build_sensors(),
+        sensors=build_sensors(settings, jobs.nightly),
         loggers={"run_log": run_log},
         # steps write one file, so they run one after the other; a process each would cost seconds
         executor=in_process_executor,

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from orchestration import dbt_runner
-from orchestration.policy import effective_vars
+from orchestration.policy import HEALTH_VARS, effective_vars
 from orchestration.settings import Settings
 
 TABLE = "raw.build_state"
@@ -123,10 +123,11 @@ def in_words(changed: list[str]) -> str:
 
 
 def _policy(settings: Settings) -> dict[str, Any]:
-    policy = effective_vars(settings)
-    for name in CHANGES_NO_ROW:
-        policy.pop(name, None)
-    return policy
+    return {
+        name: value
+        for name, value in effective_vars(settings).items()
+        if name not in CHANGES_NO_ROW and not name.startswith(HEALTH_VARS)
+    }
 
 
 def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:

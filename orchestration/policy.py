@@ -20,6 +20,8 @@ from orchestration.settings import PROJECT_ROOT, Settings
 
 PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
 SOURCE_OF_OVERRIDES = "INTENT_MAP_VARS"
+# vars with this beginning only say when health.py warns
+HEALTH_VARS = "health_"
 
 # vars that must not fall along the line, and why
 ASCENDING = (

@@ -1,7 +1,8 @@
 """Running the Dagster jobs from the command line, in this process.
 
-Belongs here: run_nightly, run_quarterly, the Dagster instance of a home, and turning a failed run
-into one sentence. Does not belong here: what the jobs do (defs/), the commands (cli.py).
+Belongs here: run_nightly, run_quarterly, what a backfill runs, the Dagster instance of a home, and
+turning a failed run into one sentence. Does not belong here: what the jobs do (defs/), the
+commands (cli.py).
 
 The runs stand in the same Dagster storage as those of `dagster dev`, so the UI shows both.
 """
@@ -17,14 +18,19 @@ from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
 
 from orchestration.dbt_runner import load_manifest, manifest_vars, prepare_manifest
 from orchestration.dead_runs import HOST_TAG, close_dead_runs
 from orchestration.definitions import build_definitions
-from orchestration.defs.jobs import NIGHTLY, QUARTERLY
-from orchestration.defs.partitions import first_day_of_quarter, next_quarter, time_zone
+from orchestration.defs.jobs import BACKFILL, NIGHTLY, QUARTERLY, REBUILD
+from orchestration.defs.partitions import time_zone
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
+from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.run_log import reporting
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -34,7 +40,7 @@ REPOSITORY_TAG = {".dagster/repository": "__repository__@intent_map"}
 
 def run_nightly(settings: Settings, report: Callable[[str], None] = print) -> None:
     """Land, build, publish. Raises IntentMapError that says what failed and where the log is."""
-    _run(settings, NIGHTLY, None, report)
+    _run(settings, NIGHTLY, report)
 
 
 def run_quarterly(
@@ -45,10 +51,54 @@ def run_quarterly(
     as_of: first day of a quarter, not in the future; None is the quarter going on in the
     reporting time zone. Raises IntentMapError, also when as_of is no such day.
     """
+    version = version_date(as_of, _today(settings, report))
+    _run(settings, QUARTERLY, report, (version, version))
+
+
+def run_backfill(
+    settings: Settings, first: date, last: date, report: Callable[[str], None] = print
+) -> None:
+    """Land the files that arrived on the days from first to last, in order, and build on them.
+
+    Raises IntentMapError, also when no file can have arrived on such a day.
+    """
+    today, start = _today(settings, report), _project_start(settings)
+    if not start <= first <= last <= today:
+        raise IntentMapError(
+            f"The days {first} to {last} cannot be backfilled: they must be in order, from "
+            f"project_start_date ({start}) to today ({today})."
+        )
+    _run(settings, BACKFILL, report, (first, last))
+
+
+def run_quarters(
+    settings: Settings, first: date, last: date, report: Callable[[str], None] = print
+) -> None:
+    """Write the versions of the quarters from first to last, in order, then marts and publishing.
+
+    Raises IntentMapError, also when one of them is no first day of a quarter that has begun.
+    """
+    today = _today(settings, report)
+    if version_date(first, today) > version_date(last, today):
+        raise IntentMapError(f"The quarters {first} to {last} are not in order.")
+    _run(settings, QUARTERLY, report, (first, last))
+
+
+def run_rebuild(settings: Settings, report: Callable[[str], None] = print) -> None:
+    """Build every row anew from raw and write the versions that are missing, in order."""
+    last = first_day_of_quarter(_today(settings, report))
+    first = min(last, first_day_of_quarter(_project_start(settings)))
+    _run(settings, REBUILD, report, (first, last))
+
+
+def _today(settings: Settings, report: Callable[[str], None]) -> date:
     prepare_manifest(settings, report=report)
     zone = manifest_vars(load_manifest(settings)).get("reporting_time_zone", "UTC")
-    today = datetime.now(time_zone(zone)).date()
-    _run(settings, QUARTERLY, version_date(as_of, today), report)
+    return datetime.now(time_zone(zone)).date()
+
+
+def _project_start(settings: Settings) -> date:
+    return date.fromisoformat(manifest_vars(load_manifest(settings))["project_start_date"])
 
 
 def version_date(as_of: date | None, today: date) -> date:
@@ -113,8 +163,21 @@ def log_file(settings: Settings) -> Path:
     return settings.dagster_home / "logs" / "runs.log"
 
 
-def _run(settings: Settings, job: str, day: date | None, report: Callable[[str], None]) -> None:
-    what = job if day is None else f"{job} {day}"
+def _run(
+    settings: Settings,
+    job: str,
+    report: Callable[[str], None],
+    partitions: tuple[date, date] | None = None,
+) -> None:
+    """One run; partitions: the first and the last of those that it covers."""
+    what, key, tags = job, None, {}
+    if partitions is not None:
+        first, last = (day.isoformat() for day in partitions)
+        what = f"{job} {last}" if first == last else f"{job} {first} to {last}"
+        if first == last:
+            key = last
+        else:
+            tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
     # held from beginning to end, so that two runs do not take turns step by step
     with writer_lock(settings, what, report=report):
         prepare_manifest(settings, report=report)
@@ -125,8 +188,13 @@ def _run(settings: Settings, job: str, day: date | None, report: Callable[[str],
                 result = job_definition.execute_in_process(
                     instance=instance,
                     run_config={"loggers": {"run_log": {}}},
-                    partition_key=day.isoformat() if day else None,
-                    tags={**REPOSITORY_TAG, HOST_TAG: socket.gethostname()},
+                    partition_key=key,
+                    tags={
+                        **job_definition.run_tags,
+                        **REPOSITORY_TAG,
+                        HOST_TAG: socket.gethostname(),
+                        **tags,
+                    },
                     raise_on_error=False,
                 )
             except DagsterExecutionInterruptedError as error:

@@ -8,24 +8,28 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
+import duckdb
 from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    MetadataValue,
     Output,
     TimeWindowPartitionsDefinition,
 )
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from orchestration import dbt_runner, fingerprint, retention
-from orchestration.defs.steps import WRITER_POOL, problems_in_words
+from orchestration import arrivals, dbt_runner, fingerprint, retention
+from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
 from orchestration.settings import Settings
 
+# a run with this tag builds every row anew from raw
+REBUILD_TAG = "intent_map/rebuild"
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
 
 
@@ -39,7 +43,9 @@ class FloorTranslator(DagsterDbtTranslator):
         node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
         group = "landing" if node["resource_type"] == "source" else node["schema"]
         return spec.replace_attributes(
-            group_name=group, description=" ".join(node["description"].split()) or None
+            group_name=group,
+            description=" ".join(node["description"].split()) or None,
+            owners=OWNERS,
         )
 
 
@@ -67,11 +73,20 @@ def build_dbt_assets(
             incremental = fingerprint.incremental_models(manifest, selected.names)
             rules = fingerprint.current(settings, manifest)
             changed = fingerprint.changed_parts(settings, rules, incremental)
-            if changed:
+            asked = REBUILD_TAG in context.run.tags
+            if asked:
+                context.log.info("Building all rows anew, as this run asks for.")
+            elif changed:
                 context.log.info(fingerprint.in_words(changed))
-                retention.refuse_to_build_anew(settings, fingerprint.in_words(changed))
-            args = dbt_runner.nightly_args(settings, selected.names, full_refresh=bool(changed))
-            yield from selected.run(settings, args)
+            if asked or changed:
+                retention.refuse_to_build_anew(
+                    settings,
+                    fingerprint.in_words(changed) if changed else "This run builds all rows anew.",
+                )
+            args = dbt_runner.nightly_args(
+                settings, selected.names, full_refresh=asked or bool(changed)
+            )
+            yield from selected.run(settings, args, "nightly")
             fingerprint.remember(settings, rules, incremental)
 
     @dbt_assets(
@@ -80,22 +95,36 @@ def build_dbt_assets(
         name="quarterly_models",
         dagster_dbt_translator=translator,
         partitions_def=quarters,
-        # one version at a time: each leans on the one before it
-        backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
+        # several are one run that writes them in order: each leans on the one before it
+        backfill_policy=BackfillPolicy.single_run(),
         pool=WRITER_POOL,
     )
     def quarterly_models(context: AssetExecutionContext) -> Iterator[Output | AssetCheckResult]:
-        version_date = date.fromisoformat(context.partition_key)
-        what = f"value version {version_date}"
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        what = f"value version {days[-1]}"
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
-            context.log.info(f"Value version {version_date}: from what happened before that day.")
-            yield from selected.run(
-                settings, dbt_runner.quarterly_args(settings, version_date, selected.names)
-            )
+            *earlier, last = _with_history(settings, sorted(days))
+            for day in (*earlier, last):
+                context.log.info(f"Value version {day}: from what happened before that day.")
+                args = dbt_runner.quarterly_args(settings, day, selected.names)
+                if day == last:
+                    # a table is materialized once in a run, for all of its partitions
+                    yield from selected.run(settings, args, "quarterly")
+                else:
+                    selected.run_unseen(settings, args)
 
     return nightly_models, quarterly_models
+
+
+def _with_history(settings: Settings, days: list[date]) -> list[date]:
+    """Of several quarters those that something happened before, at least the last."""
+    if len(days) == 1:
+        return days
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        (first,) = con.execute("select min(started_at) from intermediate.int_sessions").fetchone()
+    return [day for day in days[:-1] if first is not None and first.date() < day] + days[-1:]
 
 
 class Selection:
@@ -122,9 +151,12 @@ class Selection:
         self.names = [node["name"] for node in nodes]
         self._tables = sum(node["resource_type"] != "test" for node in nodes)
 
-    def run(self, settings: Settings, args: list[str]) -> Iterator[Output | AssetCheckResult]:
+    def run(
+        self, settings: Settings, args: list[str], clock: str
+    ) -> Iterator[Output | AssetCheckResult]:
         """Run dbt; one output per table with its rows and seconds, one result per data test."""
         log = self._context.log
+        seen = arrivals.seen_before(settings) if arrivals.MODEL in self.names else {}
         built, passed = 0, 0
         for event in dbt_runner.run_dbt(settings, args):
             data = event["data"]
@@ -137,19 +169,36 @@ class Selection:
                 built += 1
                 failed = "" if data["status"].upper() != "ERROR" else " FAILED"
                 log.info(f"[{built}/{self._tables}] {name} {seconds:.1f} s{failed}")
-            yield from self._to_dagster(event)
+            yield from self._to_dagster(settings, clock, event, seen)
         log.info(f"{built} tables built, {passed} data tests passed.")
 
-    def _to_dagster(self, event: dict[str, Any]) -> Iterator[Output | AssetCheckResult]:
+    def run_unseen(self, settings: Settings, args: list[str]) -> None:
+        """Run dbt without telling Dagster of each table."""
+        for _ in dbt_runner.run_dbt(settings, args):
+            pass
+
+    def _to_dagster(
+        self, settings: Settings, clock: str, event: dict[str, Any], seen: Mapping[str, int]
+    ) -> Iterator[Output | AssetCheckResult]:
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         for result in message.to_default_asset_events(
             self._manifest, self._translator, context=self._context
         ):
+            node = self._manifest["nodes"][event["data"]["node_info"]["unique_id"]]
             if isinstance(result, Output):
-                node = self._manifest["nodes"][event["data"]["node_info"]["unique_id"]]
+                shown: dict[str, Any] = {}
                 rows = dbt_runner.count_rows(node)
                 if rows is not None:
-                    result = result.with_metadata({**result.metadata, "dagster/row_count": rows})
+                    shown["dagster/row_count"] = rows
+                if node["name"] == arrivals.MODEL:
+                    shown |= arrivals.what_became_of_them(settings, node, seen)
+                result = result.with_metadata({**result.metadata, **shown})
+            elif isinstance(result, AssetCheckResult):
+                shown = {"failing rows": event["data"].get("num_failures") or 0}
+                if not result.passed:
+                    path = dbt_runner.compiled_path(settings, clock, node)
+                    shown["query that shows them"] = MetadataValue.path(path)
+                result = result._replace(metadata={**result.metadata, **shown})
             yield result
 
 

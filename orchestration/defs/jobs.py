@@ -3,12 +3,39 @@
 Belongs here: names and selections. Does not belong here: crons (schedules.py), steps.
 """
 
-from dagster import AssetsDefinition, AssetSelection, define_asset_job
+from dataclasses import dataclass
+
+from dagster import AssetChecksDefinition, AssetsDefinition, AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from orchestration.defs.dbt_assets import REBUILD_TAG
+from orchestration.defs.landing import ARRIVALS
 
 NIGHTLY = "nightly_refresh"
 QUARTERLY = "quarterly_value_recalculation"
 PUBLISH = "publish_marts"
+BACKFILL = "backfill"
+REBUILD = "rebuild_history"
+HEALTH = "health_checks"
+
+# jobs that land what lies in the landing folders
+LANDING_JOBS = (NIGHTLY, QUARTERLY, BACKFILL, REBUILD)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """All jobs."""
+
+    nightly: UnresolvedAssetJobDefinition
+    quarterly: UnresolvedAssetJobDefinition
+    publish: UnresolvedAssetJobDefinition
+    backfill: UnresolvedAssetJobDefinition
+    rebuild: UnresolvedAssetJobDefinition
+    health: UnresolvedAssetJobDefinition
+
+    @property
+    def all(self) -> list[UnresolvedAssetJobDefinition]:
+        return list(vars(self).values())
 
 
 def build_jobs(
@@ -16,32 +43,58 @@ def build_jobs(
     nightly_models: AssetsDefinition,
     quarterly_models: AssetsDefinition,
     published: AssetsDefinition,
-) -> tuple[
-    UnresolvedAssetJobDefinition, UnresolvedAssetJobDefinition, UnresolvedAssetJobDefinition
-]:
-    """nightly_refresh, quarterly_value_recalculation, publish_marts.
+    health: AssetChecksDefinition,
+) -> Jobs:
+    """The jobs. Each that publishes looks at the health last.
 
     The quarterly job has the nightly models in it as well: valuation reads some of them, and the
     marts read the valuation. Dagster runs the nightly models in two parts there, those before the
     valuation and those after it, so the job works on a fresh home and the marts carry the new
     version when it ends.
     """
-    nightly = define_asset_job(
-        NIGHTLY,
-        selection=AssetSelection.assets(landing, nightly_models, published),
-        description="Land what arrived, bring all tables up to date, publish.",
-    )
-    quarterly = define_asset_job(
-        QUARTERLY,
-        selection=AssetSelection.assets(landing, nightly_models, quarterly_models, published),
-        description=(
-            "Value the micro-conversions anew: one immutable version per quarter, computed from "
-            "what happened before the quarter's first day. Then marts and publishing."
+    # days of arrival are chosen in the backfill only; every other job lands what has not landed
+    raw = AssetSelection.assets(landing) - AssetSelection.assets(ARRIVALS)
+    every_clock = raw | AssetSelection.assets(nightly_models, quarterly_models, published)
+    return Jobs(
+        nightly=define_asset_job(
+            NIGHTLY,
+            selection=raw | AssetSelection.assets(nightly_models, published),
+            description="Land what arrived, bring all tables up to date, publish.",
+        ),
+        quarterly=define_asset_job(
+            QUARTERLY,
+            selection=every_clock,
+            description=(
+                "Value the micro-conversions anew: one immutable version per quarter, computed "
+                "from what happened before the quarter's first day. Then marts and publishing."
+            ),
+        ),
+        publish=define_asset_job(
+            PUBLISH,
+            selection=AssetSelection.assets(published),
+            description="Publish the marts as they stand in the warehouse.",
+        ),
+        backfill=define_asset_job(
+            BACKFILL,
+            selection=AssetSelection.assets(landing, nightly_models, published),
+            description=(
+                "Land the files of chosen days of arrival, one day after the other, then bring "
+                "all tables up to date and publish."
+            ),
+        ),
+        rebuild=define_asset_job(
+            REBUILD,
+            selection=every_clock,
+            run_tags={REBUILD_TAG: "yes"},
+            description=(
+                "The whole history: build every row anew from raw, write the versions that are "
+                "missing of the chosen quarters, in order, and publish. Versions that are there "
+                "stay as they are."
+            ),
+        ),
+        health=define_asset_job(
+            HEALTH,
+            selection=AssetSelection.checks(health),
+            description="Only look: arrivals, volume, refusals, columns, version, publish, disk.",
         ),
     )
-    publish = define_asset_job(
-        PUBLISH,
-        selection=AssetSelection.assets(published),
-        description="Publish the marts as they stand in the warehouse.",
-    )
-    return nightly, quarterly, publish

@@ -4,26 +4,40 @@ Belongs here: the assets and what they show. Does not belong here: reading files
 (orchestration/landing).
 """
 
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from dagster import (
     AssetExecutionContext,
     AssetKey,
+    AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
+    BackfillPolicy,
+    DailyPartitionsDefinition,
     MaterializeResult,
     MetadataValue,
     multi_asset,
 )
 
-from orchestration.defs.steps import WRITER_POOL, check_rules, problems_in_words
-from orchestration.landing import RAW_TABLE, SOURCES, LandingResult, SourceLanding, land
+from orchestration.defs.steps import OWNERS, WRITER_POOL, check_rules, problems_in_words
+from orchestration.landing import (
+    RAW_TABLE,
+    SOURCES,
+    LandingResult,
+    SourceLanding,
+    land,
+    land_days,
+)
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
 from orchestration.settings import Settings
 
 LOADS = AssetKey(["raw", "loads"])
+ARRIVALS = AssetKey(["landing", "arrivals"])
 FILES_SHOWN = 20
 
 
@@ -32,59 +46,127 @@ def raw_key(source: str) -> AssetKey:
     return AssetKey(["raw", RAW_TABLE[source]])
 
 
-def build_landing_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefinition:
-    """One asset per landing source, and the list of loads; any of them can run alone."""
+def build_landing_assets(
+    settings: Settings, manifest: Mapping[str, Any], days: DailyPartitionsDefinition
+) -> AssetsDefinition:
+    """One asset per landing source, the list of loads, and the arrivals by day.
+
+    Any of them can run alone. A run for days of arrivals lands the files of these days; any other
+    run lands whatever has not landed yet, and marks the days that it came from.
+    """
     descriptions = _descriptions(manifest)
     specs = [
         AssetSpec(
             key,
+            deps=[ARRIVALS],
             group_name="landing",
             kinds={"duckdb", "file"},
+            owners=OWNERS,
             description=descriptions.get(key) or None,
             skippable=True,
         )
         for key in [*map(raw_key, SOURCES), LOADS]
     ]
+    arrivals = AssetSpec(
+        ARRIVALS,
+        group_name="landing",
+        kinds={"file"},
+        owners=OWNERS,
+        description=(
+            "The files in the landing folders, by the day on which they arrived. A night lands "
+            "every file that has not landed and marks its day here; materialize days to land "
+            "only their files."
+        ),
+        partitions_def=days,
+        skippable=True,
+    )
 
     @multi_asset(
         name="landing",
-        specs=specs,
+        specs=[arrivals, *specs],
         can_subset=True,
+        # many days are one run, since one process writes
+        backfill_policy=BackfillPolicy.single_run(),
         pool=WRITER_POOL,
     )
     def landing(context: AssetExecutionContext) -> Iterator[MaterializeResult]:
         report = context.log.info
+        began = time.monotonic()
         chosen = [s for s in SOURCES if raw_key(s) in context.selected_asset_keys]
+        # a run for quarters has partitions too, but not of days
+        by_days = ARRIVALS in context.selected_asset_keys and (
+            context.has_partition_key or context.has_partition_key_range
+        )
         with problems_in_words(context), writer_lock(settings, "landing", report=report):
             check_rules(settings, report)
             bring_up_to_date(settings, manifest, report)
             result = LandingResult()
-            if len(chosen) == len(SOURCES):
+            if by_days:
+                asked = {date.fromisoformat(key) for key in context.partition_keys}
+                result = land_days(settings, asked, report=report)
+            elif ARRIVALS in context.selected_asset_keys or len(chosen) == len(SOURCES):
                 # together, so that it also says what lies in no source's folder
                 result = land(settings, report=report)
             else:
                 for source in chosen:
                     result.sources |= land(settings, source=source, report=report).sources
+        seconds = round(time.monotonic() - began, 2)
+        if ARRIVALS in context.selected_asset_keys:
+            yield MaterializeResult(ARRIVALS, metadata=_total(result, seconds))
+        else:
+            for arrived in _days_marked(result, days):
+                context.log_event(arrived)
         for source in chosen:
             yield MaterializeResult(raw_key(source), metadata=shown(result.sources[source]))
         if LOADS in context.selected_asset_keys:
             yield MaterializeResult(
                 LOADS,
-                metadata={
-                    "files": result.files_landed,
-                    "rows": result.rows,
-                    "set aside": len(result.set_aside),
-                },
+                metadata=_total(result, seconds),
             )
 
     return landing
+
+
+def _total(result: LandingResult, seconds: float) -> dict[str, Any]:
+    return {
+        "files": result.files_landed,
+        "rows": result.rows,
+        "set aside": len(result.set_aside),
+        "seconds": seconds,
+    }
+
+
+def _days_marked(
+    result: LandingResult, days: DailyPartitionsDefinition
+) -> Iterator[AssetMaterialization]:
+    """The days whose files a run without days has landed, and the day that is going on."""
+    files: Counter[date] = Counter()
+    rows: Counter[date] = Counter()
+    for outcome in result.sources.values():
+        files += outcome.files_of_day
+        rows += outcome.rows_of_day
+    today = date.fromisoformat(days.get_last_partition_key())
+    first = date.fromisoformat(days.get_first_partition_key())
+    for day in sorted({*files, today}):
+        if first <= day <= today:
+            yield AssetMaterialization(
+                ARRIVALS,
+                partition=day.isoformat(),
+                metadata={"files": files[day], "rows": rows[day]},
+            )
 
 
 def build_other_raw_assets(manifest: Mapping[str, Any]) -> list[AssetSpec]:
     """The raw tables that landing does not fill: the models keep their own notes there."""
     landed = {*map(raw_key, SOURCES), LOADS}
     return [
-        AssetSpec(key, group_name="landing", kinds={"duckdb"}, description=description or None)
+        AssetSpec(
+            key,
+            group_name="landing",
+            kinds={"duckdb"},
+            owners=OWNERS,
+            description=description or None,
+        )
         for key, description in _descriptions(manifest).items()
         if key not in landed
     ]

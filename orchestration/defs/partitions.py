@@ -1,4 +1,4 @@
-"""The partitions of Dagster assets.
+"""The partitions of Dagster assets: days of arrival, and quarters.
 
 Belongs here: partition definitions and the dates they stand for. Does not belong here: when a
 partition runs (schedules.py), what is computed for it (dbt_assets.py).
@@ -7,23 +7,13 @@ partition runs (schedules.py), what is computed for it (dbt_assets.py).
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dagster import TimeWindowPartitionsDefinition
+from dagster import DailyPartitionsDefinition, TimeWindowPartitionsDefinition
 
 from orchestration.errors import IntentMapError
+from orchestration.quarters import first_day_of_quarter
 
 QUARTER_STARTS = "0 0 1 1,4,7,10 *"
 DATE_FORMAT = "%Y-%m-%d"
-
-
-def first_day_of_quarter(day: date) -> date:
-    """The quarter that `day` lies in, as its first day."""
-    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
-
-
-def next_quarter(first_day: date) -> date:
-    """First day of the quarter after the one that starts on first_day."""
-    month = first_day.month + 3
-    return date(first_day.year + 1, 1, 1) if month > 12 else date(first_day.year, month, 1)
 
 
 def time_zone(name: str) -> ZoneInfo:
@@ -35,6 +25,14 @@ def time_zone(name: str) -> ZoneInfo:
             f"reporting_time_zone is '{name}', which is no known time zone; "
             "write it as in Europe/Prague."
         ) from error
+
+
+def arrival_days(project_start: date, zone: str) -> DailyPartitionsDefinition:
+    """One partition per day on which files may have arrived, up to the day that is going on."""
+    time_zone(zone)
+    return DailyPartitionsDefinition(
+        start_date=project_start.isoformat(), timezone=zone, end_offset=1
+    )
 
 
 def quarters(project_start: date, zone: str) -> TimeWindowPartitionsDefinition:

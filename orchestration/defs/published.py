@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from orchestration.alerts import EarlyWarning, alert, newest_warnings
-from orchestration.defs.steps import WRITER_POOL, problems_in_words
+from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.old_logs import remove_old_logs
 from orchestration.publishing import publish
 from orchestration.settings import Settings
@@ -38,6 +38,7 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
         deps=marts,
         group_name="published",
         kinds={"duckdb", "parquet"},
+        owners=OWNERS,
         description=(
             "The marts as people and BI tools read them: one DuckDB file and Parquet copies, each "
             "replaced in one step while they may be read."

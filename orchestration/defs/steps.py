@@ -17,6 +17,9 @@ from orchestration.settings import Settings
 # every step that opens the warehouse for writing; dagster.yaml and locking.py keep them apart
 WRITER_POOL = "duckdb_writer"
 
+# who is asked when a table looks wrong; Dagster shows it at each asset
+OWNERS = ["team:intent-map"]
+
 RETRIES = 2
 FIRST_PAUSE_SECONDS = 20
 

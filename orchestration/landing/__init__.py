@@ -10,9 +10,9 @@ columns.py and values.py (what they mean), warehouse.py and ledger.py (writing),
 
 from orchestration.landing.attached import attach_sql, attached_sources, attachments
 from orchestration.landing.declaration import RAW_TABLE, create_raw_tables
-from orchestration.landing.files import listing
+from orchestration.landing.files import listing, newest_change
 from orchestration.landing.result import LandingResult, SourceLanding
-from orchestration.landing.run import land
+from orchestration.landing.run import land, land_days
 from orchestration.sources import SOURCES
 
 __all__ = [
@@ -25,5 +25,7 @@ __all__ = [
     "attachments",
     "create_raw_tables",
     "land",
+    "land_days",
     "listing",
+    "newest_change",
 ]

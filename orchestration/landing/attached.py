@@ -143,9 +143,21 @@ def note_arrivals(con: duckdb.DuckDBPyConnection, entry: AttachedSource, now: da
             status=ledger.ATTACHED,
             reason=None,
             landed_at=now,
+            arrived_at=now,
+            file_columns=_columns_of(con, entry),
         )
         ledger.write(con, load)
     return Arrivals(rows, without)
+
+
+def _columns_of(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> list[str]:
+    rows = con.execute(
+        "select schema_name || '.' || table_name, lower(column_name) from duckdb_columns() "
+        "where database_name = ?",
+        [entry.alias],
+    ).fetchall()
+    names = {str(table).lower() for table in entry.tables}
+    return sorted({column for table, column in rows if table.lower() in names})
 
 
 @cache

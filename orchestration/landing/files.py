@@ -15,7 +15,9 @@ import stat
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from orchestration.landing.columns import Refused
 from orchestration.sources import LANDING_SOURCES
@@ -119,6 +121,16 @@ def files_of(
     return sorted(found, key=lambda f: (last is not None and last in f.name.lower(), f.name))
 
 
+def moment_of_arrival(modified_ns: int) -> datetime:
+    """When a file arrived, UTC: its time of modification, which moving and renaming leave alone."""
+    return datetime.fromtimestamp(modified_ns / 1_000_000_000, UTC).replace(tzinfo=None)
+
+
+def arrival_day(modified_ns: int, zone: ZoneInfo) -> date:
+    """The day of arrival, in the reporting time zone."""
+    return datetime.fromtimestamp(modified_ns / 1_000_000_000, zone).date()
+
+
 def listing(landing: Path, sources: tuple[str, ...]) -> list[tuple[str, str, int, int]]:
     """(source, name, size, modified in nanoseconds) of every file: cheap, opens nothing."""
     rows = []
@@ -128,6 +140,18 @@ def listing(landing: Path, sources: tuple[str, ...]) -> list[tuple[str, str, int
                 status = file.path.stat()
                 rows.append((source, file.name, status.st_size, status.st_mtime_ns))
     return rows
+
+
+def newest_change(landing: Path, sources: tuple[str, ...]) -> int:
+    """When a file was last written, or put where it lies, in nanoseconds; 0 when there is none."""
+    newest = 0
+    for source in sources:
+        for file in files_of(landing, source):
+            with contextlib.suppress(OSError):
+                status = file.path.stat()
+                # copying may keep the time of modification; the entry's own time tells all the same
+                newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
+    return newest
 
 
 def content_of(file: LandingFile) -> Content:

@@ -26,6 +26,8 @@ class Load:
     reason: str | None
     landed_at: datetime
     kept_file: str | None = None
+    arrived_at: datetime | None = None
+    file_columns: list[str] | None = None
 
 
 @dataclass
@@ -52,7 +54,7 @@ def read_known(con: duckdb.DuckDBPyConnection, source: str) -> Known:
     known = Known()
     rows = con.execute(
         "select load_id, source, file_name, content_hash, size_bytes, row_count, status, reason, "
-        "landed_at, kept_file from raw.loads where source = ? order by load_id",
+        "landed_at, kept_file, arrived_at from raw.loads where source = ? order by load_id",
         [source],
     ).fetchall()
     for row in rows:
@@ -69,6 +71,7 @@ def write(con: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Add one row; the caller holds the transaction."""
     con.execute(
         "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
-        "status, reason, landed_at, kept_file) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "status, reason, landed_at, kept_file, arrived_at, file_columns) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         list(astuple(load)),
     )

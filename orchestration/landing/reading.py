@@ -6,7 +6,7 @@ Does not belong here: reading values (columns.py), damaged text (mending.py), tr
 
 import glob
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -44,13 +44,24 @@ class Shape:
     header: Header | None = None
     parquet_columns: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def columns(self) -> list[str]:
+        """The names that the head of the file gives; none of JSON lines, which have no head."""
+        if self.header is not None:
+            return list(self.header.columns)
+        return [name for name, _ in self.parquet_columns]
+
 
 @dataclass(frozen=True)
 class Staged:
-    """relation is None when no row is there; refused: path → reason, for files left out of it."""
+    """relation is None when no row is there; refused: path → reason, for files left out of it.
+
+    keys: path → the names that a JSON file's objects have; of other formats the shape tells.
+    """
 
     relation: Relation | None
     refused: dict[str, str]
+    keys: dict[str, list[str]] = field(default_factory=dict)
 
 
 def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Shape:
@@ -254,13 +265,13 @@ def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]
             for key, name in known:
                 spellings.setdefault(name, set()).add(key)
     if not spellings:
-        return Staged(None, refused)
+        return Staged(None, refused, keys_of)
     rows = _numbered(len(paths) == 1)
     # a merge patch removes the keys that it gives as null
     claimed = {key for keys in spellings.values() for key in keys} | left_out
     others = f"json_merge_patch(document, {literal(json.dumps(dict.fromkeys(sorted(claimed))))})"
     relation = _objects_relation(rows, spellings, declared, others if has_others else None)
-    return Staged(relation, refused)
+    return Staged(relation, refused, keys_of)
 
 
 def _objects_relation(

@@ -3,7 +3,9 @@
 Belongs here: plain records without behaviour. Does not belong here: doing or printing anything.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 
 
 @dataclass
@@ -13,6 +15,7 @@ class SourceLanding:
     duplicates: (name, name of the landed file with the same content). set_aside: (name, reason).
     skipped: (name, reason) of files that stay where they are and are tried again next time.
     attached: the table that is read in place of files; rows then counts what arrived since.
+    files_of_day, rows_of_day: what landed, by its day of arrival.
     """
 
     source: str
@@ -24,6 +27,21 @@ class SourceLanding:
     set_aside: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     attached: str | None = None
+    files_of_day: Counter[date] = field(default_factory=Counter)
+    rows_of_day: Counter[date] = field(default_factory=Counter)
+
+    def add(self, later: "SourceLanding") -> None:
+        """Add what a later landing of the same source did."""
+        self.landed += later.landed
+        self.rows += later.rows
+        self.unreadable_rows += later.unreadable_rows
+        self.unchanged += later.unchanged
+        self.duplicates += later.duplicates
+        self.set_aside += later.set_aside
+        self.skipped += later.skipped
+        self.attached = later.attached
+        self.files_of_day += later.files_of_day
+        self.rows_of_day += later.rows_of_day
 
     @property
     def files_landed(self) -> int:
@@ -42,6 +60,12 @@ class LandingResult:
 
     sources: dict[str, SourceLanding] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def add(self, later: "LandingResult") -> None:
+        """Add what a later landing did."""
+        for name, outcome in later.sources.items():
+            self.sources.setdefault(name, SourceLanding(name)).add(outcome)
+        self.warnings += later.warnings
 
     @property
     def files_landed(self) -> int:

@@ -8,9 +8,12 @@ import difflib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from datetime import UTC, date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -20,14 +23,17 @@ from orchestration.landing.columns import Refused, shown_text
 from orchestration.landing.files import (
     Content,
     LandingFile,
+    arrival_day,
     check_whole,
     content_of,
     files_of,
     is_ignored,
+    listing,
     move_aside,
 )
 from orchestration.landing.result import LandingResult, SourceLanding
 from orchestration.landing.warehouse import Candidate, ChangedMeanwhile, Warehouse, Written
+from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 
@@ -39,9 +45,14 @@ MENDING = "mending_"
 
 
 def land(
-    settings: Settings, source: str | None = None, report: Callable[[str], object] = print
+    settings: Settings,
+    source: str | None = None,
+    report: Callable[[str], object] = print,
+    days: Collection[date] | None = None,
 ) -> LandingResult:
     """Land every new file of one source, or of all, and note what an attached table brought.
+
+    days: land only files that arrived on one of them, in the reporting time zone.
 
     The caller holds the writer's lock of the home. Raises IntentMapError when the home or the
     warehouse cannot be used or an attached source is wrong; a bad file never raises.
@@ -52,10 +63,10 @@ def land(
     _make_folders(settings)
     result = LandingResult()
     warehouse = Warehouse(settings, report)
-    landing = _Landing(settings, warehouse, report, result)
+    landing = _Landing(settings, warehouse, report, result, days)
     try:
         warehouse.open()
-        if source is None:
+        if source is None and days is None:
             landing.look_round()
         for name in chosen:
             landing.land_source(name)
@@ -66,12 +77,36 @@ def land(
         ) from error
     finally:
         warehouse.close()
-    if all(outcome.is_empty for outcome in result.sources.values()):
+    if days is None and all(outcome.is_empty for outcome in result.sources.values()):
         report(
             f"No file waits under {settings.landing}: drop Parquet, CSV or JSON lines below "
             f"{', '.join(f'{name}/' for name in chosen)} there."
         )
     return result
+
+
+def land_days(
+    settings: Settings, days: Collection[date], report: Callable[[str], object] = print
+) -> LandingResult:
+    """Land the files that arrived on these days, one day after the other as nights would have.
+
+    The caller holds the writer's lock of the home. Raises as land does.
+    """
+    zone = reporting_zone(settings)
+    arrived = Counter(arrival_day(row[3], zone) for row in listing(settings.landing, SOURCES))
+    result = LandingResult({source: SourceLanding(source) for source in SOURCES})
+    with_files = sorted(set(days) & arrived.keys())
+    if not with_files:
+        report("No file in the landing folders arrived on these days.")
+    for day in with_files:
+        report(f"{_count(arrived[day], 'file')} arrived on {day}:")
+        result.add(land(settings, report=report, days={day}))
+    return result
+
+
+def reporting_zone(settings: Settings) -> ZoneInfo:
+    """The reporting time zone; policy.py has checked its name."""
+    return ZoneInfo(effective_vars(settings)["reporting_time_zone"])
 
 
 def _make_folders(settings: Settings) -> None:
@@ -97,7 +132,9 @@ class _Landing:
         warehouse: Warehouse,
         report: Callable[[str], object],
         result: LandingResult,
+        days: Collection[date] | None = None,
     ) -> None:
+        self.days, self.zone = days, reporting_zone(settings)
         self.settings, self.warehouse = settings, warehouse
         self.report, self.result = report, result
         self.known = ledger.Known()
@@ -129,7 +166,7 @@ class _Landing:
 
     def land_source(self, source: str) -> None:
         self.outcome = self.result.sources[source] = SourceLanding(source)
-        files = files_of(self.settings.landing, source, self.warn)
+        files = list(filter(self._is_due, files_of(self.settings.landing, source, self.warn)))
         if source in self.warehouse.attached:
             self._note_attached(self.warehouse.attached[source], len(files))
             return
@@ -147,6 +184,14 @@ class _Landing:
             self._land_all(chosen)
             waiting = [c for c in rest if self._is_new(c.file, c.content)]
         self._summarize()
+
+    def _is_due(self, file: LandingFile) -> bool:
+        if self.days is None:
+            return True
+        try:
+            return arrival_day(file.path.stat().st_mtime_ns, self.zone) in self.days
+        except OSError:
+            return False
 
     def _note_attached(self, entry: attached.AttachedSource, files: int) -> None:
         if files:
@@ -328,6 +373,9 @@ class _Landing:
             self.known.add(load)
             self.outcome.landed.append(load.file_name)
             self.outcome.rows += load.row_count
+            day = load.arrived_at.replace(tzinfo=UTC).astimezone(self.zone).date()
+            self.outcome.files_of_day[day] += 1
+            self.outcome.rows_of_day[day] += load.row_count
         self.outcome.unreadable_rows += written.unreadable_rows
         for candidate, reason in written.refused:
             self._set_aside(candidate.file, candidate.content, reason)

@@ -6,7 +6,7 @@ Does not belong here: deciding what is landed and what is said about it (run.py)
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,11 @@ from orchestration.landing import attached, kept, ledger, reading
 from orchestration.landing.columns import Relation, landing_select
 from orchestration.landing.declaration import (
     RAW_TABLE,
+    column_name,
     create_raw_tables,
     literal,
 )
-from orchestration.landing.files import Content, LandingFile, stamp_of
+from orchestration.landing.files import Content, LandingFile, moment_of_arrival, stamp_of
 from orchestration.landing.mending import Mended
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -135,12 +136,15 @@ class Warehouse:
         rows: int = 0,
         reason: str | None = None,
         kept_file: str | None = None,
+        columns: Iterable[str] | None = None,
     ) -> ledger.Load:
-        """Add one row to the ledger."""
+        """Add one row to the ledger. columns: as the file names them."""
         content = candidate.content
+        source = candidate.file.source
+        names = None if columns is None else sorted({column_name(source, c) for c in columns})
         load = ledger.Load(
             load_id=candidate.load_id,
-            source=candidate.file.source,
+            source=source,
             file_name=candidate.file.shown,
             content_hash=content.sha256 if content else None,
             size_bytes=content.size if content else None,
@@ -149,6 +153,8 @@ class Warehouse:
             reason=reason,
             landed_at=self.now,
             kept_file=kept_file,
+            arrived_at=moment_of_arrival(content.stamp[1]) if content else None,
+            file_columns=names,
         )
         ledger.write(self.con, load)
         return load
@@ -166,7 +172,9 @@ class Warehouse:
             raise ChangedMeanwhile([candidate])
         rows, unreadable = kept.check(self.con, self.kept_folder, copy, shape.parquet_columns)
         with self._transaction():
-            load = self.write_load(candidate, ledger.LANDED, rows=rows, kept_file=copy.path)
+            load = self.write_load(
+                candidate, ledger.LANDED, rows=rows, kept_file=copy.path, columns=shape.columns
+            )
             kept.create_view(self.con, self.kept_folder, source)
         return Written([load], unreadable, [])
 
@@ -207,8 +215,13 @@ class Warehouse:
             if staged.relation is not None and good:
                 counts = self._insert(staged.relation, good, replace_not_utf8)
             loads = [
-                self.write_load(c, ledger.LANDED, rows=counts.get(c.load_id, (0, 0))[0])
-                for c in good.values()
+                self.write_load(
+                    c,
+                    ledger.LANDED,
+                    rows=counts.get(c.load_id, (0, 0))[0],
+                    columns=staged.keys.get(path, batch[0].shape.columns),
+                )
+                for path, c in good.items()
             ]
             changed = [c for c in batch if not c.is_as_hashed]
             if changed:

@@ -65,7 +65,11 @@ FILES = {
         """,
     "dbt_project/models/intermediate/int_sessions.sql": """
         {{ config(materialized='incremental') }}
-        select visitor_id, rules.rule, {{ var('horizon_days') }} as horizon
+        select
+            visitor_id,
+            rules.rule,
+            {{ var('horizon_days') }} as horizon,
+            timestamp '2026-05-01' as started_at
         from {{ ref('stg_generic__events') }}
         left join {{ ref('rules') }} as rules on rules.rule = visitor_id
         {% if is_incremental() %}
@@ -76,6 +80,9 @@ FILES = {
         {{ config(materialized='incremental', tags=['quarterly'], full_refresh=false) }}
         select cast('{{ var("version_date") }}' as date) as valid_from, count(*) as sessions
         from {{ ref('int_sessions') }}
+        {% if is_incremental() %}
+        having cast('{{ var("version_date") }}' as date) not in (select valid_from from {{ this }})
+        {% endif %}
         """,
     "dbt_project/models/marts/mart_sessions.sql": """
         select visitor_id, horizon from {{ ref('int_sessions') }}

@@ -35,6 +35,9 @@ def runs(monkeypatch):
 
     module.run_nightly = lambda settings, report=print: note("nightly", settings.home)
     module.run_quarterly = lambda settings, as_of, report=print: note("quarterly", as_of)
+    module.run_backfill = lambda settings, first, last: note("days", first, last)
+    module.run_quarters = lambda settings, first, last: note("quarters", first, last)
+    module.run_rebuild = lambda settings: note("everything")
     monkeypatch.setitem(sys.modules, "orchestration.runs", module)
     return module
 
@@ -232,3 +235,38 @@ def test_land_holds_the_writer_lock(home, monkeypatch):
     monkeypatch.setattr("orchestration.locking.writer_lock", writer_lock)
     assert cli.main(["land", "--source", "orders"]) == 0
     assert seen == [("orders", ["landing"])]
+
+
+@pytest.mark.parametrize(
+    ("options", "called"),
+    [
+        ("--from 2026-11-20", ("days", date(2026, 11, 20), date(2026, 11, 20))),
+        ("--to 2026-11-20", ("days", date(2026, 11, 20), date(2026, 11, 20))),
+        ("--from 2026-11-16 --to 2026-11-22", ("days", date(2026, 11, 16), date(2026, 11, 22))),
+        ("--from-quarter 2026-07-01", ("quarters", date(2026, 7, 1), date(2026, 7, 1))),
+        (
+            "--from-quarter 2026-01-01 --to-quarter 2026-07-01",
+            ("quarters", date(2026, 1, 1), date(2026, 7, 1)),
+        ),
+        ("--all", ("everything",)),
+    ],
+)
+def test_backfill_takes_days_quarters_or_everything(home, runs, options, called):
+    assert cli.main(["backfill", *options.split()]) == 0
+    assert runs.called == [called]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", "Say what to backfill"),
+        ("--all --from 2026-11-20", "Say what to backfill"),
+        ("--from 2026-11-20 --to-quarter 2026-10-01", "Say what to backfill"),
+        ("--from 20.11.2026", "--from is '20.11.2026'; write a date"),
+        ("--to-quarter 2026Q3", "--to-quarter is '2026Q3'; write a date"),
+    ],
+)
+def test_backfill_that_is_not_clear_is_refused(home, runs, capsys, options, said):
+    assert cli.main(["backfill", *options.split()]) == cli.FAILED
+    assert said in capsys.readouterr().err
+    assert runs.called == []

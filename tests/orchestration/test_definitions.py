@@ -1,18 +1,32 @@
 """What Dagster shows is what the project promises: names, groups, crons, partitions."""
 
+import os
 import subprocess
 import sys
 import textwrap
+import time
 from datetime import UTC, date, datetime
 
+import duckdb
 import pytest
-from dagster import AssetKey, DagsterInstance, build_schedule_context
+from dagster import (
+    AssetKey,
+    BackfillPolicy,
+    DagsterInstance,
+    DagsterRunStatus,
+    build_schedule_context,
+    op,
+)
+from dagster import job as dagster_job
 
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
 from orchestration.defs.dbt_assets import with_all_tests_attached
-from orchestration.defs.partitions import first_day_of_quarter, next_quarter, quarters
+from orchestration.defs.partitions import arrival_days, quarters
+from orchestration.defs.schedules import missed_quarters
+from orchestration.defs.sensors import look_for_files
 from orchestration.errors import IntentMapError
+from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.settings import PROJECT_ROOT, Settings
 
 pytest_plugins = ["stub_project"]
@@ -22,10 +36,14 @@ FLOORS = {"seeds", "staging", "intermediate", "valuation", "marts"}
 # a name that changes here changes for everybody who reads, links or schedules it
 LISTING = """
 job apply_retention
+job backfill
 job erase_user
+job health_checks
 job nightly_refresh
 job publish_marts
 job quarterly_value_recalculation
+job rebuild_history
+landing landing/arrivals
 landing raw/ad_spend
 landing raw/ga4_events
 landing raw/generic_events
@@ -57,8 +75,10 @@ marts marts/mart_value_backtest_summary
 marts marts/mart_value_changes
 published published_marts
 schedule apply_retention_at_5: 0 5 1 * * UTC
+schedule health_checks_at_8: 0 8 * * * UTC
 schedule nightly_refresh_at_3: 0 3 * * * UTC
 schedule quarterly_value_recalculation_at_4: 0 4 1 1,4,7,10 * UTC
+sensor new_files
 sensor release_dead_runs
 """
 
@@ -150,9 +170,50 @@ def test_only_the_quarterly_job_has_the_quarterly_models(real):
         job.name: {step.name for step in definitions.resolve_job_def(job.name).graph.node_defs}
         for job in definitions.jobs
     }
-    assert steps["nightly_refresh"] == {"landing", "nightly_models", "published_marts"}
-    assert "quarterly_models" in steps["quarterly_value_recalculation"]
-    assert steps["publish_marts"] == {"published_marts"}
+    nightly = {"landing", "nightly_models", "published_marts", "health"}
+    assert steps["nightly_refresh"] == steps["backfill"] == nightly
+    assert steps["quarterly_value_recalculation"] == nightly | {"quarterly_models"}
+    assert steps["rebuild_history"] == nightly | {"quarterly_models"}
+    assert steps["publish_marts"] == {"published_marts", "health"}
+    assert steps["health_checks"] == {"health"}
+
+
+def test_health_is_looked_at_once_in_a_run(real):
+    for job in real[2].jobs:
+        nodes = real[2].resolve_job_def(job.name).nodes
+        assert sum(node.definition.name == "health" for node in nodes) == 1, job.name
+
+
+def test_only_a_backfill_asks_for_days_of_arrival(real):
+    kinds = {
+        job.name: type(real[2].resolve_job_def(job.name).partitions_def).__name__
+        for job in real[2].jobs
+    }
+    assert kinds == {
+        "backfill": "DailyPartitionsDefinition",
+        "quarterly_value_recalculation": "TimeWindowPartitionsDefinition",
+        "rebuild_history": "TimeWindowPartitionsDefinition",
+        "nightly_refresh": "NoneType",
+        "publish_marts": "NoneType",
+        "health_checks": "NoneType",
+    }
+
+
+def test_many_partitions_are_one_run(real):
+    for asset in real[2].assets:
+        if getattr(asset, "partitions_def", None) is not None:
+            assert asset.backfill_policy == BackfillPolicy.single_run(), asset.op.name
+
+
+def test_an_asset_says_who_is_asked_and_what_kind_it_is(specs):
+    assert [key for key, spec in specs.items() if not spec.owners or not spec.kinds] == []
+
+
+def test_the_day_that_is_going_on_can_be_landed():
+    partitions = arrival_days(date(2026, 6, 28), "Europe/Prague")
+    # still 30 June in UTC, already 1 July in Prague
+    now = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
+    assert partitions.get_partition_keys(current_time=now)[-2:] == ["2026-06-30", "2026-07-01"]
 
 
 def test_a_singular_test_belongs_to_the_table_its_name_begins_with():
@@ -224,6 +285,98 @@ def test_the_quarterly_schedule_asks_for_the_version_valid_from_that_day(stub):
         )
         requests = schedule.evaluate_tick(context).run_requests
     assert [request.partition_key for request in requests] == ["2026-07-01"]
+
+
+def _serve_versions(settings, *days):
+    settings.serving.mkdir(parents=True, exist_ok=True)
+    served = settings.serving / "intent_map.duckdb"
+    served.unlink(missing_ok=True)
+    with duckdb.connect(str(served)) as con:
+        con.execute("create schema marts")
+        con.execute("create table marts.mart_micro_values (value_version varchar, valid_from date)")
+        for day in days:
+            con.execute("insert into marts.mart_micro_values values (?, ?)", [str(day), day])
+        con.execute("insert into marts.mart_micro_values values ('(weights)', '1970-01-01')")
+
+
+def test_after_downtime_every_missed_quarter_gets_its_version(tmp_path):
+    settings = Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+    day = date(2026, 10, 1)
+    # nothing published, or nothing but weights: only the quarter of the tick
+    assert missed_quarters(settings, day) == [day]
+    _serve_versions(settings)
+    assert missed_quarters(settings, day) == [day]
+    _serve_versions(settings, date(2025, 7, 1), date(2026, 1, 1))
+    assert missed_quarters(settings, day) == [
+        date(2025, 10, 1), date(2026, 4, 1), date(2026, 7, 1), day
+    ]  # fmt: skip
+    (settings.serving / "intent_map.duckdb").write_bytes(b"broken")
+    assert missed_quarters(settings, day) == [day]
+
+
+@pytest.fixture
+def landing(tmp_path):
+    settings = Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+    (settings.landing / "generic").mkdir(parents=True)
+    return settings
+
+
+def _look(settings, instance, seen=0, later=1000.0):
+    result = look_for_files(settings, instance, seen, time.time() + later)
+    reason = result.skip_reason.skip_message if result.skip_reason else None
+    return len(result.run_requests or []), int(result.cursor), reason
+
+
+def test_files_start_one_run_when_they_have_been_still(landing):
+    with DagsterInstance.ephemeral() as instance:
+        assert _look(landing, instance) == (0, 0, "Nothing new.")
+        file = landing.landing / "generic" / "a.csv"
+        file.write_text("x")
+        assert _look(landing, instance, later=60) == (0, 0, "Files are still coming.")
+        runs, seen, _ = _look(landing, instance)
+        assert (runs, seen > 0) == (1, True)
+        # the same files do not start a second run, a removed one neither
+        assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
+        (landing.landing / "generic" / "b.csv.part").write_text("x")
+        assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
+        file.unlink()
+        assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
+
+
+def test_a_file_that_kept_its_old_time_is_new_all_the_same(landing):
+    elsewhere = landing.home / "old.csv"
+    elsewhere.write_text("x")
+    with DagsterInstance.ephemeral() as instance:
+        (landing.landing / "generic" / "a.csv").write_text("x")
+        seen = _look(landing, instance)[1]
+        time.sleep(0.05)
+        os.utime(elsewhere, (1, 1))
+        elsewhere.rename(landing.landing / "generic" / "old.csv")
+        assert _look(landing, instance, seen)[0] == 1
+
+
+@op
+def _nothing():
+    pass
+
+
+@dagster_job(name="nightly_refresh")
+def _night():
+    _nothing()
+
+
+def test_no_run_starts_beside_another_or_for_what_the_last_one_landed(landing):
+    (landing.landing / "generic" / "a.csv").write_text("x")
+    with DagsterInstance.ephemeral() as instance:
+        going_on = instance.create_run_for_job(_night, status=DagsterRunStatus.STARTED)
+        assert _look(landing, instance) == (0, 0, "A run is going on.")
+        instance.delete_run(going_on.run_id)
+        assert _look(landing, instance)[0] == 1
+        time.sleep(0.05)
+        _night.execute_in_process(instance=instance)
+        runs, seen, reason = _look(landing, instance)
+        assert (runs, reason) == (0, "What lies there was landed by the last run.")
+        assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
 
 
 def test_loading_the_definitions_opens_only_the_manifest_and_no_connection(real):

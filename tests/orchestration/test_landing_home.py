@@ -6,6 +6,7 @@
 import gzip
 import json
 import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import duckdb
 import pytest
 
 from orchestration.errors import IntentMapError
-from orchestration.landing import LandingResult, land, listing
+from orchestration.landing import LandingResult, land, land_days, listing
 from orchestration.landing import files as landing_files
 from orchestration.landing import run as landing_run
 from orchestration.landing import warehouse as landing_warehouse
@@ -532,3 +533,92 @@ def test_the_listing_names_every_waiting_file_without_opening_the_warehouse(tmp_
         ("generic", "sub/a.csv", len(HEADER + ROW))
     ]
     assert not home.settings.warehouse.exists()
+
+
+def _arrive(path, moment):
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
+
+
+def _week(home):
+    """Files of three days, of two sources, whose names do not tell their order."""
+    for day, name, rows in ((19, "generic/c.csv", 1), (18, "generic/d.jsonl", 2),
+                            (18, "generic/x/a.csv", 3), (17, "generic/z.csv", 1)):  # fmt: skip
+        row = {"visitor_id": "v", "occurred_at": f"2026-11-{day}T10:00:00", "event_name": name}
+        text = HEADER + rows * f"v,2026-11-{day} 10:00:00,{name}\n"
+        path = home.drop(name, [row] * rows if name.endswith("jsonl") else text)
+        _arrive(path, datetime(2026, 11, day, 12, tzinfo=UTC))
+    spend = home.drop("ad_spend/s.csv", "date,campaign,cost\n2026-11-18,a,1\n")
+    _arrive(spend, datetime(2026, 11, 18, 9, tzinfo=UTC))
+
+
+def _raw(home):
+    return {
+        table: home.rows(f"select * exclude (landed_at) from raw.{table} order by all")
+        for table in ("generic_events", "ad_spend", "loads")
+    }
+
+
+def test_a_backfill_of_days_lands_what_nights_in_order_would_have(tmp_path):
+    nights, backfill = Home(tmp_path / "nights"), Home(tmp_path / "backfill")
+    _week(nights)
+    _week(backfill)
+    waiting = {path: path.read_bytes() for path in nights.settings.landing.rglob("*.*")}
+    times = {path: path.stat().st_mtime_ns for path in waiting}
+    for path in waiting:
+        path.unlink()
+    for day in (17, 18, 19):
+        for path, content in waiting.items():
+            if datetime.fromtimestamp(times[path] / 1e9, UTC).day == day:
+                path.write_bytes(content)
+                os.utime(path, ns=(times[path], times[path]))
+        nights.land()
+    days = [date(2026, 11, day) for day in range(1, 31)]
+    result = land_days(backfill.settings, days, report=backfill.said.append)
+    assert _raw(backfill) == _raw(nights)
+    assert result.rows == 8
+    assert result.sources["generic"].rows_of_day == {days[16]: 1, days[17]: 5, days[18]: 1}
+    # and again changes nothing
+    assert land_days(backfill.settings, days, report=lambda _: None).rows == 0
+    assert _raw(backfill) == _raw(nights)
+
+
+def test_only_the_files_of_the_chosen_day_are_landed(tmp_path):
+    home = Home(tmp_path)
+    _week(home)
+    result = land_days(home.settings, [date(2026, 11, 18)], report=home.said.append)
+    assert sorted(result.sources["generic"].landed) == ["d.jsonl", "x/a.csv"]
+    assert result.sources["ad_spend"].landed == ["s.csv"]
+    land_days(home.settings, [date(2026, 11, 20)], report=home.said.append)
+    assert home.said[-1] == "No file in the landing folders arrived on these days."
+    # a night lands the rest
+    assert sorted(home.land().sources["generic"].landed) == ["c.csv", "z.csv"]
+
+
+def test_the_day_of_arrival_is_one_of_the_reporting_time_zone(tmp_path):
+    home = Home(tmp_path, reporting_time_zone="America/New_York")
+    path = home.drop("generic/a.csv", HEADER + ROW)
+    _arrive(path, datetime(2026, 11, 20, 3, tzinfo=UTC))
+    assert land_days(home.settings, [date(2026, 11, 20)], report=lambda _: None).rows == 0
+    assert land_days(home.settings, [date(2026, 11, 19)], report=lambda _: None).rows == 1
+    assert home.rows("select arrived_at from raw.loads") == [(datetime(2026, 11, 20, 3),)]
+
+
+def test_the_columns_of_each_file_are_noted_as_it_has_them(tmp_path):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", "Visitor_ID, occurred_at,event_name,Colour\nv,2026-01-05,x,red\n")
+    home.drop("generic/b.csv", HEADER + ROW)
+    event = {"visitor_id": "v1", "occurred_at": "2026-01-05 10:00:00", "event_name": "x"}
+    home.drop("generic/c.jsonl", [event, {**event, "size": 3}])
+    home.drop("generic/d.jsonl", [event])
+    home.drop_parquet(
+        "generic/e.parquet", "select 'v' visitor_id, now() occurred_at, 'x' Event_Name"
+    )
+    home.land()
+    needed = ["event_name", "occurred_at", "visitor_id"]
+    assert home.rows("select file_name, file_columns from raw.loads order by file_name") == [
+        ("a.csv", ["colour", *needed]),
+        ("b.csv", needed),
+        ("c.jsonl", ["event_name", "occurred_at", "size", "visitor_id"]),
+        ("d.jsonl", needed),
+        ("e.parquet", needed),
+    ]

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,17 +16,27 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter, job, op
 from dagster._core.events import EngineEventData
 
-from orchestration import runs
+from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import HOST_TAG, close_dead_runs
 from orchestration.defs import landing, steps
 from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, SourceLanding
-from orchestration.runs import dagster_instance, run_nightly, run_quarterly, version_date
+from orchestration.quarters import quarters_between
+from orchestration.runs import (
+    dagster_instance,
+    run_backfill,
+    run_nightly,
+    run_quarterly,
+    run_quarters,
+    run_rebuild,
+    version_date,
+)
 from orchestration.settings import PROJECT_ROOT
 
 pytest_plugins = ["stub_project", "postgres_server"]
 
 TODAY = date(2026, 11, 22)
+ARRIVED = date(2026, 2, 3)
 
 
 def test_without_a_date_the_quarter_going_on_is_valued():
@@ -63,7 +74,11 @@ class Landing:
     """Pretended landing that brings one more visitor each time; `failures` come first."""
 
     def __init__(self):
-        self.visitors, self.failures = 0, []
+        self.visitors, self.failures, self.days = 0, [], []
+
+    def land_days(self, settings, days, report=print):
+        self.days.append(sorted(days))
+        return self.land(settings, report=report)
 
     def land(self, settings, source=None, report=print):
         if self.failures:
@@ -74,8 +89,10 @@ class Landing:
             con.execute("create table if not exists raw.generic_events (visitor_id varchar)")
             con.execute(f"insert into raw.generic_events values ('v{self.visitors}')")
         report("one visitor more")
-        outcome = SourceLanding("generic", landed=["a.csv"], rows=1)
-        return LandingResult(sources=dict.fromkeys(landing.SOURCES, outcome))
+        day = Counter({ARRIVED: 1})
+        outcome = SourceLanding("generic", ["a.csv"], 1, files_of_day=day, rows_of_day=day)
+        others = {source: SourceLanding(source) for source in landing.SOURCES}
+        return LandingResult(sources=others | {"generic": outcome})
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +100,8 @@ def pretended(lasting_project):
     with pytest.MonkeyPatch.context() as patch:
         pretended = Landing()
         patch.setattr(landing, "land", pretended.land)
+        patch.setattr(landing, "land_days", pretended.land_days)
+        patch.setattr(health, "look", lambda _: [])
         patch.setattr(landing, "check_rules", lambda settings, _: _make_folder(settings))
         patch.setattr(steps, "FIRST_PAUSE_SECONDS", 0)
         yield pretended
@@ -148,13 +167,16 @@ def story(pretended, lasting_project, home):
     story["broken model"] = _chapter(run_nightly, changed)
     lasting_project.write(mart, good + "-- mended")
     story["mended"] = _chapter(run_nightly, changed)
+    story["backfill"] = _chapter(run_backfill, changed, date(2026, 7, 1), date(2026, 7, 3))
+    story["one day"] = _chapter(run_backfill, changed, date(2026, 7, 5), date(2026, 7, 5))
+    story["rebuild"] = _chapter(run_rebuild, changed)
     return story
 
 
 def test_a_first_night_lands_builds_and_publishes(story):
     first = story["first"]
     assert first.error == ""
-    assert first.steps == ["landing", "nightly_models", "published_marts"]
+    assert first.steps == ["landing", "nightly_models", "published_marts", "health"]
     assert first.served["sessions"] == [(1,)]
 
 
@@ -180,7 +202,7 @@ def test_an_unforeseen_error_is_tried_again(story):
 def test_in_a_quarter_the_marts_come_after_the_valuation_and_carry_the_new_version(story):
     quarter = story["quarter"]
     assert quarter.steps[0] == "landing"
-    assert quarter.steps[-1] == "published_marts"
+    assert quarter.steps[-2:] == ["published_marts", "health"]
     valuation = quarter.steps.index("quarterly_models")
     assert "nightly_models" in quarter.steps[:valuation]
     assert "nightly_models" in quarter.steps[valuation:]
@@ -212,6 +234,61 @@ def test_a_rule_counts_as_applied_only_after_a_build_that_succeeded(story):
     lines = story["mended"].lines
     assert any("Building all rows anew: the dbt models" in line for line in lines)
     assert story["mended"].served["sessions"] == [(6,)]
+
+
+def test_days_of_arrival_are_landed_built_and_published_in_one_run(story, pretended):
+    assert pretended.days == [[date(2026, 7, day) for day in (1, 2, 3)], [date(2026, 7, 5)]]
+    backfill = story["backfill"]
+    assert backfill.error == ""
+    assert backfill.steps == ["landing", "nightly_models", "published_marts", "health"]
+    assert backfill.served["sessions"] == [(7,)]
+    assert story["one day"].served["sessions"] == [(8,)]
+
+
+def test_the_days_of_a_backfill_and_those_that_a_night_landed_are_marked(story, home):
+    with dagster_instance(home) as instance:
+        marked = instance.get_materialized_partitions(landing.ARRIVALS)
+    days = {"2026-07-01", "2026-07-02", "2026-07-03", "2026-07-05"}
+    assert days | {str(ARRIVED)} < marked
+    # besides them only the day on which this runs
+    assert len(marked) == len(days) + 2
+
+
+def test_a_rebuild_builds_all_rows_and_writes_the_missing_versions_in_order(story):
+    rebuild = story["rebuild"]
+    assert any("Building all rows anew, as this run asks for" in line for line in rebuild.lines)
+    # the first session is of May: there is no version before it, and the one there is kept
+    due = quarters_between(date(2026, 7, 1), date.today())
+    assert [row[0] for row in rebuild.served["versions"]] == due
+    assert rebuild.served["versions"][0] == (date(2026, 7, 1), 3)
+    said = [line for line in rebuild.lines if "Value version" in line]
+    assert said == [f"  Value version {day}: from what happened before that day." for day in due]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (date(2025, 12, 31), date(2026, 1, 2)),
+        (date(2026, 1, 3), date(2026, 1, 2)),
+        (date(2026, 1, 3), date(2999, 1, 1)),
+    ],
+)
+def test_days_on_which_nothing_can_have_arrived_are_refused(lasting_project, home, first, last):
+    with pytest.raises(IntentMapError, match="from project_start_date"):
+        run_backfill(home, first, last, report=lambda _: None)
+
+
+def test_quarters_that_are_not_in_order_are_refused(home):
+    with pytest.raises(IntentMapError, match="not in order"):
+        run_quarters(home, date(2026, 7, 1), date(2026, 4, 1), report=lambda _: None)
+
+
+def test_the_query_of_every_data_test_lies_where_its_check_says(story, home):
+    nodes = dbt_runner.load_manifest(home)["nodes"].values()
+    tests = [node for node in nodes if node["resource_type"] == "test"]
+    paths = [dbt_runner.compiled_path(home, "nightly", node) for node in tests]
+    assert len(paths) == 4
+    assert [path for path in paths if not path.is_file()] == []
 
 
 def test_runs_from_the_command_line_stand_where_dagster_dev_shows_them(story, home):

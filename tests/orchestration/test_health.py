@@ -1,0 +1,387 @@
+"""Health at a glance: each check warns where it should and not elsewhere, and never waits."""
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from dagster import AssetCheckSeverity
+
+from orchestration import cli, fingerprint, health
+from orchestration.defs.health import result
+from orchestration.landing.declaration import create_raw_tables
+from orchestration.settings import PROJECT_ROOT, Settings
+
+# a Friday; the quarter going on began on 1 October
+NOW = datetime(2026, 11, 20, 4, 0)
+TODAY = NOW.date()
+QUARTER = date(2026, 10, 1)
+
+
+class Home:
+    """A home with a warehouse and published tables, made by hand."""
+
+    def __init__(self, folder, empty_warehouse):
+        self.settings = Settings(home=folder, seeds=PROJECT_ROOT / "seeds")
+        self.settings.warehouse.parent.mkdir(parents=True)
+        self.settings.serving.mkdir()
+        shutil.copy(empty_warehouse, self.settings.warehouse)
+        self.load_id = 0
+
+    def arrive(self, *moments, source="generic", rows=10, columns=("a", "b"), status="landed"):
+        with duckdb.connect(str(self.settings.warehouse)) as con:
+            for moment in moments:
+                self.load_id += 1
+                con.execute(
+                    "insert into raw.loads (load_id, source, file_name, row_count, status, "
+                    "landed_at, arrived_at, file_columns) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [self.load_id, source, f"{self.load_id}.csv", rows, status, moment, moment,
+                     list(columns)],
+                )  # fmt: skip
+
+    def arrive_daily(self, days, **load):
+        moments = [NOW - timedelta(days=ago, hours=1) for ago in range(days, -1, -1)]
+        self.arrive(*moments, **load)
+
+    def receipts(self, raw, accepted, duplicate=0, refused=0, seen=1):
+        with duckdb.connect(str(self.settings.warehouse)) as con:
+            con.execute(f"insert into raw.generic_events (load_id) select 1 from range({raw})")
+            con.execute(
+                f"insert into raw.watermarks values ('int_event_receipts', 'generic', {seen})"
+            )
+            for outcome, count in (
+                ("accepted", accepted), ("duplicate", duplicate), ("refused", refused)
+            ):  # fmt: skip
+                con.execute(
+                    "insert into intermediate.int_event_receipts "
+                    f"select 'generic', 1, '{outcome}' from range({count})"
+                )
+
+    def publish(self, days=None, versions=(QUARTER,), published_at=NOW - timedelta(hours=1)):
+        """days: date → (raw, refused)."""
+        served = self.settings.serving / "intent_map.duckdb"
+        served.unlink(missing_ok=True)
+        with duckdb.connect(str(served)) as con:
+            con.execute("create schema marts")
+            con.execute(
+                "create table marts.mart_event_audit "
+                "(date date, source_system varchar, raw bigint, refused bigint)"
+            )
+            rows = [f"('{day}', 'generic', {a}, {b})" for day, (a, b) in (days or {}).items()]
+            if rows:
+                con.execute(f"insert into marts.mart_event_audit values {', '.join(rows)}")
+            con.execute(
+                "create table marts.mart_micro_values (value_version varchar, valid_from date)"
+            )
+            con.execute("insert into marts.mart_micro_values values ('(weights)', '1970-01-01')")
+            for version in versions:
+                con.execute(
+                    "insert into marts.mart_micro_values values (?, ?)", [str(version), version]
+                )
+        manifest = {
+            "published_at": published_at.replace(tzinfo=UTC).isoformat(),
+            "serving_bytes": served.stat().st_size,
+        }
+        (self.settings.serving / "manifest.json").write_text(json.dumps(manifest))
+
+    def found(self, name, now=NOW):
+        """severity and sentence of the only finding of that name."""
+        (one,) = [f for f in health.look(self.settings, now) if f.name == name]
+        return one.severity, one.sentence
+
+
+@pytest.fixture(scope="module")
+def empty_warehouse(tmp_path_factory):
+    path = tmp_path_factory.mktemp("empty") / "intent_map.duckdb"
+    with duckdb.connect(str(path)) as con:
+        create_raw_tables(con)
+        con.execute("create schema intermediate")
+        con.execute(
+            "create table intermediate.int_event_receipts "
+            "(source_system varchar, load_id bigint, outcome varchar)"
+        )
+    return path
+
+
+@pytest.fixture
+def home(tmp_path, empty_warehouse):
+    return Home(tmp_path / "heim mit ümlaut", empty_warehouse)
+
+
+def usual_days(rows=1000, refused=0, weeks=5):
+    """Every day up to today with the same rows."""
+    return {TODAY - timedelta(ago): (rows, refused) for ago in range(7 * weeks, -1, -1)}
+
+
+def test_an_empty_home_is_not_broken_and_none_is_made(tmp_path):
+    settings = Settings(home=tmp_path / "none", seeds=PROJECT_ROOT / "seeds")
+    findings = health.look(settings, NOW)
+    assert [(f.name, f.severity) for f in findings] == [("failed_loads", "ok"), ("publish", "warn")]
+    assert not settings.home.exists()
+
+
+def test_every_finding_belongs_to_a_check(home):
+    home.arrive_daily(10)
+    home.receipts(10, 10)
+    home.publish(usual_days())
+    names = {finding.name for finding in health.look(home.settings, NOW)}
+    assert names == set(health.CHECKS)
+    assert health.worst(health.look(home.settings, NOW)) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("hours", "severity"), [(1, "ok"), (35, "ok"), (37, "warn"), (71, "warn"), (73, "error")]
+)
+def test_a_daily_source_is_late_after_36_hours_and_missing_after_72(home, hours, severity):
+    home.arrive_daily(20)
+    found, sentence = home.found("freshness", NOW - timedelta(hours=1) + timedelta(hours=hours))
+    assert found == severity
+    assert "usually comes within 24 h" in sentence
+
+
+def test_who_never_delivers_at_weekends_is_not_late_on_monday(home):
+    days = [NOW - timedelta(ago) for ago in range(28, 0, -1)]
+    home.arrive(*(day for day in days if day.weekday() < 5))
+    # last Friday's file is three days old on Monday
+    assert home.found("freshness", datetime(2026, 11, 23, 3, 0))[0] == "ok"
+    assert home.found("freshness", datetime(2026, 11, 26, 3, 0))[0] == "warn"
+
+
+def test_one_outage_does_not_excuse_the_next(home):
+    ago = (28, 27, 26, 25, 24, 23, 22, *range(14, 3, -1))
+    home.arrive(*(NOW - timedelta(days) for days in ago))
+    assert home.found("freshness")[0] == "error"
+
+
+def test_two_arrivals_are_too_few_to_know_what_is_usual(home):
+    home.arrive(NOW - timedelta(10))
+    home.arrive(NOW - timedelta(9))
+    assert home.found("freshness")[0] == "ok"
+    assert "too few" in home.found("freshness")[1]
+
+
+def test_a_source_that_is_not_in_use_is_not_looked_at(home):
+    home.arrive_daily(10, source="ga4")
+    settings = Settings(
+        home=home.settings.home,
+        seeds=home.settings.seeds,
+        dbt_vars={"event_sources": ["generic"]},
+    )
+    later = NOW + timedelta(30)
+    assert "freshness" in {f.name for f in health.look(home.settings, later)}
+    assert "freshness" not in {f.name for f in health.look(settings, later)}
+
+
+def test_a_file_set_aside_is_a_warning_until_it_is_taken_away(home):
+    home.arrive_daily(3)
+    folder = home.settings.landing / "_set_aside" / "generic"
+    folder.mkdir(parents=True)
+    (folder / "broken.csv").write_text("x")
+    (folder / "broken.csv.reason.txt").write_text("why")
+    severity, sentence = home.found("failed_loads")
+    assert severity == "warn"
+    assert "1 of its files could not be landed: broken.csv." in sentence
+    home.arrive(NOW, status="set_aside", rows=0)
+    assert home.found("failed_loads")[0] == "error"
+    (folder / "broken.csv").unlink()
+    assert home.found("failed_loads")[0] == "ok"
+
+
+def test_columns_that_appear_or_vanish_are_named(home):
+    home.arrive(NOW - timedelta(3), columns=("a", "b", "only_once"))
+    home.arrive(NOW - timedelta(2), columns=("a", "b"))
+    home.arrive(NOW - timedelta(1), columns=("a",))
+    # of the same day, as Segment's tables come
+    home.arrive(NOW - timedelta(1), columns=("c",))
+    severity, sentence = home.found("schema_drift")
+    assert severity == "warn"
+    assert sentence == "In the files that arrived on 2026-11-19 new are c and missing are b."
+
+
+def test_columns_as_before_are_well(home):
+    home.arrive_daily(3)
+    assert home.found("schema_drift") == ("ok", "2 columns, as before.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [(1000, "ok"), (500, "ok"), (499, "warn"), (2001, "warn"), (100, "warn"), (99, "error")],
+)
+def test_the_last_whole_day_is_compared_with_the_same_weekday(home, rows, severity):
+    days = usual_days()
+    # other weekdays are no norm
+    days = {day: (n if day.weekday() == 3 else 50 * n, r) for day, (n, r) in days.items()}
+    yesterday = TODAY - timedelta(1)
+    assert yesterday.weekday() == 3
+    home.publish(days | {yesterday: (rows, 0)})
+    found, sentence = home.found("volume")
+    assert found == severity
+    assert "on Thursday, 2026-11-19, usually 1,000" in sentence
+
+
+def test_a_day_without_any_row_counts_as_such_in_the_norm(home):
+    days = usual_days()
+    for weeks in (1, 2, 3):
+        del days[TODAY - timedelta(1 + 7 * weeks)]
+    home.publish(days)
+    assert "usually 0" in home.found("volume")[1]
+
+
+def test_few_rows_are_not_judged(home):
+    home.publish(usual_days(rows=99) | {TODAY - timedelta(1): (1, 0)})
+    assert home.found("volume")[0] == "ok"
+    home.publish(usual_days(rows=1000, weeks=2) | {TODAY - timedelta(1): (1, 0)})
+    assert home.found("volume")[0] == "ok"
+
+
+def test_a_rise_of_the_refused_share_is_a_warning(home):
+    home.publish(usual_days(refused=50) | {TODAY - timedelta(1): (1000, 150)})
+    assert home.found("refused_rows")[0] == "ok"
+    home.publish(usual_days(refused=50) | {TODAY - timedelta(1): (1000, 151)})
+    severity, sentence = home.found("refused_rows")
+    assert severity == "warn"
+    assert "15.1% of the rows of 2026-11-19 were refused, usually 5.0%" in sentence
+
+
+def test_a_row_without_receipt_is_an_error_and_one_not_built_yet_is_none(home):
+    home.arrive_daily(3)
+    home.receipts(10, 7, 2, 1)
+    assert home.found("reconciliation") == (
+        "ok",
+        "10 raw rows = 7 accepted + 2 duplicate + 1 refused.",
+    )
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute("insert into raw.generic_events (load_id) values (2)")
+    assert home.found("reconciliation")[1].endswith("refused; 1 more wait for the next run.")
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute("insert into raw.generic_events (load_id) values (1)")
+    assert home.found("reconciliation")[0] == "error"
+
+
+@pytest.mark.parametrize(
+    ("versions", "today", "severity"),
+    [
+        ([QUARTER], date(2026, 11, 20), "ok"),
+        ([], date(2026, 11, 20), "warn"),
+        ([date(2026, 7, 1)], date(2026, 10, 3), "ok"),
+        ([date(2026, 7, 1)], date(2026, 10, 4), "warn"),
+        ([date(2026, 4, 1)], date(2026, 10, 4), "error"),
+    ],
+)
+def test_the_version_of_the_quarter_is_missed_after_three_days(home, versions, today, severity):
+    home.publish(versions=versions)
+    assert home.found("value_version", datetime(today.year, today.month, today.day))[0] == severity
+
+
+@pytest.mark.parametrize(("hours", "severity"), [(30, "ok"), (31, "warn"), (61, "error")])
+def test_a_publish_is_overdue_after_30_hours(home, hours, severity):
+    home.publish(published_at=NOW - timedelta(hours=hours))
+    assert home.found("publish")[0] == severity
+
+
+def test_a_served_file_that_is_not_the_one_of_the_manifest_is_told(home):
+    home.publish()
+    manifest = home.settings.serving / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"serving_bytes": ', '"serving_bytes": 1'))
+    assert home.found("publish")[0] == "warn"
+    manifest.write_text("{")
+    assert home.found("publish")[0] == "error"
+
+
+def test_disk_is_judged_against_a_copy_of_what_is_there(home, monkeypatch):
+    home.publish()
+    needed = home.settings.warehouse.stat().st_size
+    needed += (home.settings.serving / "intent_map.duckdb").stat().st_size
+    for free, severity in ((needed - 1, "error"), (2 * needed - 1, "warn"), (2 * needed, "ok")):
+        monkeypatch.setattr(
+            health.shutil, "disk_usage", lambda _, free=free: type("Usage", (), {"free": free})
+        )
+        assert home.found("disk")[0] == severity
+
+
+WRITER = """
+    import sys, time
+    from pathlib import Path
+    from orchestration.locking import writer_lock
+    from orchestration.settings import Settings
+    import duckdb
+    settings = Settings(home=Path(sys.argv[1]), seeds=Path(sys.argv[1]))
+    with writer_lock(settings, "nightly_refresh"), duckdb.connect(str(settings.warehouse)):
+        print("writing", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writer(home):
+    """Another process that writes the warehouse."""
+    home.arrive_daily(5)
+    home.publish(usual_days())
+    health.look(home.settings, NOW)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(home.settings.home)],
+        stdout=subprocess.PIPE, cwd=PROJECT_ROOT, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "writing\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_looking_does_not_wait_for_a_writer_and_says_how_old_the_arrivals_are(home, writer):
+    began = time.monotonic()
+    later = NOW + timedelta(hours=40)
+    severity, sentence = home.found("writer", later)
+    assert time.monotonic() - began < 5
+    assert severity == "ok"
+    assert f"process {writer.pid}, nightly_refresh" in sentence
+    assert sentence.endswith("Arrivals are those known at 2026-11-20 04:00 UTC.")
+    # judged by the clock of now, from the note
+    assert home.found("freshness", later)[0] == "warn"
+    # and the served file is read as always
+    assert home.found("volume", later)[0] == "ok"
+    (home.settings.home / "health.json").unlink()
+    assert home.found("writer")[1].endswith("Arrivals are shown when it is done.")
+
+
+def test_status_ends_with_1_only_for_an_error(home, monkeypatch, capsys):
+    for name in ("SEEDS", "VARS", "TARGET"):
+        monkeypatch.delenv(f"INTENT_MAP_{name}", raising=False)
+    monkeypatch.setenv("INTENT_MAP_HOME", str(home.settings.home))
+    home.publish(published_at=datetime.now(UTC).replace(tzinfo=None), versions=[])
+    assert cli.main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "warn  value_version" in said
+    assert "0 errors, 1 warnings" in said
+    assert max(map(len, said.splitlines())) <= 100
+    home.publish()
+    (home.settings.serving / "manifest.json").write_text("{}")
+    assert cli.main(["status"]) == cli.FAILED
+    assert "error publish" in capsys.readouterr().out
+
+
+def test_dagster_shows_the_worst_of_a_check_with_all_its_figures():
+    found = [
+        health.Finding("freshness", "ok", "Well.", "ga4", {"days since arrival": 0.5}),
+        health.Finding("freshness", "error", "Lost.", "generic", {"days since arrival": 9}),
+    ]
+    shown = result("freshness", found)
+    assert (shown.passed, shown.severity) == (False, AssetCheckSeverity.ERROR)
+    assert shown.description == "Lost."
+    assert shown.metadata["ga4: days since arrival"].value == 0.5
+    assert result("freshness", found[:1]).passed
+    assert result("schema_drift", []).passed
+
+
+def test_no_table_is_built_anew_for_another_threshold(home):
+    def policy(**overrides):
+        settings = Settings(home=home.settings.home, seeds=home.settings.seeds, dbt_vars=overrides)
+        return fingerprint._policy(settings)
+
+    assert policy(health_late_share=3) == policy()
+    assert policy(horizon_days=7) != policy()

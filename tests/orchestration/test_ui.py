@@ -1,0 +1,177 @@
+"""The UI as a person sees it: `dagster dev`, a browser, the graph, a night started by a click."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from orchestration.settings import PROJECT_ROOT
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+# without the flags of the second line it looks for its maker's servers at every start
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=1700,1000"),
+    *("--disable-quic", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--disable-dev-shm-usage"),
+)
+GROUPS = ("landing", "staging", "intermediate", "valuation", "marts", "published")
+START_SECONDS, RUN_SECONDS = 240, 400
+# Dagster's own advice to use another command, and where the shell keeps no state
+OF_DAGSTER = ("SupersessionWarning", "return callback", "temporary directory", "To persist")
+
+
+class Ui:
+    """A running `dagster dev` over a fresh home with one small file."""
+
+    def __init__(self, home, log):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address, self.log = f"http://127.0.0.1:{self.port}", log
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("INTENT_", "DAGSTER"))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dagster", "dev", "--port", str(self.port)],
+            cwd=PROJECT_ROOT,
+            env=environ | {"INTENT_MAP_HOME": str(home), "PYTHONPATH": str(PROJECT_ROOT)},
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def wait(self):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                with urllib.request.urlopen(f"{self.address}/server_info", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.3)
+        raise AssertionError(f"no answer in {START_SECONDS} s: {self.log.read_text()}")
+
+    def end(self):
+        # it starts others, which outlive it
+        os.killpg(self.process.pid, signal.SIGINT)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory):
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("no chromium here: apt-get install chromium chromium-driver")
+    folder = tmp_path_factory.mktemp("ui")
+    landing = folder / "home" / "landing" / "generic"
+    landing.mkdir(parents=True)
+    lines = ["visitor_id,occurred_at,event_name"]
+    lines += [f"v{n},2026-01-05 10:00:0{n},page_view" for n in range(5)]
+    (landing / "a.csv").write_text("\n".join(lines) + "\n")
+    ui = Ui(folder / "home", folder / "log")
+    try:
+        ui.wait()
+        yield ui
+    finally:
+        ui.end()
+
+
+@pytest.fixture(scope="module")
+def browser(ui, tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield browser
+    browser.quit()
+
+
+def until(browser, seconds, look):
+    """The first true answer of look(browser)."""
+    from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    stale = (StaleElementReferenceException,)
+    try:
+        return WebDriverWait(browser, seconds, ignored_exceptions=stale).until(look)
+    except TimeoutException:
+        text = browser.find_element("tag name", "body").text
+        raise AssertionError(f"not on {browser.current_url} in {seconds} s: {text}") from None
+
+
+def shown(browser, xpath):
+    from selenium.webdriver.common.by import By
+
+    return [one for one in browser.find_elements(By.XPATH, xpath) if one.is_displayed()]
+
+
+def run_address(browser):
+    """Where the page of the only run is."""
+    found = {one.get_attribute("href") or "" for one in shown(browser, "//a")}
+    return next((one for one in found if re.search(r"/runs/[0-9a-f]{8}-[0-9a-f-]+$", one)), None)
+
+
+def button(label):
+    return f"//button[contains(normalize-space(.), '{label}')]"
+
+
+def test_the_graph_reads_from_left_to_right(ui, browser):
+    browser.get(f"{ui.address}/asset-groups")
+
+    def places(browser):
+        # the list at the left has the same names, so the rightmost counts
+        found = [
+            max((one.location["x"] for one in shown(browser, f"//*[text()='{name}']")), default=0)
+            for name in GROUPS
+        ]
+        return found if min(found) > 450 else None
+
+    where = until(browser, 90, places)
+    assert where == sorted(where), dict(zip(GROUPS, where, strict=True))
+
+
+def test_a_night_started_by_a_click_succeeds(ui, browser):
+    browser.get(f"{ui.address}/locations/__repository__@intent_map/jobs/nightly_refresh")
+    until(browser, 60, lambda b: [x for x in shown(b, button("Materialize all")) if x.is_enabled()])
+    shown(browser, button("Materialize all"))[0].click()
+    launched = "//*[contains(text(), 'Launched run')]"
+    # before the first version Dagster asks whether it may start without one
+    until(browser, 60, lambda b: shown(b, button("Confirm")) or shown(b, launched))
+    for confirm in shown(browser, button("Confirm")):
+        confirm.click()
+    until(browser, 90, lambda b: shown(b, launched))
+    browser.get(f"{ui.address}/runs")
+    browser.get(until(browser, 60, run_address))
+    ended = "//*[text()='Success' or text()='Failure' or text()='Canceled']"
+    state = until(browser, RUN_SECONDS, lambda b: shown(b, ended))[0].text
+    assert state == "Success", ui.log.read_text()
+
+
+def test_health_and_early_warnings_stand_at_what_is_published(ui, browser):
+    browser.get(f"{ui.address}/assets/published_marts?view=checks")
+    for name in ("early_warnings", "freshness", "reconciliation", "disk", "volume"):
+        until(browser, 60, lambda b, name=name: shown(b, f"//*[text()='{name}']"))
+
+
+def test_starting_warns_of_nothing_and_the_pages_have_no_error(ui, browser):
+    lines = ui.log.read_text().splitlines()
+    bad = [
+        line
+        for line in lines
+        if re.search(r"WARNING|ERROR|CRITICAL|Warning|Error|Traceback", line)
+        and not any(known in line for known in OF_DAGSTER)
+    ]
+    assert bad == []
+    severe = [one["message"] for one in browser.get_log("browser") if one["level"] == "SEVERE"]
+    assert severe == []
