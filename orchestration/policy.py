@@ -194,6 +194,16 @@ def _version_date(value: Any) -> str | None:
     return 'allowed is a date such as "2026-07-01", or null for none.'
 
 
+def _restatement(value: Any) -> str | None:
+    if type(value) is int and value == 0:
+        return None
+    return "a version is restated by `intent-map quarterly --restate`, never by a setting."
+
+
+def _restatement_reason(value: Any) -> str | None:
+    return None if value is None else "it is given with `intent-map quarterly --restate --why`."
+
+
 def _attached_sources(value: Any) -> str | None:
     return None if isinstance(value, dict) else "allowed is a mapping; {} when there is none."
 
@@ -204,5 +214,7 @@ SPECIAL: dict[str, Callable[[Any], str | None]] = {
     "reporting_currency": _currency,
     "project_start_date": _project_start_date,
     "version_date": _version_date,
+    "restatement": _restatement,
+    "restatement_reason": _restatement_reason,
     "attached_sources": _attached_sources,
 }

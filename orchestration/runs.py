@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -25,6 +26,7 @@ from orchestration.defs.jobs import NIGHTLY, QUARTERLY
 from orchestration.defs.partitions import first_day_of_quarter, next_quarter, time_zone
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
+from orchestration.restatement import next_restatement
 from orchestration.run_log import reporting
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -38,17 +40,22 @@ def run_nightly(settings: Settings, report: Callable[[str], None] = print) -> No
 
 
 def run_quarterly(
-    settings: Settings, as_of: date | None = None, report: Callable[[str], None] = print
+    settings: Settings,
+    as_of: date | None = None,
+    report: Callable[[str], None] = print,
+    restate_why: str | None = None,
 ) -> None:
     """Write the value version that is valid from as_of on, then marts and publishing.
 
     as_of: first day of a quarter, not in the future; None is the quarter going on in the
-    reporting time zone. Raises IntentMapError, also when as_of is no such day.
+    reporting time zone. restate_why: the reason for writing a version that is there once more,
+    beside its old rows; None leaves it as it is. Raises IntentMapError, also when as_of is no such
+    day or there is nothing to restate.
     """
     prepare_manifest(settings, report=report)
     zone = manifest_vars(load_manifest(settings)).get("reporting_time_zone", "UTC")
     today = datetime.now(time_zone(zone)).date()
-    _run(settings, QUARTERLY, version_date(as_of, today), report)
+    _run(settings, QUARTERLY, version_date(as_of, today), report, restate_why)
 
 
 def version_date(as_of: date | None, today: date) -> date:
@@ -113,10 +120,23 @@ def log_file(settings: Settings) -> Path:
     return settings.dagster_home / "logs" / "runs.log"
 
 
-def _run(settings: Settings, job: str, day: date | None, report: Callable[[str], None]) -> None:
+def _run(
+    settings: Settings,
+    job: str,
+    day: date | None,
+    report: Callable[[str], None],
+    restate_why: str | None = None,
+) -> None:
     what = job if day is None else f"{job} {day}"
+    run_config: dict[str, Any] = {"loggers": {"run_log": {}}}
     # held from beginning to end, so that two runs do not take turns step by step
     with writer_lock(settings, what, report=report):
+        if day is not None and restate_why is not None:
+            # said before a night's work is done for nothing
+            next_restatement(settings, day, restate_why)
+            run_config["ops"] = {
+                "quarterly_models": {"config": {"restate": True, "why": restate_why}}
+            }
         prepare_manifest(settings, report=report)
         job_definition = build_definitions(settings, load_manifest(settings)).resolve_job_def(job)
         with dagster_instance(settings) as instance, reporting(report, log_file(settings)):
@@ -124,7 +144,7 @@ def _run(settings: Settings, job: str, day: date | None, report: Callable[[str],
             try:
                 result = job_definition.execute_in_process(
                     instance=instance,
-                    run_config={"loggers": {"run_log": {}}},
+                    run_config=run_config,
                     partition_key=day.isoformat() if day else None,
                     tags={**REPOSITORY_TAG, HOST_TAG: socket.gethostname()},
                     raise_on_error=False,

@@ -14,6 +14,7 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    Config,
     Output,
     TimeWindowPartitionsDefinition,
 )
@@ -23,9 +24,17 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from orchestration import dbt_runner, fingerprint
 from orchestration.defs.steps import WRITER_POOL, problems_in_words
 from orchestration.locking import writer_lock
+from orchestration.restatement import next_restatement
 from orchestration.settings import Settings
 
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
+
+
+class ValuationConfig(Config):
+    """What a quarterly run may be told: to write a version that is there once more, and why."""
+
+    restate: bool = False
+    why: str = ""
 
 
 class FloorTranslator(DagsterDbtTranslator):
@@ -81,15 +90,20 @@ def build_dbt_assets(
         backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
         pool=WRITER_POOL,
     )
-    def quarterly_models(context: AssetExecutionContext) -> Iterator[Output | AssetCheckResult]:
+    def quarterly_models(
+        context: AssetExecutionContext, config: ValuationConfig
+    ) -> Iterator[Output | AssetCheckResult]:
         version_date = date.fromisoformat(context.partition_key)
         what = f"value version {version_date}"
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
             selected = Selection(context, manifest, translator)
             context.log.info(f"Value version {version_date}: from what happened before that day.")
-            yield from selected.run(
-                settings, dbt_runner.quarterly_args(settings, version_date, selected.names)
-            )
+            restatement = None
+            if config.restate:
+                restatement = next_restatement(settings, version_date, config.why)
+                context.log.info(f"Restatement {restatement.number}: {restatement.reason}")
+            args = dbt_runner.quarterly_args(settings, version_date, selected.names, restatement)
+            yield from selected.run(settings, args)
 
     return nightly_models, quarterly_models
 

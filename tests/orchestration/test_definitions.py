@@ -46,12 +46,14 @@ marts marts/mart_funnel_steps
 marts marts/mart_macro_conversions
 marts marts/mart_micro_conversion_health
 marts marts/mart_micro_conversions
+marts marts/mart_micro_customer_values
 marts marts/mart_micro_values
 marts marts/mart_sessions
 marts marts/mart_time_to_conversion
 marts marts/mart_value_backtest
 marts marts/mart_value_backtest_summary
 marts marts/mart_value_changes
+marts marts/mart_value_history
 published published_marts
 schedule nightly_refresh_at_3: 0 3 * * * UTC
 schedule quarterly_value_recalculation_at_4: 0 4 1 1,4,7,10 * UTC
