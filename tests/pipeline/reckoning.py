@@ -311,7 +311,7 @@ class Shop:
         users, tries = self._spreads(name, own)
         return Probability(
             trials=len(own),
-            mature_trials=sum(self.maturity(name, t.age) >= 1 for t in own),
+            mature_trials=sum(self.maturity(name, t.age) > 1 - 1e-9 for t in own),
             conversions=conversions,
             matured=matured,
             base_conversions=base_conversions,
@@ -565,9 +565,13 @@ def _log_odds_variance(
 
 
 def _credibility(families: Sequence[Mapping[object, list[float]]], most: float) -> float:
-    """The variance within groups over the variance between them, at most `most`."""
-    within = between = effective = 0.0
-    free_within = free_between = 0
+    """The variance within groups over the variance between them, at most `most`.
+
+    A group's mean square is its variance and the square of its mean, which scatters about the
+    family's by the variance between: so also groups of one member say how far chance goes.
+    """
+    chance = between = effective = 0.0
+    free = 0
     for groups in families:
         if not groups:
             continue
@@ -575,17 +579,17 @@ def _credibility(families: Sequence[Mapping[object, list[float]]], most: float) 
         grand = math.fsum(everything) / len(everything)
         for amounts in groups.values():
             mean = math.fsum(amounts) / len(amounts)
-            within += math.fsum((amount - mean) ** 2 for amount in amounts)
+            square = math.fsum(amount**2 for amount in amounts) / len(amounts)
+            others = 1 - len(amounts) / len(everything)
             between += len(amounts) * (mean - grand) ** 2
-            free_within += len(amounts) - 1
-        free_between += len(groups) - 1
-        squares = sum(len(amounts) ** 2 for amounts in groups.values())
-        effective += len(everything) - squares / len(everything)
-    if not free_within or not effective:
+            chance += others * (square - grand**2)
+            effective += len(amounts) * others - others
+        free += len(groups) - 1
+    # what rounding leaves of a family in which all are alone is nothing
+    if not free or effective < 1e-9:
         return most
-    variance = within / free_within
-    excess = (between - free_between * variance) / effective
-    return min(variance / excess, most) if excess > 0 else most
+    excess = (between - chance) / effective
+    return min(max(chance / free - excess, 0.0) / excess, most) if excess > 0 else most
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -71,7 +71,7 @@ users as (
         count(*) as trials,
         sum(maturity) as matured,
         sum(is_success) as conversions,
-        count(case when maturity >= 1 then 1 end) as mature_trials
+        count(case when maturity > 1 - 1e-9 then 1 end) as mature_trials
 
     from trials_matured
     group by grouping sets (

@@ -63,7 +63,7 @@ select
     value_version,
     valid_from,
     {{ restatement() }} as restatement,
-    cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as known_from,
+    {{ run_moment() }} as known_from,
     {{ as_text(var('restatement_reason')) }} as reason
 
 from written
