@@ -97,7 +97,8 @@ def _against_rule(value: Any, rule: Mapping[str, Any], default: Any) -> str | No
     if "items" in rule:
         return _against_items(value, rule["items"])
     if "minimum" in rule:
-        return _against_range(value, rule["minimum"], rule["maximum"], default)
+        counts = not rule.get("fractions", False)
+        return _against_range(value, rule["minimum"], rule["maximum"], default, counts)
     return None
 
 
@@ -110,14 +111,16 @@ def _against_items(value: Any, items: list[str]) -> str | None:
     return None
 
 
-def _against_range(value: Any, low: float, high: float, default: Any) -> str | None:
+def _against_range(
+    value: Any, low: float, high: float, default: Any, counts: bool = True
+) -> str | None:
     allowed = f"allowed is {low} to {high}"
     if isinstance(value, str):
         return f"{allowed}, as a number without quotes"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{allowed}, as a number"
     # a range from 0 to 1 is a share; elsewhere whole bounds and a whole default mean counting
-    counts = all(isinstance(bound, int) for bound in (low, high, default)) and high > 1
+    counts &= all(isinstance(bound, int) for bound in (low, high, default)) and high > 1
     if counts and not isinstance(value, int):
         return f"{allowed}, as a whole number"
     return None if low <= value <= high else allowed

@@ -142,6 +142,20 @@ def test_every_data_test_of_a_table_is_an_asset_check(real):
     assert tests - checks == set()
 
 
+def test_the_valuation_reads_no_raw_event(real):
+    """Its cost follows sessions and conversions; of raw tables it asks the orders alone."""
+    nodes = real[1]["nodes"]
+    read = {
+        parent.split(".")[-1]
+        for node in nodes.values()
+        if "quarterly" in node["tags"] and node["resource_type"] == "model"
+        for parent in node["depends_on"]["nodes"]
+    }
+    assert {"int_sessions", "int_micro_conversions"} <= read
+    assert {name for name in read if name.startswith("stg_")} == {"stg_orders__orders"}
+    assert not read & {"int_events", "int_staged_events", "int_event_receipts"}
+
+
 def test_only_the_quarterly_job_has_the_quarterly_models(real):
     definitions = real[2]
     steps = {

@@ -75,6 +75,12 @@ def test_sentence_names_the_var_its_value_the_range_and_the_reason():
     ]
 
 
+@pytest.mark.parametrize("days", [0, 0.25, 365])
+def test_a_horizon_may_be_a_part_of_a_day(days):
+    shipped = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    assert judge_policy(shipped, {"horizon_days": days})[0] == []
+
+
 @pytest.mark.parametrize("value", [1, 475, 30])
 def test_both_ends_of_a_range_are_allowed(value):
     assert faults_of(session_timeout_minutes=value) == []

@@ -2,8 +2,9 @@
 
 Who comes browses once and may come back to buy, and may come back to leave a lead; how likely
 either is follows from the acts of the first visit alone, by formulas, so the truth of every cell is
-known and not measured. The visits that reach a goal are direct ones without acts. Belongs here: making the rows and saying the truth. Does not belong here:
-what the values must come up to (test_goals.py).
+known and not measured. The visits that reach a goal are direct ones without acts.
+Belongs here: making the rows and saying the truth. Does not belong here: what the values must come
+up to (test_goals.py).
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ def _logistic(odds: np.ndarray) -> np.ndarray:
 
 
 def chances(segment: np.ndarray, acts: np.ndarray) -> np.ndarray:
-    """Visits × goals: how likely the goal is, ever, after a visit with these acts."""
+    """By visit and goal: how likely the goal is, ever, after a visit with these acts."""
     effects = np.array([act[3:] for act in ACTS])
     intent, is_returning = segment // 2, segment % 2
     base = np.array([[-2.6, -3.2], [-3.2, -3.0], [-3.8, -3.4], [-2.9, -3.6]])
@@ -155,8 +156,8 @@ class GoalWorld(Shop):
     def _describe_goals(self, goals: Sequence[str]) -> None:
         weights = {"soft": 0.1, "medium": 0.4, "hard": 0.7}
         rules = ", ".join(
-            f"('{name}', '{name}', null, null, null, '1', 'session', 'once_per_session', 'process', "
-            f"'intent', '{tier}', '{weights[tier]}', 'b2b_saas', true)"
+            f"('{name}', '{name}', null, null, null, '1', 'session', 'once_per_session', "
+            f"'process', 'intent', '{tier}', '{weights[tier]}', 'b2b_saas', true)"
             for name, tier, *_ in ACTS
         )
         macros = ", ".join(

@@ -39,9 +39,7 @@ SEGMENTS = {
 @pytest.fixture(scope="module")
 def models(workshop: Workshop) -> list[Model]:
     home = workshop.home("two_goals", WEEKS)
-    return compile_models(
-        home, VERSION_DATE, (*VALUED, "val_micro_values", "val_session_values")
-    )
+    return compile_models(home, VERSION_DATE, (*VALUED, "val_micro_values", "val_session_values"))
 
 
 @pytest.fixture(scope="module")

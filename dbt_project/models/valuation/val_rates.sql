@@ -20,7 +20,7 @@ trials_matured as (
     select
         trials.*,
         case
-            when trials.age_hours >= {{ var('horizon_days') }} * 24 then 1.0
+            when trials.age_hours >= {{ horizon_hours() }} then 1.0
             else coalesce(delay_curve.maturity, 0.0)
         end as maturity,
         case when trials.macro_at is not null then 1 else 0 end as is_success
