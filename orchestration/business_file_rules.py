@@ -266,7 +266,7 @@ def a_funnel_has_one_window(rows: dict[int, Row]) -> Iterator[tuple[int, str, st
 
 
 def at_most(limit: int, column: str, enabled: bool) -> TableCheck:
-    """At most so many different names in a starter pack: an event's rules are bits of one number."""
+    """At most so many names in a starter pack: an event's rules are bits of one number."""
 
     def check(rows: dict[int, Row]) -> Iterator[tuple[int, str, str]]:
         names: dict[str, set[str]] = {}

@@ -177,10 +177,11 @@ def _nightly(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def _quarterly(settings: Settings, arguments: argparse.Namespace) -> None:
     as_of = parse_as_of(arguments.as_of)
+    why = _restatement_reason(arguments)
     from orchestration.runs import run_quarterly
 
     started = time.monotonic()
-    run_quarterly(settings, as_of)
+    run_quarterly(settings, as_of, restate_why=why)
     _say_where(settings, started)
 
 
@@ -217,6 +218,22 @@ def parse_day(option: str, text: str | None) -> date | None:
     if text is not None and day is None:
         raise IntentMapError(f"{option} is '{text}'; write a date such as 2026-07-01.")
     return day
+
+
+def _restatement_reason(arguments: argparse.Namespace) -> str | None:
+    """What --why says, None without --restate; raises IntentMapError on one without the other."""
+    if not arguments.restate:
+        if arguments.why is not None:
+            raise IntentMapError("--why is the reason for a restatement; add --restate to do it.")
+        return None
+    from orchestration.restatement import checked_reason
+
+    if arguments.as_of is None:
+        raise IntentMapError(
+            "--restate needs the version that it replaces: --as-of and the first day of its "
+            "quarter, such as 2026-07-01."
+        )
+    return checked_reason(arguments.why)
 
 
 def _publish(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -369,6 +386,16 @@ def _backfill_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _quarterly_arguments(parser: argparse.ArgumentParser) -> None:
+    _as_of_argument(parser)
+    parser.add_argument(
+        "--restate",
+        action="store_true",
+        help="write a version that is there once more under today's rules, beside its old rows",
+    )
+    parser.add_argument("--why", metavar="TEXT", help="reason for the restatement; it is kept")
+
+
 def _source_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=LANDING_SOURCES, help="only this landing folder")
 
@@ -406,7 +433,9 @@ COMMANDS = {
         writes=False,
     ),
     "nightly": Command("land new files, refresh all tables, publish", _nightly),
-    "quarterly": Command("recalculate the values, refresh, publish", _quarterly, _as_of_argument),
+    "quarterly": Command(
+        "recalculate the values, refresh, publish", _quarterly, _quarterly_arguments
+    ),
     "backfill": Command(
         "land and build missed days, past quarters, or the whole history",
         _backfill,

@@ -27,6 +27,7 @@ from orchestration.errors import IntentMapError
 from orchestration.landing import attachments
 from orchestration.locking import file_lock
 from orchestration.policy import effective_vars
+from orchestration.restatement import Restatement
 from orchestration.settings import PROJECT_ROOT, Settings
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
@@ -89,10 +90,15 @@ def nightly_args(
 
 
 def quarterly_args(
-    settings: Settings, version_date: date, select: Sequence[str] | None = None
+    settings: Settings,
+    version_date: date,
+    select: Sequence[str] | None = None,
+    restatement: Restatement | None = None,
 ) -> list[str]:
     """Value the time before version_date; nothing from that day on is read."""
     dbt_vars = {**settings.dbt_vars, "version_date": version_date.isoformat()}
+    if restatement:
+        dbt_vars |= restatement.as_vars()
     return [
         *_build_args(settings, "quarterly"),
         *_vars_args(dbt_vars),

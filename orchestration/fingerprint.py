@@ -28,7 +28,10 @@ BUILT_ANEW = ("incremental", "snapshot")
 # strategies by which a changed business file reaches the rows that are there already
 FOLLOWS_CHANGES = ("replace_differing", "replace_changed")
 # policy that no row already built follows
-CHANGES_NO_ROW = ("version_date", "raw_retention_days", "refused_retention_days")
+CHANGES_NO_ROW = (
+    *("version_date", "restatement", "restatement_reason"),
+    *("raw_retention_days", "refused_retention_days"),
+)
 
 
 def current(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -99,7 +99,8 @@ def _against_rule(value: Any, rule: Mapping[str, Any], default: Any) -> str | No
     if "items" in rule:
         return _against_items(value, rule["items"])
     if "minimum" in rule:
-        return _against_range(value, rule["minimum"], rule["maximum"], default)
+        counts = not rule.get("fractions", False)
+        return _against_range(value, rule["minimum"], rule["maximum"], default, counts)
     return None
 
 
@@ -112,14 +113,16 @@ def _against_items(value: Any, items: list[str]) -> str | None:
     return None
 
 
-def _against_range(value: Any, low: float, high: float, default: Any) -> str | None:
+def _against_range(
+    value: Any, low: float, high: float, default: Any, counts: bool = True
+) -> str | None:
     allowed = f"allowed is {low} to {high}"
     if isinstance(value, str):
         return f"{allowed}, as a number without quotes"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{allowed}, as a number"
     # a range from 0 to 1 is a share; elsewhere whole bounds and a whole default mean counting
-    counts = all(isinstance(bound, int) for bound in (low, high, default)) and high > 1
+    counts &= all(isinstance(bound, int) for bound in (low, high, default)) and high > 1
     if counts and not isinstance(value, int):
         return f"{allowed}, as a whole number"
     return None if low <= value <= high else allowed
@@ -196,6 +199,16 @@ def _version_date(value: Any) -> str | None:
     return 'allowed is a date such as "2026-07-01", or null for none.'
 
 
+def _restatement(value: Any) -> str | None:
+    if type(value) is int and value == 0:
+        return None
+    return "a version is restated by `intent-map quarterly --restate`, never by a setting."
+
+
+def _restatement_reason(value: Any) -> str | None:
+    return None if value is None else "it is given with `intent-map quarterly --restate --why`."
+
+
 def _attached_sources(value: Any) -> str | None:
     return None if isinstance(value, dict) else "allowed is a mapping; {} when there is none."
 
@@ -216,5 +229,7 @@ SPECIAL: dict[str, Callable[[Any], str | None]] = {
     "project_start_date": _project_start_date,
     "version_date": _version_date,
     "raw_retention_days": _raw_retention_days,
+    "restatement": _restatement,
+    "restatement_reason": _restatement_reason,
     "attached_sources": _attached_sources,
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -31,6 +32,7 @@ from orchestration.defs.partitions import time_zone
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.quarters import first_day_of_quarter, next_quarter
+from orchestration.restatement import next_restatement
 from orchestration.run_log import reporting
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -44,15 +46,20 @@ def run_nightly(settings: Settings, report: Callable[[str], None] = print) -> No
 
 
 def run_quarterly(
-    settings: Settings, as_of: date | None = None, report: Callable[[str], None] = print
+    settings: Settings,
+    as_of: date | None = None,
+    report: Callable[[str], None] = print,
+    restate_why: str | None = None,
 ) -> None:
     """Write the value version that is valid from as_of on, then marts and publishing.
 
     as_of: first day of a quarter, not in the future; None is the quarter going on in the
-    reporting time zone. Raises IntentMapError, also when as_of is no such day.
+    reporting time zone. restate_why: the reason for writing a version that is there once more,
+    beside its old rows; None leaves it as it is. Raises IntentMapError, also when as_of is no such
+    day or there is nothing to restate.
     """
     version = version_date(as_of, _today(settings, report))
-    _run(settings, QUARTERLY, report, (version, version))
+    _run(settings, QUARTERLY, report, (version, version), restate_why)
 
 
 def run_backfill(
@@ -168,9 +175,11 @@ def _run(
     job: str,
     report: Callable[[str], None],
     partitions: tuple[date, date] | None = None,
+    restate_why: str | None = None,
 ) -> None:
     """One run; partitions: the first and the last of those that it covers."""
     what, key, tags = job, None, {}
+    run_config: dict[str, Any] = {"loggers": {"run_log": {}}}
     if partitions is not None:
         first, last = (day.isoformat() for day in partitions)
         what = f"{job} {last}" if first == last else f"{job} {first} to {last}"
@@ -180,6 +189,12 @@ def _run(
             tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
     # held from beginning to end, so that two runs do not take turns step by step
     with writer_lock(settings, what, report=report):
+        if partitions is not None and restate_why is not None:
+            # said before a night's work is done for nothing
+            next_restatement(settings, partitions[1], restate_why)
+            run_config["ops"] = {
+                "quarterly_models": {"config": {"restate": True, "why": restate_why}}
+            }
         prepare_manifest(settings, report=report)
         job_definition = build_definitions(settings, load_manifest(settings)).resolve_job_def(job)
         with dagster_instance(settings) as instance, reporting(report, log_file(settings)):
@@ -187,7 +202,7 @@ def _run(
             try:
                 result = job_definition.execute_in_process(
                     instance=instance,
-                    run_config={"loggers": {"run_log": {}}},
+                    run_config=run_config,
                     partition_key=key,
                     tags={
                         **job_definition.run_tags,

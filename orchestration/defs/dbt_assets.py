@@ -15,6 +15,7 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    Config,
     MetadataValue,
     Output,
     TimeWindowPartitionsDefinition,
@@ -24,13 +25,22 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import arrivals, dbt_runner, fingerprint, retention
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
+from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
+from orchestration.restatement import next_restatement
 from orchestration.settings import Settings
 
 # a run with this tag builds every row anew from raw
 REBUILD_TAG = "intent_map/rebuild"
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
+
+
+class ValuationConfig(Config):
+    """What a quarterly run may be told: to write a version that is there once more, and why."""
+
+    restate: bool = False
+    why: str = ""
 
 
 class FloorTranslator(DagsterDbtTranslator):
@@ -99,16 +109,24 @@ def build_dbt_assets(
         backfill_policy=BackfillPolicy.single_run(),
         pool=WRITER_POOL,
     )
-    def quarterly_models(context: AssetExecutionContext) -> Iterator[Output | AssetCheckResult]:
+    def quarterly_models(
+        context: AssetExecutionContext, config: ValuationConfig
+    ) -> Iterator[Output | AssetCheckResult]:
         days = [date.fromisoformat(key) for key in context.partition_keys]
         what = f"value version {days[-1]}"
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
+            restatement = None
+            if config.restate:
+                if len(days) > 1:
+                    raise IntentMapError("One version is restated at a time; choose one quarter.")
+                restatement = next_restatement(settings, days[0], config.why)
+                context.log.info(f"Restatement {restatement.number}: {restatement.reason}")
             *earlier, last = _with_history(settings, sorted(days))
             for day in (*earlier, last):
                 context.log.info(f"Value version {day}: from what happened before that day.")
-                args = dbt_runner.quarterly_args(settings, day, selected.names)
+                args = dbt_runner.quarterly_args(settings, day, selected.names, restatement)
                 if day == last:
                     # a table is materialized once in a run, for all of its partitions
                     yield from selected.run(settings, args, "quarterly")

@@ -34,7 +34,9 @@ def runs(monkeypatch):
         module.called.append(call)
 
     module.run_nightly = lambda settings, report=print: note("nightly", settings.home)
-    module.run_quarterly = lambda settings, as_of, report=print: note("quarterly", as_of)
+    module.run_quarterly = lambda settings, as_of, report=print, restate_why=None: note(
+        "quarterly", as_of, *([restate_why] if restate_why else [])
+    )
     module.run_backfill = lambda settings, first, last: note("days", first, last)
     module.run_quarters = lambda settings, first, last: note("quarters", first, last)
     module.run_rebuild = lambda settings: note("everything")
@@ -160,6 +162,30 @@ def test_version_date_that_is_no_date_ends_in_a_sentence(home, runs, capsys, tex
     assert cli.main(["quarterly", "--as-of", text]) == cli.FAILED
     said = capsys.readouterr().err
     assert said == f"error: --as-of is '{text}'; write a date such as 2026-07-01.\n"
+    assert runs.called == []
+
+
+def test_a_restatement_carries_its_reason_in_one_line(home, runs):
+    said = ["--restate", "--why", " orders of May\n counted twice "]
+    assert cli.main(["quarterly", "--as-of", "2026-07-01", *said]) == 0
+    assert runs.called == [("quarterly", date(2026, 7, 1), "orders of May counted twice")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--restate", "--why", "x"], "--restate needs the version that it replaces: --as-of"),
+        (["--as-of", "2026-07-01", "--restate"], "so it needs a reason"),
+        (["--as-of", "2026-07-01", "--restate", "--why", " "], "so it needs a reason"),
+        (["--as-of", "2026-07-01", "--restate", "--why", "x" * 501], "501 characters"),
+        (["--as-of", "2026-07-01", "--why", "x"], "add --restate to do it"),
+    ],
+)
+def test_a_version_is_restated_only_by_name_and_for_a_reason(
+    home, runs, capsys, arguments, sentence
+):
+    assert cli.main(["quarterly", *arguments]) == cli.FAILED
+    assert sentence in capsys.readouterr().err
     assert runs.called == []
 
 

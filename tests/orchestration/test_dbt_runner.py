@@ -1,5 +1,6 @@
 """dbt gets the right arguments, runs in this process, and leaves nothing open behind it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from orchestration import dbt_runner
 from orchestration.dbt_runner import DbtError, nightly_args, parse_args, quarterly_args
+from orchestration.restatement import Restatement
 from orchestration.settings import PROJECT_ROOT, Settings
 
 pytest_plugins = ["stub_project"]
@@ -76,6 +78,15 @@ def test_the_quarterly_arguments_carry_the_version_date_and_select_by_tag(plain)
     args = quarterly_args(plain, date(2026, 7, 1))
     assert _after(args, "--vars") == '{"version_date": "2026-07-01"}'
     assert _after(args, "--select") == "tag:quarterly"
+
+
+def test_the_arguments_of_a_restatement_carry_its_number_and_reason(plain):
+    args = dbt_runner.quarterly_args(plain, date(2026, 7, 1), restatement=Restatement(2, "it's so"))
+    assert json.loads(_after(args, "--vars")) == {
+        "version_date": "2026-07-01",
+        "restatement": 2,
+        "restatement_reason": "it's so",
+    }
 
 
 def test_overridden_vars_reach_both_clocks_and_the_version_date_of_the_run_wins():

@@ -67,12 +67,14 @@ marts marts/mart_funnel_steps
 marts marts/mart_macro_conversions
 marts marts/mart_micro_conversion_health
 marts marts/mart_micro_conversions
+marts marts/mart_micro_customer_values
 marts marts/mart_micro_values
 marts marts/mart_sessions
 marts marts/mart_time_to_conversion
 marts marts/mart_value_backtest
 marts marts/mart_value_backtest_summary
 marts marts/mart_value_changes
+marts marts/mart_value_history
 published published_marts
 schedule apply_retention_at_5: 0 5 1 * * UTC
 schedule health_checks_at_8: 0 8 * * * UTC
@@ -162,6 +164,20 @@ def test_every_data_test_of_a_table_is_an_asset_check(real):
         and any(parent in manifest["nodes"] for parent in node["depends_on"]["nodes"])
     }
     assert tests - checks == set()
+
+
+def test_the_valuation_reads_no_raw_event(real):
+    """Its cost follows sessions and conversions; of raw tables it asks the orders alone."""
+    nodes = real[1]["nodes"]
+    read = {
+        parent.split(".")[-1]
+        for node in nodes.values()
+        if "quarterly" in node["tags"] and node["resource_type"] == "model"
+        for parent in node["depends_on"]["nodes"]
+    }
+    assert {"int_sessions", "int_micro_conversions"} <= read
+    assert {name for name in read if name.startswith("stg_")} == {"stg_orders__orders"}
+    assert not read & {"int_events", "int_staged_events", "int_event_receipts"}
 
 
 def test_only_the_quarterly_job_has_the_quarterly_models(real):

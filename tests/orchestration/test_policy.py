@@ -25,6 +25,8 @@ DECLARED = {
     "reporting_currency": "USD",
     "project_start_date": "2015-01-01",
     "version_date": None,
+    "restatement": 0,
+    "restatement_reason": None,
     "attached_sources": {},
     "policy": {
         "session_timeout_minutes": {"minimum": 1, "maximum": 475, "reason": "A convention."},
@@ -73,6 +75,12 @@ def test_sentence_names_the_var_its_value_the_range_and_the_reason():
     ]
 
 
+@pytest.mark.parametrize("days", [0, 0.25, 365])
+def test_a_horizon_may_be_a_part_of_a_day(days):
+    shipped = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    assert judge_policy(shipped, {"horizon_days": days})[0] == []
+
+
 @pytest.mark.parametrize("value", [1, 475, 30])
 def test_both_ends_of_a_range_are_allowed(value):
     assert faults_of(session_timeout_minutes=value) == []
@@ -109,6 +117,8 @@ def test_both_ends_of_a_range_are_allowed(value):
         ("project_start_date", None, "allowed is a date"),
         ("project_start_date", "2999-01-01", "yet to come"),
         ("version_date", "2026-7-1", "allowed is a date"),
+        ("restatement", 1, "never by a setting"),
+        ("restatement_reason", "because", "--restate --why"),
         ("version_date", 20260701, "allowed is a date"),
         ("attached_sources", ["a"], "allowed is a mapping"),
     ],

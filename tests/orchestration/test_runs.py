@@ -162,6 +162,9 @@ def story(pretended, lasting_project, home):
     pretended.failures.append(OSError("the disk hiccupped"))
     story["second"] = _chapter(run_nightly, home)
     story["quarter"] = _chapter(run_quarterly, home, date(2026, 7, 1))
+    with pytest.raises(IntentMapError) as nothing_to_restate:
+        run_quarterly(home, date(2026, 4, 1), lambda _: None, restate_why="counted twice")
+    story["nothing to restate"] = str(nothing_to_restate.value)
     story["changed rule"] = _chapter(run_nightly, changed)
     lasting_project.write(mart, "select no_such_column")
     story["broken model"] = _chapter(run_nightly, changed)
@@ -207,6 +210,12 @@ def test_in_a_quarter_the_marts_come_after_the_valuation_and_carry_the_new_versi
     assert "nightly_models" in quarter.steps[:valuation]
     assert "nightly_models" in quarter.steps[valuation:]
     assert quarter.served["versions"] == [(date(2026, 7, 1), 3)]
+
+
+def test_a_version_that_is_not_there_cannot_be_restated(story):
+    assert story["nothing to restate"].startswith(
+        "There is no value version valid from 2026-04-01 to restate."
+    )
 
 
 def test_a_changed_rule_builds_old_rows_anew_says_which_and_keeps_the_versions(story):

@@ -5,11 +5,14 @@ users purchased strictly later than their first time.
 """
 
 import csv
+import dataclasses
+import gzip
 import random
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pytest
 from pipeline.homes import Home, Workshop
 from real_data_page import counts, documented_conversion, documented_counts
 
+from orchestration import dbt_runner
 from orchestration.business_files import check_business_files
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -167,3 +171,72 @@ def test_probabilities_per_user_are_the_peers_for_all_18_micro_conversions(
             row["base_probability"],
             row["lift"],
         ] == pytest.approx(theirs, rel=1e-12), name
+
+
+@dataclass(frozen=True)
+class Window:
+    """A way to count that the authors' own tools offer, and the vars that say it."""
+
+    unit: str
+    scope: str
+    seconds: int | None
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        days = 365 if self.seconds is None else self.seconds / 86_400
+        counting = {"trial_unit": self.unit, "conversion_scope": self.scope}
+        return {**counting, "look_back_days": 1095, "horizon_days": days}
+
+
+def counted(folder: Path, window: Window) -> dict[str, tuple[int, int]]:
+    """Event → paths with it, and how many of them purchased behind the first time; rows of one
+    moment stand in the order of the file."""
+    paths: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    with gzip.open(folder / "ecom.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            path = row["session_id" if window.unit == "session" else "user_id"]
+            paths[path].append((datetime.fromisoformat(row["timestamp"]), row["event"]))
+    totals: dict[str, tuple[int, int]] = {}
+    for path in paths.values():
+        path.sort(key=lambda event: event[0])
+        for name in {event for _, event in path} - {"purchase"}:
+            first = next(i for i, event in enumerate(path) if event[1] == name)
+            later = [at for at, event in path[first + 1 :] if event == "purchase"]
+            came = bool(later) and (
+                window.seconds is None
+                or (later[0] - path[first][0]).total_seconds() <= window.seconds
+            )
+            trials, successes = totals.get(name, (0, 0))
+            totals[name] = trials + 1, successes + came
+    return totals
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window("session", "session", None),
+        Window("session", "session", 120),
+        Window("user", "user", 7 * 86_400),
+        Window("user", "user", 3_600),
+    ],
+    ids=str,
+)
+def test_sessions_and_windows_are_said_by_vars_alone(
+    home: Home, workshop: Workshop, folder: Path, window: Window
+) -> None:
+    theirs = counted(folder, window)
+    copy = home.copy(f"ecom_{window.unit}_{window.seconds}")
+    settings = dataclasses.replace(copy.settings, dbt_vars=window.policy)
+    other = dataclasses.replace(copy, settings=settings)
+    # a version of its own, from the tables that stand there
+    day = date(2025, 10, 1)
+    args = dbt_runner.quarterly_args(settings, day, ["tag:quarterly"])
+    other.build([*args, "--exclude-resource-type", "test"])
+    rows = other.query(
+        "select micro_conversion, trials, conversions from valuation.val_version_probabilities "
+        "where valid_from = date '2025-10-01' and intent_class = '(all)'"
+    )
+    ours = {row["micro_conversion"]: (row["trials"], row["conversions"]) for row in rows}
+    assert len(theirs) == 18
+    assert ours == theirs

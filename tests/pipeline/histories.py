@@ -479,6 +479,7 @@ def _visit(
                 user_id=user if rng.random() < 0.2 else None,
                 properties={"percent_scrolled": rng.choice((50, 75, 90))},
                 value=f"{rng.lognormvariate(4, 0.8):.2f}" if act == "purchase" else None,
+                order_id=f"order {len(rows)}" if act == "purchase" and len(rows) % 3 else None,
                 source=source,
                 medium=medium,
                 campaign=campaign,
@@ -486,6 +487,21 @@ def _visit(
         )
         moment += timedelta(seconds=rng.choice((0, 7, 45, 300)))
     return moment
+
+
+def orders_of(rows: list[Row], factor: float) -> list[Row]:
+    """The orders table of a shop: what its numbered orders came to, times a factor."""
+    return [
+        {
+            "order_id": row["order_id"],
+            "ordered_at": row["occurred_at"],
+            "value": f"{float(row['value']) * factor:.2f}",
+            "currency": "USD",
+            "status": "paid",
+        }
+        for row in rows
+        if row["order_id"]
+    ]
 
 
 def _edges_of_a_version(rows: list[Row], version_moment: datetime) -> None:

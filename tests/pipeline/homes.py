@@ -22,6 +22,7 @@ from orchestration import dbt_runner
 from orchestration.landing import LandingResult, land
 from orchestration.landing.declaration import raw_tables
 from orchestration.locking import writer_lock
+from orchestration.restatement import Restatement
 from orchestration.settings import PROJECT_ROOT, Settings
 
 FLOORS = ("staging", "intermediate", "valuation", "marts")
@@ -135,10 +136,16 @@ class Home:
                 built += 1
         return built
 
-    def quarter(self, version_date: date, *, full_refresh: bool = False) -> None:
+    def quarter(
+        self,
+        version_date: date,
+        *,
+        full_refresh: bool = False,
+        restatement: Restatement | None = None,
+    ) -> None:
         """Write the value version of that day; the marts follow with the next night."""
         self.take_up()
-        args = dbt_runner.quarterly_args(self.settings, version_date)
+        args = dbt_runner.quarterly_args(self.settings, version_date, restatement=restatement)
         self.build([*args, *TABLES_ONLY, *(["--full-refresh"] if full_refresh else [])])
 
     def query(self, sql: str) -> list[dict[str, Any]]:

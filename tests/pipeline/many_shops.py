@@ -29,7 +29,7 @@ from orchestration.simulation.traffic import Traffic, draw_arrivals, plan_traffi
 from orchestration.simulation.truth import _QUALIFIED, Measurement, _first_moments
 
 HORIZON = timedelta(days=30)
-SCHEMAS = ("seeds", "intermediate", "valuation", "marts")
+SCHEMAS = ("seeds", "staging", "intermediate", "valuation", "marts")
 SEEDS = (
     *("micro_conversions", "macro_conversions", "intent_rules", "funnels"),
     "free_mail_domains",
@@ -38,6 +38,7 @@ SEEDS = (
 GIVEN = (
     *("int_sessions", "int_traffic_sources", "int_logins", "int_visitor_identities"),
     *("int_micro_conversions", "int_macro_conversions"),
+    *("int_conversion_events", "int_currency_rates", "stg_orders__orders"),
 )
 PURCHASE_COUNT_CHUNK = 60_000
 
@@ -229,8 +230,20 @@ class Shop:
         )
 
     def _make_tables(self) -> None:
+        # no order here is ever restated
         self.connection.execute(
             """
+            create table staging.stg_orders__orders (
+                order_id varchar, load_id bigint, row_number bigint, landed_at timestamp,
+                value decimal(18, 4), currency varchar
+            );
+            create table intermediate.int_conversion_events (
+                event_key bigint, conversion_type varchar, conversion varchar,
+                value decimal(18, 4), currency varchar
+            );
+            create table intermediate.int_currency_rates (
+                currency varchar, valid_from date, valid_to date, rate double
+            );
             create table intermediate.numbered_sessions (
                 session_key bigint, person bigint, visitor_key bigint, number integer,
                 campaign integer, segment integer, started_at timestamp, ended_at timestamp

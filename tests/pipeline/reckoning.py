@@ -255,6 +255,7 @@ class Shop:
             for (_, segment), row in counted.items():
                 if _depth(segment) == depth:
                     row.base_design_effect = base
+        shifts: dict[str, float] = {}
         # from all down to the segments, since each leans on its parent
         for (name, segment), row in sorted(counted.items(), key=lambda item: _depth(item[0][1])):
             depth = _depth(segment)
@@ -265,11 +266,17 @@ class Shop:
             parent = counted[name, groups_of(segment)[depth - 1]]
             known = parent.effective_trials + parent.prior_strength
             variance = _log_odds_variance(depth, counted)
-            row.prior_rate = parent.probability
-            row.prior_variance = parent.variance
+            factor = 1.0
+            if depth == 2:
+                shifts = shifts or _odds_of_visitor_types(counted)
+                factor = shifts[segment[1]]
+            share = parent.probability
+            scale = 1 - share + share * factor
+            row.prior_rate = share * factor / scale
+            row.prior_variance = parent.variance * (factor / scale**2) ** 2
             row.prior_strength = known
             if variance is not None:
-                odds = parent.probability * (1 - parent.probability) * variance
+                odds = row.prior_rate * (1 - row.prior_rate) * variance
                 row.prior_strength = min(max(1 / odds - 1, 0.000001), known)
         return counted
 
@@ -304,7 +311,7 @@ class Shop:
         users, tries = self._spreads(name, own)
         return Probability(
             trials=len(own),
-            mature_trials=sum(self.maturity(name, t.age) >= 1 for t in own),
+            mature_trials=sum(self.maturity(name, t.age) > 1 - 1e-9 for t in own),
             conversions=conversions,
             matured=matured,
             base_conversions=base_conversions,
@@ -513,6 +520,27 @@ def _ratio_above_one(above: float, below: float) -> float:
     return max(above / below, 1.0) if below else 1.0
 
 
+def _odds_of_visitor_types(
+    counted: Mapping[tuple[str, Segment], Probability],
+) -> dict[str, float]:
+    """Odds of new, and of returning visitors over those of their intent classes, all acts together;
+    1 where chance alone would do. The intent classes must have leant on all already."""
+    factors = {}
+    for visitor_type in {segment[1] for _, segment in counted if _depth(segment) == 2}:
+        rows = [
+            (name, row, counted[name, (segment[0], "(all)")].probability)
+            for (name, segment), row in counted.items()
+            if segment[1] == visitor_type and _depth(segment) == 2
+        ]
+        came = math.fsum(row.conversions / row.design_effect for _, row, _ in rows) + 0.5
+        trials = math.fsum(row.effective_trials for _, row, _ in rows) + 1
+        expected = math.fsum(row.effective_trials * rate for _, row, rate in rows) + 0.5
+        moved = math.log(came / (trials - came)) - math.log(expected / (trials - expected))
+        error = len({name for name, _, _ in rows}) * (1 / came + 1 / (trials - came))
+        factors[visitor_type] = math.exp(moved - error / moved) if moved**2 > error else 1.0
+    return factors
+
+
 def _log_odds_variance(
     depth: int, counted: Mapping[tuple[str, Segment], Probability]
 ) -> float | None:
@@ -537,9 +565,13 @@ def _log_odds_variance(
 
 
 def _credibility(families: Sequence[Mapping[object, list[float]]], most: float) -> float:
-    """The variance within groups over the variance between them, at most `most`."""
-    within = between = effective = 0.0
-    free_within = free_between = 0
+    """The variance within groups over the variance between them, at most `most`.
+
+    A group's mean square is its variance and the square of its mean, which scatters about the
+    family's by the variance between: so also groups of one member say how far chance goes.
+    """
+    chance = between = effective = 0.0
+    free = 0
     for groups in families:
         if not groups:
             continue
@@ -547,17 +579,17 @@ def _credibility(families: Sequence[Mapping[object, list[float]]], most: float) 
         grand = math.fsum(everything) / len(everything)
         for amounts in groups.values():
             mean = math.fsum(amounts) / len(amounts)
-            within += math.fsum((amount - mean) ** 2 for amount in amounts)
+            square = math.fsum(amount**2 for amount in amounts) / len(amounts)
+            others = 1 - len(amounts) / len(everything)
             between += len(amounts) * (mean - grand) ** 2
-            free_within += len(amounts) - 1
-        free_between += len(groups) - 1
-        squares = sum(len(amounts) ** 2 for amounts in groups.values())
-        effective += len(everything) - squares / len(everything)
-    if not free_within or not effective:
+            chance += others * (square - grand**2)
+            effective += len(amounts) * others - others
+        free += len(groups) - 1
+    # what rounding leaves of a family in which all are alone is nothing
+    if not free or effective < 1e-9:
         return most
-    variance = within / free_within
-    excess = (between - free_between * variance) / effective
-    return min(variance / excess, most) if excess > 0 else most
+    excess = (between - chance) / effective
+    return min(max(chance / free - excess, 0.0) / excess, most) if excess > 0 else most
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

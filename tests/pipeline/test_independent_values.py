@@ -28,6 +28,12 @@ def shop(valued: ValuedHome) -> Shop:
     (goal,) = home.query(
         "select * from intermediate.int_conversion_rules where conversion_type = 'macro'"
     )
+    # the version knew the amounts of its day, the floors below know those of today
+    amounts = {row["order_id"]: Decimal(row["value"]) for row in valued.orders}
+    macros = [
+        {**row, "value": amounts.get(row["order_id"], row["value"])}
+        for row in home.query("select * from intermediate.int_macro_conversions")
+    ]
     return Shop(
         moment=VERSION_MOMENT,
         policy=effective_vars(home.settings),
@@ -38,9 +44,17 @@ def shop(valued: ValuedHome) -> Shop:
         },
         sessions={row["session_key"]: row for row in sessions},
         micros=home.query("select * from intermediate.int_micro_conversions"),
-        macros=home.query("select * from intermediate.int_macro_conversions"),
+        macros=macros,
         logins=home.query("select * from intermediate.int_logins"),
     )
+
+
+def test_the_amounts_of_orders_were_restated_behind_the_version(
+    valued: ValuedHome, shop: Shop
+) -> None:
+    today = valued.home.query("select order_id, value from intermediate.int_macro_conversions")
+    then = {row["order_id"]: row["value"] for row in shop.macros}
+    assert sum(then[row["order_id"]] != row["value"] for row in today if row["order_id"]) > 30
 
 
 def log_ratio(row: Probability) -> tuple[float, float]:

@@ -1,23 +1,33 @@
 """A value version: written once, the same whenever it is written, silent before it exists."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
+from pipeline.histories import generic_event
 from pipeline.homes import Home, Tables, Workshop, differences
-from pipeline.valued_home import VERSION, VERSION_DATE, ValuedHome
+from pipeline.valued_home import VERSION, VERSION_DATE, VERSION_MOMENT, ValuedHome
+
+from orchestration.restatement import Restatement
 
 KEPT = (
     "valuation.val_version_probabilities",
     "valuation.val_version_values",
     "valuation.val_version_states",
     "valuation.val_version_delays",
+    "valuation.val_version_customers",
 )
+# with the moment of the run
+NOTED = (*KEPT, "valuation.val_version_writings")
 
 
-def kept(tables: Tables) -> Tables:
-    return {name: tables[name] for name in KEPT}
+def kept(tables: Tables, names: Sequence[str] = KEPT) -> Tables:
+    return {name: tables[name] for name in names}
 
 
 def to_nine_digits(tables: Tables) -> Tables:
@@ -72,20 +82,145 @@ def test_a_day_keeps_the_version_that_was_in_force_on_it(valued: ValuedHome) -> 
 def test_a_version_once_written_is_not_changed_by_later_events_or_a_full_refresh(
     valued: ValuedHome, written_again: Home
 ) -> None:
-    assert all(valued.written[name] for name in KEPT)
-    said = differences(kept(valued.written), kept(written_again.tables(["valuation"])))
+    assert all(valued.written[name] for name in NOTED)
+    said = differences(
+        kept(valued.written, NOTED), kept(written_again.tables(["valuation"]), NOTED)
+    )
     assert not said, "\n".join(said)
 
 
 def test_a_version_is_the_same_when_it_is_written_years_later(
     valued: ValuedHome, workshop: Workshop
 ) -> None:
-    """All events are there, those of its date and after, and the logins that came late."""
+    """All events are there, those of its date and after, the logins that came late, and what became
+    of the orders."""
     home = workshop.home("years_later")
     home.drop("generic", "all", [*valued.later, *valued.earlier])
+    home.drop("orders", "a first", valued.orders)
+    home.drop("orders", "b restated", valued.restated)
     home.night()
     home.quarter(VERSION_DATE)
     said = differences(
         to_nine_digits(kept(valued.written)), to_nine_digits(kept(home.tables(["valuation"])))
     )
     assert not said, "\n".join(said)
+
+
+@dataclass(frozen=True)
+class Restated:
+    """home: after its version was restated, since rows of before its date had come late.
+    written: the valuation as the night in between left it."""
+
+    home: Home
+    written: Tables
+
+
+LATE = 40
+VALUED_BY_A_VERSION = (
+    *("val_values_in_force", "val_session_steps", "val_session_values", "mart_micro_values"),
+    *("mart_value_history", "mart_value_changes", "mart_sessions", "mart_micro_conversions"),
+    "mart_daily_values",
+)
+
+
+@pytest.fixture(scope="module")
+def restated(valued: ValuedHome) -> Restated:
+    home = valued.home.copy("restated")
+    day = VERSION_MOMENT - timedelta(days=40)
+    home.drop(
+        "generic",
+        "late",
+        [
+            generic_event(f"late {number}", day + timedelta(minutes=minute), act, value=value)
+            for number in range(LATE)
+            for minute, act, value in ((0, "add_to_cart", None), (1, "purchase", "90"))
+        ],
+    )
+    home.night(select=["path:models/staging", "path:models/intermediate", "mart_micro_values"])
+    written = home.tables(["valuation"])
+    home.quarter(VERSION_DATE, restatement=Restatement(1, "a file of May's came late"))
+    home.night(select=VALUED_BY_A_VERSION)
+    return Restated(home, written)
+
+
+def test_a_night_and_late_rows_restate_nothing(valued: ValuedHome, restated: Restated) -> None:
+    said = differences(kept(valued.written, NOTED), kept(restated.written, NOTED))
+    assert not said, "\n".join(said)
+
+
+def test_a_restatement_keeps_every_old_row_beside_the_new_ones(
+    valued: ValuedHome, restated: Restated
+) -> None:
+    tables = restated.home.tables(["valuation"])
+    for name in NOTED:
+        assert tables[name] >= valued.written[name], name
+        assert tables[name].total() > valued.written[name].total(), name
+    numbers = restated.home.query(
+        "select restatement, reason from valuation.val_version_writings order by all"
+    )
+    assert [tuple(row.values()) for row in numbers] == [(0, None), (1, "a file of May's came late")]
+
+
+def test_the_newest_restatement_is_in_force_and_the_old_values_stay_answerable(
+    restated: Restated,
+) -> None:
+    home = restated.home
+    query = f"""
+        select restatement, value, known_from, known_to from marts.mart_value_history
+        where value_version = '{VERSION}' and micro_conversion = 'cart_filled'
+        and intent_class = '(all)' order by restatement
+    """
+    old, new = home.query(query)
+    assert old["known_from"] < old["known_to"] == new["known_from"] < new["known_to"]
+    assert new["value"] > old["value"]
+    in_force = home.query(
+        "select distinct value_version, restatement, value from marts.mart_micro_values "
+        "where micro_conversion = 'cart_filled' and intent_class = '(all)' "
+        "and value_version <> '(prior)'"
+    )
+    assert [tuple(row.values()) for row in in_force] == [(VERSION, 1, new["value"])]
+    (change,) = home.query(
+        "select value, previous_value, previous_version, previous_restatement "
+        "from marts.mart_value_changes where restatement = 1 "
+        "and micro_conversion = 'cart_filled' and intent_class = '(all)'"
+    )
+    assert tuple(change.values()) == (new["value"], old["value"], VERSION, 0)
+
+
+def test_days_are_valued_by_the_restatement_and_days_of_before_it_stay(restated: Restated) -> None:
+    query = """
+        select date >= date '{day}' as is_behind, sum(expected_revenue) as expected,
+            count(distinct value_version) as versions
+        from marts.mart_daily_values group by is_behind order by is_behind
+    """
+    before, behind = restated.home.query(query.format(day=VERSION_DATE))
+    assert (before["versions"], behind["versions"]) == (1, 1)
+    (booked,) = restated.home.query(
+        f"""
+        select sum(coalesce(own.ended_value, tiers.ended_value)) as expected
+        from intermediate.int_session_states as states
+        join intermediate.int_sessions using (session_key)
+        join intermediate.int_traffic_sources using (source, medium, campaign)
+        join valuation.val_version_states as tiers
+            on tiers.level = 'tier' and tiers.state_key = states.deepest_tier_rank
+            and tiers.intent_class = int_traffic_sources.intent_class
+            and tiers.visitor_type = int_sessions.visitor_type and tiers.restatement = 1
+        left join valuation.val_version_states as own
+            on own.level = 'state' and own.state_key = states.state_key
+            and own.intent_class = int_traffic_sources.intent_class
+            and own.visitor_type = int_sessions.visitor_type and own.restatement = 1
+        where is_last and session_date >= date '{VERSION_DATE}'
+        """
+    )
+    assert behind["expected"] == booked["expected"]
+
+
+def test_a_restatement_that_was_cut_short_is_not_in_force(restated: Restated) -> None:
+    with duckdb.connect(str(restated.home.path / "warehouse" / "intent_map.duckdb")) as connection:
+        connection.execute("begin")
+        connection.execute("delete from valuation.val_version_states where restatement = 1")
+        periods = connection.execute(
+            "select value_version, restatement from valuation.val_version_periods order by all"
+        ).fetchall()
+        connection.execute("rollback")
+    assert periods == [("(prior)", 0), (VERSION, 0)]

@@ -1,12 +1,15 @@
 {% macro create_declared_tables() %}
     {#- Creates what a first run reads before anything has filled it, empty and from its YAML:
-        the raw tables, the watermarks and the version tables (meta `is_kept`). -#}
+        the raw tables, the watermarks and the version tables (meta `is_kept`). Version tables of an
+        earlier release get the columns that came since, empty. -#}
     {%- if execute -%}
         {%- for node in graph.sources.values() -%}
             {{ create_table_if_missing(node) }}
         {%- endfor -%}
         {%- for node in graph.nodes.values()
             if node.resource_type == 'model' and node.config.meta.get('is_kept') -%}
+            {#- asked first, since a table that is to be created counts as there -#}
+            {{ add_missing_columns(node) }}
             {{ create_table_if_missing(node) }}
         {%- endfor -%}
         {#- dbt rolls the hook's own transaction back when it closes the connection -#}
@@ -28,5 +31,17 @@
                 {%- if not loop.last %}, {% endif -%}
             {%- endfor -%}
         );
+    {%- endif -%}
+{% endmacro %}
+
+{% macro add_missing_columns(node) %}
+    {#- DDL of the declared columns that a table does not have yet, or nothing. -#}
+    {%- set relation = adapter.get_relation(node.database, node.schema, node.alias or node.name) -%}
+    {%- if relation is not none -%}
+        {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+        {%- for column in node.columns.values() if column.name not in there %}
+            alter table {{ node.schema }}.{{ node.alias or node.name }}
+            add column {{ adapter.quote(column.name) }} {{ column.data_type }};
+        {%- endfor -%}
     {%- endif -%}
 {% endmacro %}

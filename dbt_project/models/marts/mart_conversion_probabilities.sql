@@ -12,7 +12,8 @@ periods as (
 
 )
 
--- a version whose writing was cut short has no period and is not shown
+-- a version whose writing was cut short has no period and is not shown; of a restated one the
+-- newest writing is
 select
     version_probabilities.value_version,
     version_probabilities.micro_conversion,
@@ -31,7 +32,10 @@ select
     version_probabilities.lift,
     version_probabilities.lift_lower,
     version_probabilities.lift_upper,
-    version_probabilities.verdict
+    version_probabilities.verdict,
+    periods.restatement
 
 from version_probabilities
-inner join periods on version_probabilities.value_version = periods.value_version
+inner join periods
+    on version_probabilities.value_version = periods.value_version
+    and coalesce(version_probabilities.restatement, 0) = periods.restatement

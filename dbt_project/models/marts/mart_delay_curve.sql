@@ -22,5 +22,7 @@ select
     delays.maturity
 
 from delays
-inner join periods on delays.value_version = periods.value_version
+inner join periods
+    on delays.value_version = periods.value_version
+    and coalesce(delays.restatement, 0) = periods.restatement
 where delays.age_hours % 24 = 0

@@ -6,6 +6,7 @@ select
     visitor_type,
     valid_from,
     valid_to,
+    restatement,
     probability,
     average_macro_value,
     tier_weight,

@@ -24,6 +24,8 @@ select
         as p90_hours
 
 from delays
-inner join periods on delays.value_version = periods.value_version
+inner join periods
+    on delays.value_version = periods.value_version
+    and coalesce(delays.restatement, 0) = periods.restatement
 group by delays.value_version, delays.micro_conversion, delays.macro_conversion
 having sum(delays.conversions) > 0

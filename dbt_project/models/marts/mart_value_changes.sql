@@ -1,41 +1,23 @@
 with
 
-micro_values as (
-
-    select * from {{ ref('mart_micro_values') }}
-    where value_version <> '(prior)'
-
-),
-
-probabilities as (
-
-    select * from {{ ref('mart_conversion_probabilities') }}
-
-),
-
 versions as (
 
     select
-        micro_values.*,
-        probabilities.trials,
-        probabilities.raw_probability
+        *,
+        known_to = timestamp '9999-12-31 00:00:00' as is_in_force
 
-    from micro_values
-    inner join probabilities
-        on micro_values.value_version = probabilities.value_version
-        and micro_values.micro_conversion = probabilities.micro_conversion
-        and micro_values.macro_conversion = probabilities.macro_conversion
-        and micro_values.intent_class = probabilities.intent_class
-        and micro_values.visitor_type = probabilities.visitor_type
+    from {{ ref('mart_value_history') }}
 
 ),
 
--- each version begins where the one before it ends
+-- each version begins where the one before it ends; a restatement stands beside what it replaced
 pairs as (
 
     select
         versions.value_version,
         before.value_version as previous_version,
+        versions.restatement,
+        before.restatement as previous_restatement,
         versions.micro_conversion,
         versions.macro_conversion,
         versions.intent_class,
@@ -62,11 +44,21 @@ pairs as (
 
     from versions
     inner join versions as before
-        on versions.valid_from = before.valid_to
-        and versions.micro_conversion = before.micro_conversion
+        on versions.micro_conversion = before.micro_conversion
         and versions.macro_conversion = before.macro_conversion
         and versions.intent_class = before.intent_class
         and versions.visitor_type = before.visitor_type
+        and (
+            (
+                versions.valid_from = before.valid_to
+                and versions.is_in_force
+                and before.is_in_force
+            )
+            or (
+                versions.value_version = before.value_version
+                and versions.restatement = before.restatement + 1
+            )
+        )
 
 )
 
@@ -100,6 +92,8 @@ select
     trials,
     previous_trials,
     guardrail,
-    previous_guardrail
+    previous_guardrail,
+    restatement,
+    previous_restatement
 
 from pairs

@@ -10,7 +10,7 @@ trials as (
 
 hours as (
 
-    select number as hour from {{ whole_numbers_below(var('horizon_days') * 24) }}
+    select number as hour from {{ whole_numbers_below(horizon_hours()) }}
 
 ),
 

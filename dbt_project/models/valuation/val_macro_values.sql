@@ -4,7 +4,7 @@ with
 
 macro_conversions as (
 
-    select * from {{ ref('int_macro_conversions') }}
+    select * from {{ ref('val_macro_conversions') }}
 
 ),
 
@@ -33,9 +33,7 @@ macros_read as (
 
     from macro_conversions
     inner join sessions on macro_conversions.session_key = sessions.session_key
-    where
-        macro_conversions.occurred_at < {{ version_moment() }}
-        and macro_conversions.value_source <> 'none'
+    where macro_conversions.value_source <> 'none'
 
 ),
 

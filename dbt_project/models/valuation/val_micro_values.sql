@@ -85,7 +85,20 @@ kept_values as (
 
 ),
 
--- the version before this one, at most one row each
+kept_values_ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by macro_conversion, micro_conversion, intent_class, visitor_type
+            order by valid_from desc, coalesce(restatement, 0) desc
+        ) as place_from_last
+
+    from kept_values
+
+),
+
+-- the version before this one, as it was written last
 previous_values as (
 
     select
@@ -93,10 +106,10 @@ previous_values as (
         micro_conversion,
         intent_class,
         visitor_type,
-        max_by(cast(value as double), valid_from) as previous_value
+        cast(value as double) as previous_value
 
-    from kept_values
-    group by macro_conversion, micro_conversion, intent_class, visitor_type
+    from kept_values_ranked
+    where place_from_last = 1
 
 ),
 

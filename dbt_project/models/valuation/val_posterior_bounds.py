@@ -7,7 +7,9 @@ import collections
 import itertools
 
 import numpy
-from scipy import stats
+
+# not scipy.stats, which takes seconds to import
+from scipy import special
 
 
 def model(dbt, session):
@@ -21,12 +23,12 @@ def model(dbt, session):
     failures = numpy.asarray(rows["failures"], dtype=float)
     # a parameter of zero has no density: the bound is the edge itself
     with numpy.errstate(all="ignore"):
-        lower = stats.beta.ppf(tail, successes, failures)
-        upper = stats.beta.ppf(1 - tail, successes, failures)
+        lower = special.betaincinv(successes, failures, tail)
+        upper = special.betaincinv(successes, failures, 1 - tail)
     bounds["probability_lower"] = numpy.where(successes > 0, lower, 0.0)
     bounds["probability_upper"] = numpy.where(failures > 0, upper, 1.0)
-    bounds["z"] = numpy.full(len(successes), stats.norm.isf(tail))
-    bounds["z_of_family"] = stats.norm.isf(tail / _groups_judged(dbt, rows))
+    bounds["z"] = numpy.full(len(successes), -special.ndtri(tail))
+    bounds["z_of_family"] = -special.ndtri(tail / _groups_judged(dbt, rows))
     return session.query(
         """
         select

@@ -83,6 +83,80 @@ posteriors_of_intents as (
 
 ),
 
+-- who is new differs from who returns in much the same way whatever the act and the intent class:
+-- what all segments of a visitor type had, beside what their intent classes say
+visitor_types as (
+
+    select
+        rates.macro_conversion,
+        rates.visitor_type,
+        count(distinct rates.micro_conversion) as micros,
+        sum(rates.effective_trials) as trials,
+        sum(rates.effective_conversions) as conversions,
+        sum(rates.effective_trials * parents.posterior_rate) as expected
+
+    from rates
+    inner join posteriors_of_intents as parents
+        on rates.macro_conversion = parents.macro_conversion
+        and rates.micro_conversion = parents.micro_conversion
+        and rates.intent_class = parents.intent_class
+    where rates.visitor_type <> '(all)'
+    group by rates.macro_conversion, rates.visitor_type
+
+),
+
+-- one session is a trial of several acts: so many trials tell as much as those of one act alone
+visitor_type_odds as (
+
+    select
+        macro_conversion,
+        visitor_type,
+        ln((conversions + 0.5) / (trials - conversions + 0.5))
+        - ln((expected + 0.5) / (trials - expected + 0.5)) as log_odds_ratio,
+        micros * (1 / (conversions + 0.5) + 1 / (trials - conversions + 0.5)) as error_squared
+
+    from visitor_types
+
+),
+
+visitor_type_shifts as (
+
+    select
+        macro_conversion,
+        visitor_type,
+        case
+            when log_odds_ratio * log_odds_ratio > error_squared
+                then exp(log_odds_ratio - error_squared / log_odds_ratio)
+            else 1.0
+        end as odds_factor
+
+    from visitor_type_odds
+
+),
+
+-- an intent class as the parent of its new, and of its returning visitors
+parents_of_segments as (
+
+    select
+        intents.macro_conversion,
+        intents.micro_conversion,
+        intents.intent_class,
+        shifts.visitor_type,
+        intents.effective_trials,
+        intents.prior_strength,
+        {{ shifted_rate('intents.posterior_rate', 'shifts.odds_factor') }} as posterior_rate,
+        intents.posterior_variance * power(
+            shifts.odds_factor
+            / power(
+                1 - intents.posterior_rate + intents.posterior_rate * shifts.odds_factor, 2
+            ), 2
+        ) as posterior_variance
+
+    from posteriors_of_intents as intents
+    inner join visitor_type_shifts as shifts on intents.macro_conversion = shifts.macro_conversion
+
+),
+
 priors_of_segments as (
 
     select
@@ -92,10 +166,11 @@ priors_of_segments as (
         parents.posterior_variance as prior_variance
 
     from rates
-    inner join posteriors_of_intents as parents
+    inner join parents_of_segments as parents
         on rates.macro_conversion = parents.macro_conversion
         and rates.micro_conversion = parents.micro_conversion
         and rates.intent_class = parents.intent_class
+        and rates.visitor_type = parents.visitor_type
     left join prior_strengths
         on rates.macro_conversion = prior_strengths.macro_conversion
         and prior_strengths.level = 'segment'

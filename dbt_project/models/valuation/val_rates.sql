@@ -20,7 +20,7 @@ trials_matured as (
     select
         trials.*,
         case
-            when trials.age_hours >= {{ var('horizon_days') }} * 24 then 1.0
+            when trials.age_hours >= {{ horizon_hours() }} then 1.0
             else coalesce(delay_curve.maturity, 0.0)
         end as maturity,
         case when trials.macro_at is not null then 1 else 0 end as is_success
@@ -71,7 +71,7 @@ users as (
         count(*) as trials,
         sum(maturity) as matured,
         sum(is_success) as conversions,
-        count(case when maturity >= 1 then 1 end) as mature_trials
+        count(case when maturity > 1 - 1e-9 then 1 end) as mature_trials
 
     from trials_matured
     group by grouping sets (

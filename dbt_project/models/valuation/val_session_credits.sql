@@ -4,8 +4,7 @@ with
 
 macro_conversions as (
 
-    select * from {{ ref('int_macro_conversions') }}
-    where occurred_at < {{ version_moment() }}
+    select * from {{ ref('val_macro_conversions') }}
 
 ),
 

@@ -60,6 +60,7 @@ steps as (
         traffic_sources.intent_class,
         sessions.visitor_type,
         periods.value_version,
+        periods.restatement,
         goals.default_value
 
     from states
@@ -99,6 +100,7 @@ steps_valued as (
     from steps
     left join version_states as tiers
         on steps.value_version = tiers.value_version
+        and steps.restatement = coalesce(tiers.restatement, 0)
         and steps.macro_conversion = tiers.macro_conversion
         and steps.intent_class = tiers.intent_class
         and steps.visitor_type = tiers.visitor_type
@@ -106,6 +108,7 @@ steps_valued as (
         and steps.deepest_tier_rank = tiers.state_key
     left join version_states as own
         on steps.value_version = own.value_version
+        and steps.restatement = coalesce(own.restatement, 0)
         and steps.macro_conversion = own.macro_conversion
         and steps.intent_class = own.intent_class
         and steps.visitor_type = own.visitor_type

@@ -160,12 +160,13 @@ families as (
         level,
         deepest_tier_rank,
         moment,
-        count(*) as members,
-        sum(sessions) as sessions,
-        sum(sessions) - 1.0 * sum(sessions * sessions) / sum(sessions) as effective_size,
-        sum(squares - credit * credit / sessions) as within_groups,
+        count(*) - 1 as degrees_of_freedom,
+        sum(sessions) - 1.0 * sum(sessions * sessions) / sum(sessions) - (count(*) - 1)
+            as effective_size,
         sum(credit * credit / sessions) - sum(credit) * sum(credit) / sum(sessions)
-            as between_groups
+            as between_groups,
+        sum(squares / sessions) - sum(squares) / sum(sessions)
+        - (count(*) - 1) * power(sum(credit) / sum(sessions), 2) as chance
 
     from groups
     where sessions > 0
@@ -179,6 +180,8 @@ families as (
 
 ),
 
+-- rare states are deep ones, where credit is larger and scatters more: each group's own squares say
+-- how far its mean would lie off by chance, and what the means lie off beyond that is between them
 variances as (
 
     select
@@ -186,10 +189,8 @@ variances as (
         level,
         deepest_tier_rank,
         moment,
-        sum(members - 1) as degrees_of_freedom,
-        sum(effective_size) as effective_size,
-        sum(between_groups) as between_groups,
-        sum(within_groups) / nullif(sum(sessions - members), 0) as within_variance
+        sum(chance) / nullif(sum(degrees_of_freedom), 0) as chance,
+        sum(between_groups - chance) / nullif(sum(effective_size), 0) as between_variance
 
     from families
     group by macro_conversion, level, deepest_tier_rank, moment
@@ -204,8 +205,8 @@ strengths as (
         deepest_tier_rank,
         moment,
         {{ credibility(
-            'within_variance',
-            '((between_groups - degrees_of_freedom * within_variance) / nullif(effective_size, 0))',
+            'greatest(chance - between_variance, 0.0)',
+            'between_variance',
             var('state_prior_sessions')
         ) }} as prior_sessions
 

@@ -150,7 +150,9 @@ trials as (
     select
         *,
         case
-            when next_macro_at <= {{ dbt.dateadd('day', var('horizon_days'), 'occurred_at') }}
+            when next_macro_at <= {{ dbt.dateadd(
+                'second', (var('horizon_days') * 86400) | round | int, 'occurred_at'
+            ) }}
                 then next_macro_at
         end as macro_at
 
@@ -173,7 +175,7 @@ select
     cast(
         least(
             floor({{ seconds_between('occurred_at', version_moment()) }} / 3600.0),
-            {{ var('horizon_days') }} * 24
+            {{ horizon_hours() }}
         ) as integer
     ) as age_hours,
     case
@@ -181,7 +183,7 @@ select
             then cast(
                 least(
                     floor({{ seconds_between('occurred_at', 'macro_at') }} / 3600.0),
-                    greatest({{ var('horizon_days') }} * 24 - 1, 0)
+                    greatest({{ horizon_hours() }} - 1, 0)
                 ) as integer
             )
     end as delay_hours

@@ -31,6 +31,7 @@ prior_values as (
 
     select
         periods.value_version,
+        periods.restatement,
         macros.conversion as macro_conversion,
         micros.conversion as micro_conversion,
         '(all)' as intent_class,
@@ -51,6 +52,7 @@ values_of_versions as (
 
     select
         value_version,
+        coalesce(restatement, 0) as restatement,
         macro_conversion,
         micro_conversion,
         intent_class,
@@ -70,6 +72,7 @@ values_of_versions as (
 
     select
         value_version,
+        restatement,
         macro_conversion,
         micro_conversion,
         intent_class,
@@ -89,6 +92,7 @@ values_of_versions as (
 
 select
     values_of_versions.value_version,
+    periods.restatement,
     periods.valid_from,
     periods.valid_to,
     values_of_versions.macro_conversion,
@@ -105,4 +109,6 @@ select
     values_of_versions.guardrail
 
 from values_of_versions
-inner join periods on values_of_versions.value_version = periods.value_version
+inner join periods
+    on values_of_versions.value_version = periods.value_version
+    and values_of_versions.restatement = periods.restatement

@@ -5,12 +5,14 @@
     full_refresh=false,
     on_schema_change='append_new_columns',
     contract={'enforced': true},
-    meta={'is_kept': true}
+    meta={'is_kept': true},
+    pre_hook="{{ forget_unfinished_version() }}"
 ) }}
 
 select
     {{ value_version() }} as value_version,
     {{ version_date() }} as valid_from,
+    {{ restatement() }} as restatement,
     macro_conversion,
     intent_class,
     visitor_type,

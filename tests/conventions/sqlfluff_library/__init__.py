@@ -6,6 +6,7 @@ brings ref, source, var, config, this and is_incremental.
 Does not belong here: anything that tests run; no answer given here is ever executed.
 """
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 
@@ -52,6 +53,7 @@ def run_query(*arguments, **named) -> SimpleNamespace:
 dbt = _Dbt()
 adapter = _Adapter()
 execute = False
+run_started_at = datetime(2026, 7, 1, tzinfo=UTC)
 target = SimpleNamespace(name="lint", schema="lint", type="lint")
 graph = SimpleNamespace(nodes={}, sources={})
 exceptions = SimpleNamespace(raise_compiler_error=lambda message: "", warn=lambda message: "")

@@ -1,0 +1,8 @@
+{% macro as_text(value) -%}
+    {#- A text that a person wrote, as a literal; null for none. -#}
+    {%- if value is none -%}
+        cast(null as varchar)
+    {%- else -%}
+        '{{ value | string | replace("'", "''") }}'
+    {%- endif -%}
+{%- endmacro %}

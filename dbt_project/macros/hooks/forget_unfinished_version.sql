@@ -1,0 +1,19 @@
+{% macro forget_unfinished_version() %}
+    {#- Pre-hook of the kept tables: what a killed run wrote of this version is taken back, so that
+        one version is not made of two runs. It was never in force: one of the tables that say so
+        (val_version_periods) lacks it. -#}
+    {%- if var('version_date') -%}
+        delete from {{ this }}
+        where
+            {{ is_this_writing() }}
+            and not (
+                {%- for table in ('probabilities', 'values', 'states') %}
+                exists (
+                    select 1 from {{ kept_table('val_version_' ~ table) }}
+                    where {{ is_this_writing() }}
+                )
+                {%- if not loop.last %} and{% endif %}
+                {%- endfor %}
+            )
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,94 @@
+"""Restating a value version: the same quarter once more, under the rules and rows of today.
+
+Belongs here: what a restatement is, which number the next one gets. Does not belong here: how a
+version is computed and kept (the models of dbt_project/models/valuation), the commands (cli.py).
+
+A version that was published is never changed. A restatement stands beside it with a number of its
+own and a reason, and is in force in its stead from the moment on when it is written.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import Settings
+
+# a version is there when all of these hold it; a run that was killed leaves it in some of them
+KEPT_TABLES = (
+    "val_version_probabilities",
+    "val_version_values",
+    "val_version_states",
+    "val_version_delays",
+    "val_version_customers",
+    "val_version_writings",
+)
+LONGEST_REASON = 500
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """number: 1 for the first restatement of a version; reason: why, in the words of who did it."""
+
+    number: int
+    reason: str
+
+    def as_vars(self) -> dict[str, int | str]:
+        """The policy vars under which the models write it."""
+        return {"restatement": self.number, "restatement_reason": self.reason}
+
+
+def checked_reason(text: str | None) -> str:
+    """The reason in one line; raises IntentMapError when none is given."""
+    reason = " ".join((text or "").split())
+    if not reason:
+        raise IntentMapError(
+            "A restatement changes numbers that people have acted on, so it needs a reason: "
+            '--restate --why "orders of May were counted twice".'
+        )
+    if len(reason) > LONGEST_REASON:
+        raise IntentMapError(
+            f"The reason has {len(reason)} characters; {LONGEST_REASON} are the most that is kept."
+        )
+    return reason
+
+
+def next_restatement(settings: Settings, version_date: date, why: str) -> Restatement:
+    """The restatement of the version valid from version_date that is to be written now.
+
+    Its number follows the newest one that is there as a whole: what a killed run left of the next
+    one is completed, not counted. Raises IntentMapError when there is no such version yet.
+    """
+    reason = checked_reason(why)
+    written = _newest_written(settings, version_date)
+    if written is None:
+        raise IntentMapError(
+            f"There is no value version valid from {version_date} to restate. Without --restate "
+            "the same command writes it."
+        )
+    return Restatement(written + 1, reason)
+
+
+def _newest_written(settings: Settings, version_date: date) -> int | None:
+    """Number of the newest writing of a version, 0 for the original one, None for no version."""
+    if not settings.warehouse.exists():
+        return None
+    with duckdb.connect(str(settings.warehouse), read_only=True) as warehouse:
+        columns = set(
+            warehouse.execute(
+                "select table_name, column_name from information_schema.columns "
+                "where table_schema = 'valuation'"
+            ).fetchall()
+        )
+        newest = []
+        for table in KEPT_TABLES:
+            if (table, "valid_from") in columns:
+                # what an earlier release wrote is original
+                number = "restatement" if (table, "restatement") in columns else "0"
+                newest += warehouse.execute(
+                    f"select max(coalesce({number}, 0)) from valuation.{table} "
+                    "where valid_from = ?",
+                    [version_date],
+                ).fetchall()
+    return min((number for (number,) in newest if number is not None), default=None)
