@@ -31,7 +31,8 @@
     {#- Of all models that this one is built on: `noting`, those that note changed sessions, and
         `kept`, the relations of the version tables. -#}
     {%- set noting, kept, seen, left = [], [], [], [model.unique_id] -%}
-    {%- for _ in range(graph.nodes | length) if left -%}
+    {#- no model is looked at twice, so there are no more turns than nodes -#}
+    {%- for _ in graph.nodes if left -%}
         {%- set node = graph.nodes[left.pop()] -%}
         {%- if node.config.meta.get('notes_changes') -%}{%- do noting.append(node.name) -%}{%- endif -%}
         {%- if node.config.meta.get('is_kept') -%}
