@@ -237,8 +237,9 @@ questions_answered as (
         load_id,
         row_number,
         cast(
-            sum(case when {{ is_met('compared', 'operator', 'threshold') }} then rule_bit else 0 end)
-            as bigint
+            sum(
+                case when {{ is_met('compared', 'operator', 'threshold') }} then rule_bit else 0 end
+            ) as bigint
         ) as rules_met,
         max(case when operator = 'is_there' and compared is null then 1 else 0 end) = 1
             as is_incomplete

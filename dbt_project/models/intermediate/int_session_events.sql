@@ -8,13 +8,16 @@
     post_hook="{{ remember_arrivals() }}"
 ) }}
 
-{#- no visit that an arrival touches began before this moment -#}
+{#- no visit that an arrival touches began before this moment; where the source says what a visit
+    is, none of a touched visitor stays -#}
+{%- set earliest = "min(timestamp '0001-01-01 00:00:00')" if var('session_id_source') == 'source'
+    else 'least(min(arrived.arrived_from), min(kept.visit_started_at))' -%}
 {%- set earliest_touched -%}
     with arrived as (
         select min(occurred_at) as arrived_from from {{ ref('int_event_receipts') }}
         where outcome = 'accepted' and {{ arrived_since_last_build() }}
     )
-    select least(min(arrived.arrived_from), min(kept.visit_started_at))
+    select {{ earliest }}
     from arrived
     left join {{ this }} as kept
         on kept.occurred_at >= {{ dbt.dateadd(
@@ -27,20 +30,14 @@ with
 receipts as (
 
     select * from {{ ref('int_event_receipts') }}
-    where
-        outcome = 'accepted'
-        {% if var('session_id_source') != 'source' -%}
-            and {{ not_before('occurred_at', earliest_touched) }}
-        {%- endif %}
+    where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
 
 ),
 
 staged_events as (
 
     select * from {{ ref('int_staged_events') }}
-    {% if var('session_id_source') != 'source' -%}
-        where {{ not_before('occurred_at', earliest_touched) }}
-    {%- endif %}
+    where {{ not_before('occurred_at', earliest_touched) }}
 
 ),
 

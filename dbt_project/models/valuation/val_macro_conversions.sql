@@ -9,10 +9,9 @@ macro_conversions as (
 
 ),
 
-conversion_events as (
+order_events as (
 
-    select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'macro'
+    select * from {{ ref('int_order_events') }}
 
 ),
 
@@ -69,19 +68,17 @@ amounts_then as (
         macro_conversions.event_key,
         macro_conversions.macro_conversion,
         orders_then.value * order_rates.rate as order_value,
-        conversion_events.value * event_rates.rate as own_value
+        order_events.value * event_rates.rate as own_value
 
     from macro_conversions
     inner join orders_then on macro_conversions.order_id = orders_then.order_id
-    inner join conversion_events
-        on macro_conversions.event_key = conversion_events.event_key
-        and macro_conversions.macro_conversion = conversion_events.conversion
+    inner join order_events on macro_conversions.event_key = order_events.event_key
     left join currency_rates as order_rates
         on orders_then.currency = order_rates.currency
         and cast(macro_conversions.occurred_at as date) >= order_rates.valid_from
         and cast(macro_conversions.occurred_at as date) < order_rates.valid_to
     left join currency_rates as event_rates
-        on coalesce(conversion_events.currency, '{{ var("reporting_currency") }}')
+        on coalesce(order_events.currency, '{{ var("reporting_currency") }}')
         = event_rates.currency
         and cast(macro_conversions.occurred_at as date) >= event_rates.valid_from
         and cast(macro_conversions.occurred_at as date) < event_rates.valid_to

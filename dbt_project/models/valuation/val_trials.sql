@@ -151,7 +151,7 @@ trials as (
         *,
         case
             when next_macro_at <= {{ dbt.dateadd(
-                'second', (var('horizon_days') * 86400) | round | int, 'occurred_at'
+                'second', (var('horizon_days') | float * 86400) | round | int, 'occurred_at'
             ) }}
                 then next_macro_at
         end as macro_at

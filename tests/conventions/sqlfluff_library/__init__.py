@@ -47,7 +47,7 @@ class _Adapter:
 
 
 def run_query(*arguments, **named) -> SimpleNamespace:
-    return SimpleNamespace(rows=[], columns=[])
+    return SimpleNamespace(rows=[(1, 1)], columns=[])
 
 
 dbt = _Dbt()
@@ -56,4 +56,5 @@ execute = False
 run_started_at = datetime(2026, 7, 1, tzinfo=UTC)
 target = SimpleNamespace(name="lint", schema="lint", type="lint")
 graph = SimpleNamespace(nodes={}, sources={})
+model = SimpleNamespace(unique_id="lint")
 exceptions = SimpleNamespace(raise_compiler_error=lambda message: "", warn=lambda message: "")
