@@ -377,7 +377,8 @@ def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postg
     ended = postgres.query(
         "select step_key from event_logs where dagster_event_type = 'STEP_SUCCESS' order by id"
     )
-    assert ended == [("landing",), ("nightly_models",), ("published_marts",)]
+    steps = ("landing", "nightly_models", "published_marts", "health")
+    assert ended == [(step,) for step in steps]
     with dagster_instance(fresh) as instance:
         assert instance.get_run_by_id(runs[0][2]).status == DagsterRunStatus.SUCCESS
     # no second state beside it, and nothing is written where the program lies
