@@ -38,7 +38,7 @@ SEEDS = (
 GIVEN = (
     *("int_sessions", "int_traffic_sources", "int_logins", "int_visitor_identities"),
     *("int_micro_conversions", "int_macro_conversions"),
-    *("int_conversion_events", "int_currency_rates", "stg_orders__orders"),
+    *("int_all_sessions", "int_order_events", "int_currency_rates", "stg_orders__orders"),
 )
 PURCHASE_COUNT_CHUNK = 60_000
 
@@ -84,7 +84,9 @@ def compile_models(home: Home, version_date: date, wanted: Sequence[str]) -> lis
         name = open_names.pop()
         if name in needs or name in GIVEN:
             continue
-        parents = {nodes[key]["name"] for key in models[name]["depends_on"]["nodes"]}
+        parents = {
+            nodes[key]["name"] for key in models[name]["depends_on"]["nodes"] if key in nodes
+        }
         needs[name] = parents - {*GIVEN, *SEEDS}
         open_names += needs[name]
     return [
@@ -237,9 +239,8 @@ class Shop:
                 order_id varchar, load_id bigint, row_number bigint, landed_at timestamp,
                 value decimal(18, 4), currency varchar
             );
-            create table intermediate.int_conversion_events (
-                event_key bigint, conversion_type varchar, conversion varchar,
-                value decimal(18, 4), currency varchar
+            create table intermediate.int_order_events (
+                event_key bigint, value decimal(18, 4), currency varchar
             );
             create table intermediate.int_currency_rates (
                 currency varchar, valid_from date, valid_to date, rate double
