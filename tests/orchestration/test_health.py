@@ -339,7 +339,7 @@ def test_looking_does_not_wait_for_a_writer_and_says_how_old_the_arrivals_are(ho
     severity, sentence = home.found("writer", later)
     assert time.monotonic() - began < 5
     assert severity == "ok"
-    assert f"process {writer.pid}, nightly_refresh" in sentence
+    assert f"process {writer.pid} (" in sentence and "), nightly_refresh, since " in sentence
     assert sentence.endswith("Arrivals are those known at 2026-11-20 04:00 UTC.")
     # judged by the clock of now, from the note
     assert home.found("freshness", later)[0] == "warn"
