@@ -20,8 +20,9 @@ from orchestration.runs import run_backfill, run_rebuild
 VERSION_DATE, VERSION_NIGHT = date(2025, 4, 1), 1
 FIRST_DAY = date(2025, 6, 1)
 DAYS = [FIRST_DAY + timedelta(night) for night in range(NIGHTS)]
-# when rows landed is the one thing that has to differ; who brings no time of loading has that one
-OF_THE_CLOCK = ("landed_at", "loaded_at")
+# when rows landed and versions were written has to differ; a row without a time of loading has the
+# first of them
+OF_THE_CLOCK = ("landed_at", "loaded_at", "known_from", "known_to")
 
 
 def drop(home: Home, night: int) -> None:

@@ -124,7 +124,7 @@ values
     ('old visitor', '2025-05-01 10:00', 'view_item', 1, 1, 'generic/old.csv', '2025-06-01 03:00'),
     ('old visitor', '2025-05-01 10:01', 'add_to_cart', 1, 2, 'generic/old.csv', '2025-06-01 03:00');
 insert into raw.watermarks values ('int_events', 'generic', 1);
-insert into raw.build_state values ('int_events', '{"models": "of that time"}', '2025-06-01 03:00');
+insert into raw.build_state values ('int_event_receipts', '{"models": "of that time"}', '2025-06-01 03:00');
 insert into valuation.val_version_values
 select
     '2025-Q2', date '2025-04-01', 'purchase', 'cart_filled', '(all)', '(all)',
@@ -139,7 +139,7 @@ select
     9000, 5000, 4, 3;
 
 -- built bit by bit, and no longer in this form
-create table intermediate.int_events as select 'old visitor' as visitor_of_that_time;
+create table intermediate.int_event_receipts as select 'old visitor' as visitor_of_that_time;
 
 -- a mart that the project no longer makes, and what a killed run left
 create table marts.mart_of_that_time as select 1 as a;
