@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.disk import to_disk
+from orchestration.disk import checksum_of, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
 from orchestration.landing.warehouse import Warehouse
@@ -209,7 +209,7 @@ def check_backup(folder: Path, backup: Backup) -> None:
         if not path.resolve().is_relative_to(folder):
             raise IntentMapError(f"The backup names {file.path}, which is outside of it.")
         try:
-            if path.stat().st_size != file.size or _sha256(path) != file.sha256:
+            if path.stat().st_size != file.size or checksum_of(path) != file.sha256:
                 raise IntentMapError(
                     f"{path} is not as it was saved, so nothing was restored. Take another copy of "
                     "this backup, or an older one."
@@ -255,11 +255,6 @@ def _copy(source: Path, target: Path, path: str = "") -> SavedFile:
     return SavedFile(path, size, digest.hexdigest())
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _numbers(duckdb_version: str) -> tuple[int, ...]:
     parts = duckdb_version.split(".")[:3]
     return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)
@@ -297,7 +292,7 @@ def _compare_business_files(
     for file in backup.files:
         if file.path.startswith(f"{BUSINESS_FILES}/"):
             here = settings.seeds / Path(file.path).name
-            if not here.is_file() or _sha256(here) != file.sha256:
+            if not here.is_file() or checksum_of(here) != file.sha256:
                 differing.append(here.name)
     if differing:
         report(

@@ -1,10 +1,11 @@
 """Bringing what was written safely to disk, and saying so when the disk does not take it.
 
-Belongs here: flushing a file or a folder, the words for a disk that is full or closed. Does not
-belong here: what is written, and its swap.
+Belongs here: flushing a file or a folder, the checksum of a file, the words for a disk that is full
+or closed. Does not belong here: what is written, and its swap.
 """
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,12 @@ def to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def checksum_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refused_by_disk(error: BaseException, home: Path) -> str | None:

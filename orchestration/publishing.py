@@ -14,7 +14,6 @@ of INTENT_MAP_HASH_KEY, or nothing when there is no key.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.disk import to_disk
+from orchestration.disk import checksum_of, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
@@ -124,14 +123,14 @@ def _publish(settings: Settings, run_id: str, report: Callable[[str], None]) -> 
         duckdb_version=duckdb.__version__,
         personal_ids="left out" if settings.hash_key is None else "keyed hashes",
         serving_bytes=new_file.stat().st_size,
-        serving_sha256=_sha256(new_file),
+        serving_sha256=checksum_of(new_file),
         tables=tuple(
             PublishedTable(
                 name=name,
                 rows=rows,
                 checksum=checksum,
                 parquet_bytes=(new_folder / f"{name}.parquet").stat().st_size,
-                parquet_sha256=_sha256(new_folder / f"{name}.parquet"),
+                parquet_sha256=checksum_of(new_folder / f"{name}.parquet"),
             )
             for name, (rows, checksum) in counts.items()
         ),
@@ -327,11 +326,6 @@ def _as_json(manifest: Manifest) -> str:
     content["serving_file"] = SERVING_FILE
     content["parquet_folder"] = PARQUET_LINK
     return json.dumps(content, indent=2) + "\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _text(value: object) -> str:
