@@ -32,7 +32,7 @@ from orchestration.landing.files import (
     move_aside,
 )
 from orchestration.landing.result import LandingResult, SourceLanding
-from orchestration.landing.warehouse import Candidate, ChangedMeanwhile, Warehouse, Written
+from orchestration.landing.warehouse import Candidate, ChangedMeanwhile, Kept, Warehouse, Written
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -258,6 +258,16 @@ class _Landing:
         self.report(f"{file} is not landed: {reason}.")
 
     def _land_all(self, candidates: list[Candidate]) -> None:
+        copies: list[Kept] = []
+        try:
+            self._land_or_copy(candidates, copies)
+        finally:
+            # also before a full disk ends the run: what was copied need not be copied again
+            if copies:
+                self._take_note(self.warehouse.note_kept(self.outcome.source, copies))
+
+    def _land_or_copy(self, candidates: list[Candidate], copies: list[Kept]) -> None:
+        """Land the files, but only copy those that are kept as they are, into copies."""
         batches: dict[reading.Shape, list[list[Candidate]]] = {}
         sizes: dict[reading.Shape, int] = {}
         for candidate in candidates:
@@ -266,8 +276,8 @@ class _Landing:
                 continue
             shape, size = looked_at.shape, looked_at.content.size
             if kept.may_be_kept(looked_at.file, size, shape):
-                self._keep(looked_at)
-                self._say_how_far()
+                copies += self._keep(looked_at)
+                self._say_how_far(copies)
                 continue
             lists = batches.setdefault(shape, [[]])
             sizes[shape] = sizes.get(shape, 0) + size
@@ -278,14 +288,15 @@ class _Landing:
         for lists in batches.values():
             for batch in lists:
                 self._land_batch(batch)
-                self._say_how_far()
+                self._say_how_far(copies)
 
-    def _say_how_far(self) -> None:
+    def _say_how_far(self, copies: list[Kept]) -> None:
         if time.monotonic() - self.said_at < SECONDS_OF_SILENCE:
             return
         self.said_at = time.monotonic()
-        landed = _count(self.outcome.files_landed, "file")
-        self.report(f"{self.outcome.source}: {landed}, {self.outcome.rows:,} rows so far")
+        files = _count(self.outcome.files_landed + len(copies), "file")
+        rows = self.outcome.rows + sum(it.rows for it in copies)
+        self.report(f"{self.outcome.source}: {files}, {rows:,} rows so far")
 
     def _look_at(self, candidate: Candidate) -> Candidate | None:
         """With its shape, or None after setting it aside."""
@@ -303,14 +314,15 @@ class _Landing:
             self._set_aside(file, candidate.content, self._in_words(error, file))
         return None
 
-    def _keep(self, candidate: Candidate) -> None:
-        """Keep a large file as it is; one that cannot be read so goes the way of all others."""
+    def _keep(self, candidate: Candidate) -> list[Kept]:
+        """Copy a large file as it is; one that cannot be read so goes the way of all others."""
         try:
-            self._take_note(self.warehouse.keep(candidate))
+            return [self.warehouse.keep(candidate)]
         except ChangedMeanwhile:
             self._skip(candidate.file, "it is still being written; it is read next time")
         except (duckdb.Error, OSError, Refused) as error:
             self._land_damaged(candidate, error)
+        return []
 
     def _land_batch(self, batch: list[Candidate]) -> None:
         """Land files of one shape; on any failure halve the batch until the bad file is alone."""

@@ -62,6 +62,16 @@ class Written:
     refused: list[tuple[Candidate, str]]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file that was copied to where kept files lie, and what reading it once has shown."""
+
+    candidate: Candidate
+    copy: kept.KeptFile
+    rows: int
+    unreadable_rows: int
+
+
 class Warehouse:
     """A connection to the home's warehouse file with schema raw as declared.
 
@@ -76,6 +86,10 @@ class Warehouse:
         self._next_load_id = 0
 
     def open(self) -> None:
+        self._connect()
+        kept.remove_leftovers(self.con, self.kept_folder)
+
+    def _connect(self) -> None:
         path = self.settings.warehouse
         try:
             self.con = duckdb.connect(str(path))
@@ -106,7 +120,6 @@ class Warehouse:
         for source in SOURCES:
             if kept.has_view(self.con, source):
                 kept.create_view(self.con, self.kept_folder, source)
-        kept.remove_leftovers(self.con, self.kept_folder)
         # numbers given out before a reopening may not be in the ledger yet
         self._next_load_id = max(self._next_load_id, ledger.next_load_id(self.con))
 
@@ -122,7 +135,8 @@ class Warehouse:
         """DuckDB closes itself after an inner failure; one broken file must not end the run."""
         if isinstance(error, (duckdb.FatalException, duckdb.InternalException)):
             self.close()
-            self.open()
+            # copies that are not noted yet stay
+            self._connect()
 
     def take_load_id(self) -> int:
         self._next_load_id += 1
@@ -159,24 +173,34 @@ class Warehouse:
         ledger.write(self.con, load)
         return load
 
-    def keep(self, candidate: Candidate) -> Written:
-        """Keep one Parquet file as it is, and its ledger entry, in one transaction.
+    def keep(self, candidate: Candidate) -> Kept:
+        """Copy one Parquet file as it is and read it once; note_kept makes it part of raw.
 
-        Raises ChangedMeanwhile, Refused, OSError or duckdb.Error, each after a rollback; the next
-        landing removes a copy that was not noted.
+        Raises ChangedMeanwhile, Refused, OSError or duckdb.Error; the next landing removes a copy
+        that was not noted.
         """
-        source, shape = candidate.file.source, candidate.shape
         landed = round((self.now - datetime(1970, 1, 1)).total_seconds() * 1_000_000)
         copy = kept.copy(self.kept_folder, candidate.file, candidate.load_id, landed)
         if not candidate.is_as_hashed:
             raise ChangedMeanwhile([candidate])
-        rows, unreadable = kept.check(self.con, self.kept_folder, copy, shape.parquet_columns)
+        return Kept(candidate, copy, *kept.check(self.con, self.kept_folder, copy))
+
+    def note_kept(self, source: str, files: list[Kept]) -> Written:
+        """Their ledger entries and the view that reads them, in one transaction: the view opens
+        every file that is kept, so it is not made anew for each of them."""
         with self._transaction():
-            load = self.write_load(
-                candidate, ledger.LANDED, rows=rows, kept_file=copy.path, columns=shape.columns
-            )
+            loads = [
+                self.write_load(
+                    it.candidate,
+                    ledger.LANDED,
+                    rows=it.rows,
+                    kept_file=it.copy.path,
+                    columns=it.candidate.shape.columns,
+                )
+                for it in files
+            ]
             kept.create_view(self.con, self.kept_folder, source)
-        return Written([load], unreadable, [])
+        return Written(loads, sum(it.unreadable_rows for it in files), [])
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

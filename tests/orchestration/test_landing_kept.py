@@ -111,6 +111,49 @@ def test_a_damaged_file_is_set_aside_and_leaves_nothing(tmp_path):
     assert home.rows("select count(*) from raw.generic_events") == [(1,)]
 
 
+def test_the_view_is_made_anew_once_for_all_files_of_a_landing(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    for number in range(5):
+        home.drop_parquet(f"generic/{number}.parquet", EVENTS.replace("'v'", f"'{number}'"))
+    made = []
+    create_view = kept.create_view
+    monkeypatch.setattr(
+        kept, "create_view", lambda *given: made.append(given[2]) or create_view(*given)
+    )
+    assert home.land().rows == 20
+    assert made == ["generic"]
+    assert home.rows("select count(*) from raw.generic_events") == [(20,)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "ends"),
+    [
+        (duckdb.FatalException("the database was invalidated"), False),
+        (OSError(28, "No space left on device"), True),
+    ],
+)
+def test_files_copied_before_one_fails_stay(tmp_path, monkeypatch, failure, ends):
+    home = Home(tmp_path)
+    for name in ("a", "b"):
+        home.drop_parquet(f"generic/{name}.parquet", EVENTS.replace("'v'", f"'{name}'"))
+    check = kept.check
+
+    def fails_at_b(con, folder, file):
+        if "/b.parquet" in file.path:
+            raise failure
+        return check(con, folder, file)
+
+    monkeypatch.setattr(kept, "check", fails_at_b)
+    if ends:
+        with pytest.raises(IntentMapError, match="full"):
+            home.land()
+    else:
+        assert [name for name, _ in home.land().set_aside] == ["generic/b.parquet"]
+    assert home.rows("select visitor_id[1], count(*) from raw.generic_events group by all") == [
+        ("a", 4)
+    ]
+
+
 def test_a_copy_of_a_killed_run_is_removed_and_the_file_lands(tmp_path, monkeypatch):
     home = Home(tmp_path)
     home.drop_parquet("generic/a.parquet", EVENTS)

@@ -308,7 +308,7 @@ def _refused_rows(arrivals: Arrivals) -> None:
             night,
             "generic",
             generic_event("no consent", moment, "page_view", consent_analytics="denied"),
-            generic_event("bot", moment, "page_view", user_agent=f"{BOT} {night % 2}"),
+            generic_event("bot", moment, "page_view", user_agent=f"{BOT} {night}"),
             generic_event("unreadable", f"yesterday {night}", "page_view"),
             generic_event(None, moment, "page_view"),
             generic_event("too old", at("1999-01-01 00:00:00"), "page_view"),

@@ -2,6 +2,8 @@
 
 PATHS break only what a night does and a full refresh does not: the nights must then leave other
 tables than the refresh. RULES break both alike: what was reckoned without SQL must then differ.
+NOTES are about what a night leaves for the next one, with runs
+between them that build only a part.
 TIES are rules about the order of events, which the model's own unit tests hold.
 """
 
@@ -20,6 +22,7 @@ from pipeline.promise_checks import (
     sessions_are_exact,
 )
 from pipeline.shared_nights import Setting, SharedNights
+from pipeline.test_partial_nights import nights_with_parts
 
 from orchestration import dbt_runner
 from orchestration.errors import IntentMapError
@@ -39,12 +42,6 @@ PATHS = (
         f"{INTERMEDIATE}/int_session_events.sql",
         "'-' ~ var('session_timeout_minutes')",
         "'-' ~ (var('session_timeout_minutes') - 1)",
-    ),
-    Mutation(
-        "an arrival at the very time of a kept event belongs to its visit",
-        f"{INTERMEDIATE}/int_session_events.sql",
-        "kept.occurred_at <= arrivals.arrived_from",
-        "kept.occurred_at < arrivals.arrived_from",
     ),
     Mutation(
         "a row that came on an earlier night is a duplicate",
@@ -73,8 +70,8 @@ PATHS = (
     Mutation(
         "a visit is read from the earliest arrival on, not from the latest",
         f"{INTERMEDIATE}/int_all_sessions.sql",
-        "min(visit_started_at) as touched_from",
-        "max(visit_started_at) as touched_from",
+        "min({{ touched_from }}) as touched_from",
+        "max({{ touched_from }}) as touched_from",
     ),
     Mutation(
         "the sessions that go are noted as changed",
@@ -85,8 +82,8 @@ PATHS = (
     Mutation(
         "the sessions that come are noted as changed",
         f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
-        'where session_key is not null"',
-        'where false"',
+        """~ arg_dict['temp_relation']\n        )""",
+        """~ arg_dict['temp_relation'] ~ " where false"\n        )""",
     ),
     Mutation(
         "a session that changed has its old rows taken out",
@@ -122,22 +119,10 @@ PATHS = (
         '~ " > touched.touched_from"',
     ),
     Mutation(
-        "a touched visitor without rows leaves no row",
-        f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
-        "where {{ key }} is not null",
-        "where true",
-    ),
-    Mutation(
         "a load that was seen is not read again",
         "macros/hooks/arrived_since_last_build.sql",
         "load_id > ",
         "load_id >= ",
-    ),
-    Mutation(
-        "a load that was not seen is not taken for one that was",
-        "macros/hooks/remember_arrivals.sql",
-        "max(load_id) as load_id",
-        "max(load_id) + 1 as load_id",
     ),
     Mutation(
         "a login counts also when it comes on a later night",
@@ -150,6 +135,20 @@ PATHS = (
         f"{INTERMEDIATE}/int_agents_met.sql",
         "staged_events.user_agent is not null",
         "staged_events.user_agent is not null {% if is_incremental() %} and false {% endif %}",
+    ),
+)
+NOTES = (
+    Mutation(
+        "a load that was not seen is not taken for one that was",
+        "macros/hooks/remember_arrivals.sql",
+        "max(load_id) as load_id",
+        "max(load_id) + 1 as load_id",
+    ),
+    Mutation(
+        "a change that a model has not seen is not forgotten",
+        "macros/hooks/note_changed_sessions.sql",
+        "case when count(*) = {{ following | length }} then min(change_number) end",
+        "max(change_number)",
     ),
 )
 RULES = (
@@ -309,7 +308,7 @@ def unit_tests_pass(home: Home, model: str) -> bool:
 
 
 def test_every_rule_still_stands_where_it_is_broken() -> None:
-    mutations = [*PATHS, *RULES, *(mutation for _, mutation in TIES)]
+    mutations = [*PATHS, *NOTES, *RULES, *(mutation for _, mutation in TIES)]
     assert not [fault for mutation in mutations if (fault := mutation.fault())]
     assert LOOK_BACK.fault() != replace(LOOK_BACK, old="select nothing").fault()
 
@@ -330,6 +329,29 @@ def test_nights_with_a_broken_path_leave_something_else_than_a_full_refresh(
     project: BrokenProject, promise: Done, mutation: Mutation
 ) -> None:
     assert nights_differ(project, promise, mutation)
+
+
+def partial_nights_differ(project: BrokenProject, workshop: Workshop, mutation: Mutation) -> bool:
+    home = project.home(workshop.home("parts_to_break"), "broken_parts")
+    try:
+        with project.broken(mutation):
+            nights_with_parts(home)
+        refreshed = home.copy("broken_parts_refreshed")
+        refreshed.night(full_refresh=True)
+        return home.fingerprints() != refreshed.fingerprints()
+    finally:
+        for left in workshop.folder.glob("*parts*"):
+            shutil.rmtree(left)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mutation", NOTES, ids=[mutation.rule for mutation in NOTES])
+def test_partial_nights_with_a_broken_note_leave_something_else_than_a_full_refresh(
+    project: BrokenProject, workshop: Workshop, mutation: Mutation
+) -> None:
+    unbroken = Mutation("nothing", mutation.file, mutation.old, f"{mutation.old} ")
+    assert not partial_nights_differ(project, workshop, unbroken)
+    assert partial_nights_differ(project, workshop, mutation)
 
 
 @pytest.mark.deep

@@ -1,10 +1,9 @@
 {% macro get_incremental_replace_touched_sql(arg_dict) %}
     {#- Incremental strategy: each touched visitor is replaced from one moment on.
         The new rows carry `touched_from`; of every visitor in them the old rows whose
-        `touched_by` column is not before that moment go, then the rows with a key come in.
-        A touched visitor without rows is one row whose key is null. With meta `notes_changes` the
-        sessions that go and that come are noted as changed. -#}
-    {%- set key = config.require('unique_key') -%}
+        `touched_by` column is not before that moment go, then the new ones come in: what arrived
+        is among them, so no touched visitor is without rows. With meta `notes_changes` the sessions
+        that go and that come are noted as changed. -#}
     {%- set touched_by = config.get('meta')['touched_by'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set kept = arg_dict['target_relation'] -%}
@@ -17,7 +16,7 @@
             "select kept.session_key, kept.public_session_key, kept.session_date from " ~ kept
             ~ " as kept inner join " ~ touched ~ " on " ~ is_replaced
             ~ " union select session_key, public_session_key, session_date from "
-            ~ arg_dict['temp_relation'] ~ " where session_key is not null"
+            ~ arg_dict['temp_relation']
         ) }};
     {%- endif %}
     delete from {{ kept }} as kept
@@ -26,5 +25,4 @@
 
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }}
-    where {{ key }} is not null
 {% endmacro %}

@@ -6,8 +6,11 @@
     post_hook=["{{ remember_arrivals() }}", "{{ note_all_sessions() }}"]
 ) }}
 
+{#- the source's sessions of one visitor may overlap, so none of a touched visitor stays -#}
+{%- set touched_from = "timestamp '0001-01-01 00:00:00'" if var('session_id_source') == 'source'
+    else 'visit_started_at' -%}
 {%- set earliest_touched -%}
-    select min(visit_started_at) from {{ ref('int_session_events') }}
+    select min({{ touched_from }}) from {{ ref('int_session_events') }}
     where {{ arrived_since_last_build() }}
 {%- endset %}
 
@@ -48,7 +51,7 @@ page_events as (
 
         select
             visitor_key,
-            min(visit_started_at) as touched_from
+            min({{ touched_from }}) as touched_from
 
         from all_session_events
         where {{ arrived_since_last_build() }}
@@ -326,7 +329,7 @@ select
     touched.touched_from
 
 from touched
-left join sessions on touched.visitor_key = sessions.visitor_key
+inner join sessions on touched.visitor_key = sessions.visitor_key
 {% else %}
     sessions.visitor_key
 

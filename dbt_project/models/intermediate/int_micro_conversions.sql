@@ -139,9 +139,12 @@ occurrences_numbered as (
                 case
                     when rules.occurrence_scope = 'session' then occurrences.session_key
                 end
+            -- the source's own sessions may hold events of one moment and number
             order by
                 occurrences.occurred_at,
-                occurrences.event_number
+                occurrences.sequence,
+                occurrences.event_number,
+                occurrences.session_key
         ) as occurrence_number
 
     from occurrences

@@ -358,7 +358,7 @@ select
     touched.touched_from
 
 from touched
-left join events_in_part on touched.visitor_key = events_in_part.visitor_key
+inner join events_in_part on touched.visitor_key = events_in_part.visitor_key
 {% else %}
     events_in_part.visitor_key
 
