@@ -26,7 +26,7 @@ from orchestration.settings import Settings
 TABLE = "raw.build_state"
 BUILT_ANEW = ("incremental", "snapshot")
 # strategies by which a changed business file reaches the rows that are there already
-FOLLOWS_CHANGES = ("replace_differing", "replace_changed")
+FOLLOWS_CHANGES = ("replace_differing", "replace_changed", "replace_users")
 # policy that no row already built follows
 CHANGES_NO_ROW = (
     *("version_date", "restatement", "restatement_reason"),

@@ -190,6 +190,9 @@ def _late_events(arrivals: Arrivals) -> None:
     arrivals.add(0, "generic", generic_event("gallery", minutes(2), "gallery_next"))
     arrivals.add(1, "generic", generic_event("gallery", minutes(3), "gallery_next"))
     arrivals.add(3, "generic", generic_event("gallery", minutes(1), "gallery_next"))
+    # the next step of a funnel, a day later and in another visit
+    arrivals.add(0, "generic", generic_event("sleeper", at("2025-05-20 20:00:00"), "view_item"))
+    arrivals.add(3, "generic", generic_event("sleeper", at("2025-05-21 10:00:00"), "add_to_cart"))
     # the same visitor in both sources, and the GA4 part is late
     arrivals.add(
         0,

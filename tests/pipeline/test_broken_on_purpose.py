@@ -27,7 +27,8 @@ from pipeline.test_partial_nights import nights_with_parts
 from orchestration import dbt_runner
 from orchestration.errors import IntentMapError
 
-INTERMEDIATE, EXPRESSIONS = "models/intermediate", "macros/expressions"
+INTERMEDIATE, VALUATION = "models/intermediate", "models/valuation"
+EXPRESSIONS = "macros/expressions"
 OVERRIDES = "macros/overrides"
 LOOK_BACK = Mutation(
     "the visit that an arrival falls into is built again from its start",
@@ -90,6 +91,30 @@ PATHS = (
         f"{OVERRIDES}/get_incremental_replace_changed_sql.sql",
         "where {{ changed_since_last_build",
         "where false and {{ changed_since_last_build",
+    ),
+    Mutation(
+        "the rows of users who have none any more go",
+        f"{OVERRIDES}/get_incremental_replace_users_sql.sql",
+        "where {{ changed_since_last_build(column) }}",
+        "where false and {{ changed_since_last_build(column) }}",
+    ),
+    Mutation(
+        "a user whose session changed is read although no kept row speaks of it",
+        f"{INTERMEDIATE}/int_funnel_progress.sql",
+        "where {{ changed_since_last_build('session_key') }}",
+        "where false and {{ changed_since_last_build('session_key') }}",
+    ),
+    Mutation(
+        "a change is a step of entries on days before it",
+        f"{INTERMEDIATE}/int_funnel_progress.sql",
+        "'-max(longest_funnels.days)'",
+        "'0 * max(longest_funnels.days)'",
+    ),
+    Mutation(
+        "a conversion shares its credit with sessions of days before it",
+        f"{VALUATION}/val_attribution_credits.sql",
+        "dbt.dateadd('day', -reach, 'min(date)')",
+        "dbt.dateadd('day', 0, 'min(date)')",
     ),
     Mutation(
         "rows that went are taken out",

@@ -37,7 +37,7 @@
     {%- if execute -%}
         {%- set following = [] -%}
         {%- for node in graph.nodes.values()
-            if node.config.get('incremental_strategy') == 'replace_changed' -%}
+            if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users') -%}
             {%- do following.append(node.name) -%}
         {%- endfor -%}
         delete from {{ source('raw', 'session_changes') }}

@@ -1,4 +1,9 @@
-{{ config(materialized='view') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_users',
+    meta={'changed_by': ['session_key', 'reached_in_session_key']},
+    post_hook="{{ remember_changes() }}"
+) }}
 
 with recursive
 
@@ -28,27 +33,101 @@ identities as (
 
 ),
 
--- one order of events over all devices of a user; within a visit it is that of the visit
-events_in_order as (
+traffic_sources as (
 
-    select
-        conversion_events.session_key,
-        conversion_events.conversion as event_name,
-        conversion_events.occurred_at,
-        coalesce(identities.user_key, conversion_events.visitor_key) as user_key,
-        row_number() over (
-            partition by coalesce(identities.user_key, conversion_events.visitor_key)
-            order by
-                conversion_events.occurred_at,
-                conversion_events.sequence,
-                conversion_events.visitor_key,
-                conversion_events.event_number
-        ) as event_place
-
-    from conversion_events
-    left join identities on conversion_events.visitor_key = identities.visitor_key
+    select * from {{ ref('int_traffic_sources') }}
 
 ),
+
+all_sessions_of_users as (
+
+    select
+        sessions.session_key,
+        sessions.session_date,
+        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
+        coalesce(identities.user_key, sessions.visitor_key) as user_key
+
+    from sessions
+    left join identities on sessions.visitor_key = identities.visitor_key
+    inner join traffic_sources
+        on sessions.source = traffic_sources.source
+        and sessions.medium = traffic_sources.medium
+        and sessions.campaign = traffic_sources.campaign
+
+),
+
+{% if is_incremental() %}
+
+    changes as (
+
+        select
+            user_key,
+            session_date as date
+
+        from all_sessions_of_users
+        where {{ changed_since_last_build('session_key') }}
+
+        union all
+
+        select
+            kept.user_key,
+            kept.date
+
+        from {{ this }} as kept
+        where
+            {{ changed_since_last_build('kept.session_key') }}
+            or {{ changed_since_last_build('kept.reached_in_session_key') }}
+
+    ),
+
+    longest_funnels as (
+
+        select
+            1 + cast(
+                ceil((max(window_hours) + {{ var('session_maximum_hours') }}) / 24.0) as integer
+            ) as days
+
+        from funnels
+
+    ),
+
+    -- a change is a step of entries whose window reaches it, and of none before
+    touched as (
+
+        select
+            changes.user_key,
+            cast(
+                {{ dbt.dateadd('day', '-max(longest_funnels.days)', 'min(changes.date)') }} as date
+            ) as touched_from
+
+        from changes
+        cross join longest_funnels
+        group by changes.user_key
+
+    ),
+
+    sessions_of_users as (
+
+        select
+            all_sessions_of_users.*,
+            touched.touched_from
+
+        from all_sessions_of_users
+        inner join touched
+            on all_sessions_of_users.user_key = touched.user_key
+            and all_sessions_of_users.session_date >= touched.touched_from
+
+    ),
+
+{% else %}
+
+    sessions_of_users as (
+
+        select * from all_sessions_of_users
+
+    ),
+
+{% endif %}
 
 steps as (
 
@@ -56,47 +135,119 @@ steps as (
         funnels.funnel,
         funnels.step_number,
         funnels.window_hours,
-        events_in_order.session_key,
-        events_in_order.user_key,
-        events_in_order.occurred_at,
-        events_in_order.event_place
+        sessions_of_users.user_key,
+        sessions_of_users.session_key,
+        conversion_events.visitor_key,
+        conversion_events.occurred_at,
+        conversion_events.sequence,
+        conversion_events.event_number
 
-    from events_in_order
-    inner join funnels on events_in_order.event_name = funnels.event_name
+    from conversion_events
+    inner join sessions_of_users on conversion_events.session_key = sessions_of_users.session_key
+    inner join funnels on conversion_events.conversion = funnels.event_name
 
 ),
 
--- a session enters with its first first step, a user with the first of each day
-entries as (
+-- a session enters with its first first step
+entries_of_sessions as (
 
     select
-        'session' as grain,
         funnel,
         window_hours,
         user_key,
         session_key,
-        min(event_place) as event_place,
         min(occurred_at) as occurred_at
 
     from steps
     where step_number = 1
     group by funnel, window_hours, user_key, session_key
 
+),
+
+entries_described as (
+
+    select
+        entries_of_sessions.*,
+        sessions_of_users.session_date as date,
+        sessions_of_users.channel_group,
+        {% if is_incremental() %}
+            sessions_of_users.touched_from,
+        {% endif %}
+        row_number() over (
+            partition by
+                entries_of_sessions.funnel,
+                entries_of_sessions.user_key,
+                sessions_of_users.session_date
+            order by entries_of_sessions.occurred_at, entries_of_sessions.session_key
+        ) as entry_of_day
+
+    from entries_of_sessions
+    inner join sessions_of_users
+        on entries_of_sessions.session_key = sessions_of_users.session_key
+
+),
+
+-- a user enters with the first session of each day that does
+entries as (
+
+    select
+        'session' as grain,
+        *
+
+    from entries_described
+
     union all
 
     select
         'user' as grain,
-        steps.funnel,
-        steps.window_hours,
-        steps.user_key,
-        min_by(steps.session_key, steps.event_place) as session_key,
-        min(steps.event_place) as event_place,
-        min(steps.occurred_at) as occurred_at
+        *
+
+    from entries_described
+    where entry_of_day = 1
+
+),
+
+-- most users take a first step only: those need no order of events
+users_going_on as (
+
+    -- distinct: a user is looked up once
+    select distinct
+        funnel,
+        user_key
 
     from steps
-    inner join sessions on steps.session_key = sessions.session_key
-    where steps.step_number = 1
-    group by steps.funnel, steps.window_hours, steps.user_key, sessions.session_date
+    where step_number > 1
+
+),
+
+-- one order of events over all devices of a user; within a visit it is that of the visit. An event
+-- that is two steps of a funnel has one place
+steps_in_order as (
+
+    select
+        steps.*,
+        rank() over (
+            partition by steps.user_key
+            order by steps.occurred_at, steps.sequence, steps.visitor_key, steps.event_number
+        ) as event_place
+
+    from steps
+    inner join users_going_on
+        on steps.funnel = users_going_on.funnel
+        and steps.user_key = users_going_on.user_key
+
+),
+
+places_of_entries as (
+
+    select
+        funnel,
+        session_key,
+        min(event_place) as event_place
+
+    from steps_in_order
+    where step_number = 1
+    group by funnel, session_key
 
 ),
 
@@ -104,18 +255,21 @@ entries as (
 progress as (
 
     select
-        grain,
-        funnel,
-        user_key,
-        session_key,
-        event_place as entry_place,
-        {{ dbt.dateadd('hour', 'window_hours', 'occurred_at') }} as window_ends_at,
+        entries.grain,
+        entries.funnel,
+        entries.user_key,
+        entries.session_key,
+        {{ dbt.dateadd('hour', 'entries.window_hours', 'entries.occurred_at') }} as window_ends_at,
         1 as step_number,
-        event_place,
-        occurred_at,
+        entries.session_key as reached_in_session_key,
+        places_of_entries.event_place,
+        entries.occurred_at,
         cast(null as timestamp) as previous_at
 
     from entries
+    inner join places_of_entries
+        on entries.funnel = places_of_entries.funnel
+        and entries.session_key = places_of_entries.session_key
 
     union all
 
@@ -124,15 +278,15 @@ progress as (
         progress.funnel,
         progress.user_key,
         progress.session_key,
-        progress.entry_place,
         progress.window_ends_at,
         steps.step_number,
+        min_by(steps.session_key, steps.event_place) as reached_in_session_key,
         min(steps.event_place) as event_place,
         min(steps.occurred_at) as occurred_at,
         progress.occurred_at as previous_at
 
     from progress
-    inner join steps
+    inner join steps_in_order as steps
         on progress.funnel = steps.funnel
         and progress.user_key = steps.user_key
         and steps.step_number = progress.step_number + 1
@@ -144,24 +298,46 @@ progress as (
         progress.funnel,
         progress.user_key,
         progress.session_key,
-        progress.entry_place,
         progress.window_ends_at,
         progress.occurred_at,
         steps.step_number
 
+),
+
+progress_followed as (
+
+    select
+        grain,
+        funnel,
+        session_key,
+        reached_in_session_key,
+        step_number,
+        {{ seconds_between('previous_at', 'occurred_at') }} as seconds_to_step,
+        lead(step_number) over (
+            partition by grain, funnel, session_key order by step_number
+        ) is not null as continued
+
+    from progress
+
 )
 
 select
-    grain,
-    funnel,
-    user_key,
-    session_key,
-    entry_place,
-    step_number,
-    occurred_at,
-    {{ seconds_between('previous_at', 'occurred_at') }} as seconds_to_step,
-    lead(step_number) over (
-        partition by grain, funnel, user_key, entry_place order by step_number
-    ) is not null as continued
+    entries.grain,
+    entries.funnel,
+    entries.user_key,
+    entries.session_key,
+    coalesce(followed.reached_in_session_key, entries.session_key) as reached_in_session_key,
+    entries.date,
+    entries.channel_group,
+    coalesce(followed.step_number, 1) as step_number,
+    cast(followed.seconds_to_step as double) as seconds_to_step,
+    {% if is_incremental() %}
+        entries.touched_from,
+    {% endif %}
+    coalesce(followed.continued, false) as continued
 
-from progress
+from entries
+left join progress_followed as followed
+    on entries.grain = followed.grain
+    and entries.funnel = followed.funnel
+    and entries.session_key = followed.session_key

@@ -15,21 +15,9 @@
 
 with
 
-touches as (
+credits_of_touches as (
 
-    select * from {{ ref('val_conversion_touches') }}
-
-),
-
-sessions as (
-
-    select * from {{ ref('int_sessions') }}
-
-),
-
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
+    select * from {{ ref('val_attribution_credits') }}
 
 ),
 
@@ -39,108 +27,22 @@ removals as (
 
 ),
 
-touches_rounded as (
-
-    select
-        {% for model in shared_models %}
-            cast(round(share_{{ model }}, 6) as decimal(18, 6)) as part_{{ model }},
-            cast(round(cast(amount as double) * share_{{ model }}, 4) as decimal(18, 4))
-                as credit_{{ model }},
-        {% endfor %}
-        {% for model in whole_models %}
-            share_{{ model }},
-        {% endfor %}
-        is_macro,
-        conversion_key,
-        goal_key,
-        session_key,
-        conversion_date,
-        amount,
-        touch_from_last
-
-    from touches
-    where touches > 1
-
-),
-
--- the last touch takes what rounding leaves, so the credits of a conversion sum to the whole
-touches_credited as (
-
-    select
-        {% for model in shared_models %}
-            case
-                when touch_from_last = 1
-                    then 1 - (
-                        sum(part_{{ model }}) over (partition by conversion_key, goal_key)
-                        - part_{{ model }}
-                    )
-                else part_{{ model }}
-            end as part_{{ model }},
-            case
-                when touch_from_last = 1
-                    then amount - (
-                        sum(credit_{{ model }}) over (partition by conversion_key, goal_key)
-                        - credit_{{ model }}
-                    )
-                else credit_{{ model }}
-            end as credit_{{ model }},
-        {% endfor %}
-        {% for model in whole_models %}
-            cast(share_{{ model }} as decimal(18, 6)) as part_{{ model }},
-            case when share_{{ model }} = 1 then amount else 0 end as credit_{{ model }},
-        {% endfor %}
-        is_macro,
-        session_key,
-        cast({{ dbt.date_trunc('month', 'conversion_date') }} as date) as month
-
-    from touches_rounded
-
-    union all
-
-    -- a path of one session shares nothing
-    select
-        {% for model in shared_models + whole_models %}
-            cast(1 as decimal(18, 6)) as part_{{ model }},
-            amount as credit_{{ model }},
-        {% endfor %}
-        is_macro,
-        session_key,
-        cast({{ dbt.date_trunc('month', 'conversion_date') }} as date) as month
-
-    from touches
-    where touches = 1
-
-),
-
 credits_of_campaigns as (
 
     select
-        sessions.session_date as date,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
-        sessions.campaign,
-        credited.month,
+        date,
+        channel_group,
+        campaign,
+        month,
         {% for model in shared_models + whole_models %}
-            sum(case when credited.is_macro then credited.part_{{ model }} else 0 end)
-                as conversions_{{ model }},
-            sum(case when credited.is_macro then credited.credit_{{ model }} else 0 end)
-                as revenue_{{ model }},
-            sum(case when credited.is_macro then 0 else credited.credit_{{ model }} end)
-                as micro_value_{{ model }},
+            sum(conversions_{{ model }}) as conversions_{{ model }},
+            sum(case when is_macro then credit_{{ model }} else 0 end) as revenue_{{ model }},
+            sum(case when is_macro then 0 else credit_{{ model }} end) as micro_value_{{ model }},
         {% endfor %}
-        sum(case when credited.is_macro then 0 else abs(credited.credit_linear) end)
-            as micro_value_gross
+        sum(case when is_macro then 0 else abs(credit_linear) end) as micro_value_gross
 
-    from touches_credited as credited
-    inner join sessions on credited.session_key = sessions.session_key
-    inner join traffic_sources
-        on sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
-    group by
-        sessions.session_date,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group),
-        sessions.campaign,
-        credited.month
+    from credits_of_touches
+    group by date, channel_group, campaign, month
 
 ),
 

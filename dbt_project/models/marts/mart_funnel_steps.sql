@@ -20,18 +20,6 @@ funnels as (
 
 ),
 
-sessions as (
-
-    select * from {{ ref('int_sessions') }}
-
-),
-
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
-
-),
-
 last_steps as (
 
     select
@@ -40,22 +28,6 @@ last_steps as (
 
     from funnels
     group by funnel
-
-),
-
-steps_described as (
-
-    select
-        progress.*,
-        sessions.session_date as date,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group
-
-    from progress
-    inner join sessions on progress.session_key = sessions.session_key
-    inner join traffic_sources
-        on sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
 
 ),
 
@@ -72,7 +44,7 @@ steps_counted as (
         {{ quantile('seconds_to_step', 0.5) }} as median_seconds_to_step,
         {{ quantile('seconds_to_step', 0.9) }} as p90_seconds_to_step
 
-    from steps_described
+    from progress
     group by funnel, step_number, date, channel_group, grain
 
 )

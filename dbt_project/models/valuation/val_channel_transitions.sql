@@ -55,49 +55,47 @@ sessions_in_order as (
 
     select
         *,
-        lag(started_at) over (partition by user_key order by started_at, session_key)
-            as previous_at,
-        lag(converts) over (partition by user_key order by started_at, session_key)
-            as previous_converts
+        lag(started_at) over user_in_order as previous_at,
+        lag(converts) over user_in_order as previous_converts,
+        lead(started_at) over user_in_order as next_at,
+        lead(channel_group) over user_in_order as next_channel
 
     from sessions_of_users
+    window user_in_order as (partition by user_key order by started_at, session_key)
 
 ),
 
 -- a path ends with a macro-conversion, or when nothing more comes within the look-back
-paths_numbered as (
+ends_marked as (
 
     select
         *,
-        sum(
-            case
-                when previous_at is null or previous_converts then 1
-                when previous_at < {{ dbt.dateadd(
-                    'day', '-' ~ var('attribution_look_back_days'), 'started_at'
-                ) }} then 1
-                else 0
-            end
-        ) over (partition by user_key order by started_at, session_key) as path_number
+        previous_at is null
+        or previous_converts
+        or previous_at < {{ dbt.dateadd(
+            'day', '-' ~ var('attribution_look_back_days'), 'started_at'
+        ) }} as is_first,
+        next_at is null
+        or converts
+        or started_at < {{ dbt.dateadd(
+            'day', '-' ~ var('attribution_look_back_days'), 'next_at'
+        ) }} as is_last
 
     from sessions_in_order
 
 ),
 
+-- days follow the order of sessions, so the first end from here on is that of this path
 touches_of_paths as (
 
     select
-        session_date,
-        channel_group,
-        converts,
-        lag(channel_group) over (
-            partition by user_key, path_number order by started_at, session_key
-        ) as previous_channel,
-        lead(channel_group) over (
-            partition by user_key, path_number order by started_at, session_key
-        ) as next_channel,
-        max(session_date) over (partition by user_key, path_number) as ended_on
+        *,
+        min(case when is_last then session_date end) over (
+            partition by user_key order by started_at, session_key
+            rows between current row and unbounded following
+        ) as ended_on
 
-    from paths_numbered
+    from ends_marked
 
 ),
 
@@ -109,14 +107,18 @@ steps as (
         channel_group as to_state
 
     from touches_of_paths
-    where previous_channel is null
+    where is_first
 
     union all
 
     select
         ended_on,
         channel_group as from_state,
-        coalesce(next_channel, case when converts then '(conversion)' else '(null)' end) as to_state
+        case
+            when not is_last then next_channel
+            when converts then '(conversion)'
+            else '(null)'
+        end as to_state
 
     from touches_of_paths
 

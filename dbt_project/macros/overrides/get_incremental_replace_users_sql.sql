@@ -1,0 +1,31 @@
+{% macro get_incremental_replace_users_sql(arg_dict) %}
+    {#- Incremental strategy: each touched user's rows are replaced from one date on. The new rows carry
+        `touched_from`; a user who has none any more is found by the kept rows whose session changed,
+        in the columns `changed_by` of the model's meta, from `days_before` days before them on. -#}
+    {%- set meta = config.get('meta') -%}
+    {%- set kept = arg_dict['target_relation'] -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    delete from {{ kept }} as kept
+    using (
+        select
+            user_key,
+            min(touched_from) as touched_from
+        from (
+            select user_key, touched_from from {{ arg_dict['temp_relation'] }}
+            {%- for column in meta['changed_by'] %}
+            union all
+            select
+                user_key,
+                cast({{ dbt.dateadd('day', -meta.get('days_before', 0), 'date') }} as date)
+                    as touched_from
+            from {{ kept }}
+            where {{ changed_since_last_build(column) }}
+            {%- endfor %}
+        ) as all_touched
+        group by user_key
+    ) as touched
+    where kept.user_key = touched.user_key and kept.date >= touched.touched_from;
+
+    insert into {{ kept }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict['temp_relation'] }}
+{% endmacro %}
