@@ -130,6 +130,48 @@ def test_elasticities_are_bounded_and_not_shown_for_constant_spend(campaign_retu
     assert sum(inside) >= 7
 
 
+def test_a_campaign_alone_has_the_slope_and_the_bounds_of_a_regression_without_sql(
+    campaign_returns,
+):
+    """Of log value on log cost, a trend and a level for each version, over the last 26 weeks."""
+    for seed in range(3):
+        world = campaign_weeks(seed, [CampaignTruth(0.6, 0.4)])
+        drawn = world.execute(
+            "select cast(cost as double), cast(value as double), value_version from drawn "
+            "order by date"
+        ).fetchall()[-26:]
+        cost, value = (np.log([row[place] for row in drawn]) for place in (0, 1))
+        levels = [[version == of for _, _, version in drawn] for of in ("v1", "v2")]
+        given = np.column_stack([cost, np.arange(26.0), *np.array(levels, dtype=float)])
+        fitted, squares, *_ = np.linalg.lstsq(given, value, rcond=None)
+        error = np.sqrt(squares[0] / (26 - 4) * np.linalg.inv(given.T @ given)[0, 0])
+        # Student's t with 22 degrees of freedom, 5 % above it
+        half_width = 1.7171 * error
+        shown = campaign_returns.rows(
+            world,
+            "elasticity, elasticity_lower, elasticity_upper from {model} "
+            "where marginal_roas_status = 'estimated' order by week desc limit 1",
+        )
+        wanted = (fitted[0], fitted[0] - half_width, fitted[0] + half_width)
+        assert shown[0] == pytest.approx(wanted, rel=2e-3)
+
+
+def test_a_recommendation_says_what_the_bounds_allow(campaign_returns):
+    said = {"raise": 0, "hold": 0, "lower": 0}
+    for seed in range(4):
+        world = campaign_weeks(seed, SHOP)
+        rows = campaign_returns.rows(
+            world,
+            "recommendation, marginal_roas_lower, marginal_roas_upper from {model} "
+            "where marginal_roas_status = 'estimated'",
+        )
+        for recommendation, lower, upper in rows:
+            wanted = "raise" if lower >= 1 else "lower" if upper < 1 else "hold"
+            assert recommendation == wanted
+            said[wanted] += 1
+    assert min(said.values()) >= 5
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize(("sessions", "rate"), BUSY)
 def test_95_of_100_drops_are_flagged_within_two_days(early_warnings, sessions, rate):
