@@ -51,10 +51,11 @@ def channel_groups(rows: list[tuple[str | None, str | None, str | None]]) -> lis
     """The channel group of each (source, medium, campaign), as int_traffic_sources finds it."""
     group = rendered(
         "default_channel_group('c.source', 'c.medium', 'c.campaign',"
-        " 'coalesce(exact.source_category, host.source_category)')"
+        " 'coalesce(exact.source_category, host.source_category, name.source_category)')"
     )
     key = rendered("source_category_key('c.source')")
     host_key = rendered("source_category_host_key('c.source')")
+    name_key = rendered("source_category_name_key('c.source')")
     connection = duckdb.connect()
     connection.execute(
         "create table categories as select * from read_csv(?)",
@@ -73,6 +74,7 @@ def channel_groups(rows: list[tuple[str | None, str | None, str | None]]) -> lis
         from cases as c
         left join categories as exact on {key} = exact.source
         left join categories as host on {host_key} = host.source
+        left join categories as name on {name_key} = name.source
         order by c.place
         """
     ).fetchall()

@@ -53,20 +53,23 @@ traffic_sources as (
 
 ),
 
--- the source as it stands is looked up first, then without www. or m.
+-- the source as it stands is looked up first, then without www. or m., then its name alone
 traffic_sources_categorised as (
 
     select
         traffic_sources.source,
         traffic_sources.medium,
         traffic_sources.campaign,
-        coalesce(exact.source_category, host.source_category) as source_category
+        coalesce(exact.source_category, host.source_category, name.source_category)
+            as source_category
 
     from traffic_sources
     left join categories as exact
         on {{ source_category_key('traffic_sources.source') }} = exact.source
     left join categories as host
         on {{ source_category_host_key('traffic_sources.source') }} = host.source
+    left join categories as name
+        on {{ source_category_name_key('traffic_sources.source') }} = name.source
 
 ),
 
