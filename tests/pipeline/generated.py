@@ -6,6 +6,7 @@ Belongs here: drawing histories, giving them names, making them smaller. Does no
 running nights (homes.py), what the rows should come to (sessions_reckoned.py, the tests).
 """
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,13 @@ from pipeline.histories import BOT, NIGHTS, Arrivals, Row, ga4_event, generic_ev
 # a night lands two files of a source, so that a load is not a night
 LOADS = 2
 SLOTS = NIGHTS * LOADS
-NAMED = ("visitor_id", "user_pseudo_id", "user_id", "event_id", "order_id", "campaign")
+# whose rows are events; of spend and orders the last row counts, of these the first
+EVENT_SOURCES = ("generic", "ga4", "segment", "snowplow")
+NAMED = (
+    *("visitor_id", "user_pseudo_id", "anonymous_id", "domain_userid", "user_id"),
+    *("event_id", "id", "order_id", "tr_orderid"),
+    *("campaign", "context_campaign_name", "mkt_campaign"),
+)
 NO_ORDER = "(not set)"
 PORTION = 25
 
@@ -62,6 +69,45 @@ REFUSALS: tuple[Row, ...] = (
     {"value": "a lot"},
     {"value": "5", "currency": "XTS"},
 )
+# column of a generic row → of the same in another source
+SEGMENT_WORDS = {
+    "event_id": "id",
+    "visitor_id": "anonymous_id",
+    "user_id": "user_id",
+    "occurred_at": "timestamp",
+    "event_name": "event",
+    "page_url": "context_page_url",
+    "value": "revenue",
+    "currency": "currency",
+    "order_id": "order_id",
+    "source": "context_campaign_source",
+    "medium": "context_campaign_medium",
+    "campaign": "context_campaign_name",
+    "user_agent": "context_user_agent",
+    "consent_analytics": "context_consent_category_preferences_analytics",
+}
+SNOWPLOW_WORDS = {
+    "event_id": "event_id",
+    "visitor_id": "domain_userid",
+    "user_id": "user_id",
+    "occurred_at": "collector_tstamp",
+    "event_name": "se_action",
+    "page_url": "page_url",
+    "value": "tr_total",
+    "currency": "tr_currency",
+    "order_id": "tr_orderid",
+    "source": "mkt_source",
+    "medium": "mkt_medium",
+    "campaign": "mkt_campaign",
+    "session_id": "domain_sessionid",
+    "user_agent": "useragent",
+}
+SEGMENT_ACTS = {
+    "view_item": "product_viewed",
+    "add_to_cart": "product_added",
+    "begin_checkout": "checkout_started",
+    "purchase": "order_completed",
+}
 TRAFFIC = (
     *((None, None, None), (None, None, None), (None, None, None), ("google", "organic", None)),
     *(("google", "cpc", "sale"), ("newsletter", "email", "weekly"), ("(direct)", "(none)", None)),
@@ -109,7 +155,7 @@ def histories(policy: Policy) -> st.SearchStrategy[History]:
             "gap": gap,
             "visitor": st.sampled_from("aaabbc"),
             "act": st.sampled_from(ACTS),
-            "is_ga4": st.sampled_from((False, False, False, True)),
+            "source": st.sampled_from(("generic", "generic", "generic", *EVENT_SOURCES[1:])),
             "has_id": st.booleans(),
             "sequence": st.sampled_from((None, None, 1, 2, 3)),
             "user": st.sampled_from((None, None, None, None, None, "u", "v")),
@@ -148,7 +194,11 @@ def _history(
         moment += step["gap"] if number else timedelta()
         if moment.year > 2025:
             moment = anchor - 400 * DAY
-        arrivals += (_ga4_rows if step["is_ga4"] else _generic_rows)(number, moment, step)
+        arrivals += (
+            _ga4_rows(number, moment, step)
+            if step["source"] == "ga4"
+            else _rows(number, moment, step)
+        )
     source, medium, campaign = SPENDING
     for slot, day, cost in spend:
         row = {"date": f"2025-{day}", "source": source, "medium": medium, "campaign": campaign}
@@ -161,7 +211,7 @@ def _history(
     return tuple(sorted(arrivals, key=lambda arrival: arrival.slot))
 
 
-def _generic_rows(number: int, moment: datetime, step: Mapping[str, Any]) -> list[Arrival]:
+def _rows(number: int, moment: datetime, step: Mapping[str, Any]) -> list[Arrival]:
     source, medium, campaign = step["traffic"]
     is_order = step["act"] == "purchase"
     row = generic_event(
@@ -185,7 +235,28 @@ def _generic_rows(number: int, moment: datetime, step: Mapping[str, Any]) -> lis
     refused = {**row, **step["refusal"]}
     words = {**row, "event_name": "purchase", "value": "7", "occurred_at": str(moment + 3 * MINUTE)}
     # without an id of its own, a row of other words is another event
-    return _fated(step, "generic", row, refused, words)
+    of_source = {"generic": dict, "segment": _in_segment, "snowplow": _in_snowplow}[step["source"]]
+    return _fated(step, step["source"], of_source(row), of_source(refused), of_source(words))
+
+
+def _in_segment(row: Row) -> Row:
+    """A generic row as a track call says it; it has no sequence and no session."""
+    said = {theirs: row[ours] for ours, theirs in SEGMENT_WORDS.items()}
+    said["event"] = SEGMENT_ACTS.get(row["event_name"], row["event_name"])
+    if row["consent_analytics"] == "denied":
+        said["context_consent_category_preferences_analytics"] = "false"
+    return {**said, **json.loads(row["properties"])}
+
+
+def _in_snowplow(row: Row) -> Row:
+    """A generic row as a tracker says it: page views and transactions have events of their own,
+    and there is no consent, so who denies it is a machine."""
+    said = {theirs: row[ours] for ours, theirs in SNOWPLOW_WORDS.items()}
+    own = {"page_view": "page_view", "purchase": "transaction"}.get(row["event_name"])
+    said |= {"event": own or "struct", "se_action": None if own else row["event_name"]}
+    if row["consent_analytics"] == "denied":
+        said["useragent"] = BOT
+    return said
 
 
 def _ga4_rows(number: int, moment: datetime, step: Mapping[str, Any]) -> list[Arrival]:
@@ -314,7 +385,7 @@ def in_one_load(batch: Iterable[History], shuffled_by: int) -> dict[tuple[str, s
     rows: dict[str, list[Row]] = defaultdict(list)
     for history in batch:
         for arrival in history:
-            if arrival.source in ("generic", "ga4"):
+            if arrival.source in EVENT_SOURCES:
                 rows[arrival.source].append(arrival.row)
             else:
                 files[arrival.source, f"slot_{arrival.slot}"].append(arrival.row)
@@ -343,6 +414,16 @@ def identity(source: str, row: Row) -> tuple[Any, ...]:
             "session_id",
         )
         return source, *(row[column] for column in said)
+    if source == "segment":
+        said = (
+            *("anonymous_id", "user_id", "event", "timestamp", "context_page_url", "order_id"),
+            "percent_scrolled",
+        )
+        return (source, row["id"]) if row["id"] else (source, *(row[column] for column in said))
+    if source == "snowplow":
+        said = ("domain_userid", "event", "se_action", "collector_tstamp", "page_url")
+        own = row["event_id"]
+        return (source, own) if own else (source, *(row[column] for column in said))
     batch = row.get("batch_ordering_id")
     params = sorted(map(repr, row["event_params"]))
     return source, row["user_pseudo_id"], row["event_timestamp"], row["event_name"], batch, *params

@@ -12,9 +12,24 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pipeline.generated import NO_ORDER, Arrival, History, Policy, identity
+from pipeline.generated import (
+    NO_ORDER,
+    SEGMENT_ACTS,
+    SEGMENT_WORDS,
+    SNOWPLOW_WORDS,
+    Arrival,
+    History,
+    Policy,
+    identity,
+)
 from pipeline.histories import BOT, Row
 
+# how each source but GA4 names the columns of the generic one
+WORDS: dict[str, dict[str, str]] = {
+    "generic": {},
+    "segment": SEGMENT_WORDS,
+    "snowplow": SNOWPLOW_WORDS,
+}
 # (visitor, start, end, date, number, events, page views, later part of a longer visit)
 Session = tuple[str, datetime, datetime, date, int, int, int, bool]
 
@@ -66,8 +81,8 @@ def accepted_arrivals(history: History) -> list[tuple[Event, Arrival]]:
     """What landed first of each identity, of the rows that are not refused."""
     found: dict[tuple[Any, ...], tuple[Event, Arrival]] = {}
     for arrival in history:
-        if arrival.source == "generic" and not _is_refused(arrival.row):
-            event = _of_generic(arrival.row)
+        if arrival.source in WORDS and not _is_refused(words := _in_words(arrival)):
+            event = _of_words(arrival, words)
         elif (
             arrival.source == "ga4"
             and arrival.row["user_pseudo_id"] is not None
@@ -80,9 +95,23 @@ def accepted_arrivals(history: History) -> list[tuple[Event, Arrival]]:
     return list(found.values())
 
 
+def _in_words(arrival: Arrival) -> Row:
+    """The row in the words of the generic source."""
+    row = arrival.row
+    if arrival.source == "generic":
+        return row
+    said = {ours: row[theirs] for ours, theirs in WORDS[arrival.source].items()}
+    if arrival.source == "snowplow" and row["event"] != "struct":
+        said["event_name"] = {"transaction": "purchase"}.get(row["event"], row["event"])
+    if arrival.source == "segment":
+        names = {theirs: ours for ours, theirs in SEGMENT_ACTS.items()}
+        said["event_name"] = names.get(row["event"], row["event"])
+    return {"sequence": None, "consent_analytics": None, **said}
+
+
 def _is_refused(row: Row) -> bool:
     return (
-        row["consent_analytics"] == "denied"
+        row["consent_analytics"] in ("denied", "false")
         or row["visitor_id"] is None
         or row["occurred_at"].startswith("yesterday")
         or row["occurred_at"] < "2015"
@@ -92,9 +121,9 @@ def _is_refused(row: Row) -> bool:
     )
 
 
-def _of_generic(row: Row) -> Event:
+def _of_words(arrival: Arrival, row: Row) -> Event:
     return Event(
-        identity("generic", row),
+        identity(arrival.source, arrival.row),
         row["visitor_id"],
         datetime.fromisoformat(row["occurred_at"]),
         row["sequence"] or 0,

@@ -111,6 +111,37 @@ def test_a_tag_that_fires_twice_is_a_warning_the_same_night(early_warnings):
     assert (100, "channel 0", "fires_more_often") in warned(early_warnings, world)
 
 
+def test_money_at_risk_is_what_is_missing_times_the_value(early_warnings):
+    world = micro_rates(
+        8, sessions=2000, rate=0.1, days=101, channels=1, changed_days=range(100, 101), factor=0.5
+    )
+    ((sessions, conversions, rate, money),) = early_warnings.rows(
+        world,
+        "sessions, conversions, expected_rate, money_at_risk from {model} "
+        f"where date = date '{MONDAY + timedelta(100)}' and channel_group = 'channel 0'",
+    )
+    # the micro-conversion is worth 5; rates are shown with six digits
+    assert float(money) == pytest.approx(
+        5 * (rate * sessions - conversions), abs=5 * 1e-6 * sessions
+    )
+    assert money > 100
+
+
+def test_days_on_which_a_tag_fired_for_everybody_do_not_become_the_norm(early_warnings):
+    def expected(changed: range) -> float:
+        world = micro_rates(
+            9, sessions=2000, rate=0.1, days=120, channels=1, changed_days=changed, factor=3.0
+        )
+        ((rate,),) = early_warnings.rows(
+            world,
+            "expected_rate from {model} "
+            f"where date = date '{MONDAY + timedelta(119)}' and channel_group = 'channel 0'",
+        )
+        return rate
+
+    assert expected(range(98, 112)) == pytest.approx(expected(range(0)), rel=0.05)
+
+
 def test_half_the_traffic_is_no_stable_traffic(early_warnings):
     world = micro_rates(7, sessions=500, rate=0.2, days=101, channels=1)
     world.execute(
