@@ -359,3 +359,18 @@ def test_expected_revenue_comes_true_and_ranks_campaigns_before_the_revenue_does
     ratios = {name: expected[name] / realised[name] for name in rich}
     assert all(0.9 <= ratio <= 1.1 for ratio in ratios.values()), ratios
     assert share(better) >= 0.8
+
+
+@pytest.mark.deep
+def test_in_a_single_shop_a_channel_with_five_hundred_orders_comes_within_ten_percent(
+    models: list[Model],
+) -> None:
+    """What the bar means of one business: from there on chance alone leaves it seldom."""
+    within = [
+        0.9 <= said / came <= 1.1
+        for quarter in quarters(models, 300_000, range(1, 9))
+        for said, came, sold in quarter.channels.values()
+        if sold >= 500
+    ]
+    assert len(within) >= 20
+    assert share(within) >= 0.95
