@@ -27,6 +27,19 @@ from orchestration.settings import PROJECT_ROOT, Settings
 
 # the log is from January to June 2024: all of it in the look-back, every trial with all its time
 VERSION_DATE = date(2025, 7, 1)
+FUNNEL = (
+    *("catalog", "product_view", "add_to_cart", "cart", "shipping_details", "payment_details"),
+    "purchase",
+)
+WHOLE_LOG_HOURS = 24 * 200
+# what the log calls its acquisition channels, and the intent class that the rules give each
+CLASSES = {
+    "paid_search": "brand",
+    "organic": "generic",
+    "social": "social",
+    "email": "email",
+    "direct": "direct",
+}
 PER_USER = {"trial_unit": "user", "look_back_days": 1095, "horizon_days": 365}
 
 
@@ -93,6 +106,12 @@ def business_files(folder: Path, micro_conversions: Iterable[str]) -> Path:
         "\n".join([header, *(f"{name},{name},,,,{rest}" for name in names[:-1])]) + "\n",
         encoding="utf-8",
     )
+    funnels = folder / "funnels.csv"
+    header = funnels.read_text(encoding="utf-8").splitlines()[0]
+    lines = [
+        f"log,{step},{name},{WHOLE_LOG_HOURS},ecommerce" for step, name in enumerate(FUNNEL, 1)
+    ]
+    funnels.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
     return folder
 
 
@@ -173,6 +192,29 @@ def test_probabilities_per_user_are_the_peers_for_all_18_micro_conversions(
         ] == pytest.approx(theirs, rel=1e-12), name
 
 
+def test_the_ordered_funnel_per_user_is_the_peers_in_all_seven_steps(
+    home: Home, folder: Path
+) -> None:
+    """They follow each user once, from the first first step; ours enter anew each day, so the
+    first entry of each is read."""
+    with (folder / "expected_funnel_user.csv").open(encoding="utf-8", newline="") as file:
+        theirs = {row["step"]: int(row["unique_paths"]) for row in csv.DictReader(file)}
+    rows = home.query(
+        """
+        select step_number, count(*) as users
+        from intermediate.int_funnel_progress
+        where funnel = 'log' and grain = 'user'
+            and (user_key, entry_place) in (
+                select (user_key, min(entry_place)) from intermediate.int_funnel_progress
+                where funnel = 'log' and grain = 'user' group by user_key
+            )
+        group by step_number order by step_number
+        """
+    )
+    assert theirs.keys() == set(FUNNEL)
+    assert {FUNNEL[row["step_number"] - 1]: row["users"] for row in rows} == theirs
+
+
 @dataclass(frozen=True)
 class Window:
     """A way to count that the authors' own tools offer, and the vars that say it."""
@@ -188,14 +230,15 @@ class Window:
         return {**counting, "look_back_days": 1095, "horizon_days": days}
 
 
-def counted(folder: Path, window: Window) -> dict[str, tuple[int, int]]:
+def counted(folder: Path, window: Window, channel: str | None = None) -> dict[str, tuple[int, int]]:
     """Event → paths with it, and how many of them purchased behind the first time; rows of one
-    moment stand in the order of the file."""
+    moment stand in the order of the file. channel: only paths of that acquisition channel."""
     paths: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
     with gzip.open(folder / "ecom.csv.gz", "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             path = row["session_id" if window.unit == "session" else "user_id"]
-            paths[path].append((datetime.fromisoformat(row["timestamp"]), row["event"]))
+            if channel in (None, row["acquisition_channel"]):
+                paths[path].append((datetime.fromisoformat(row["timestamp"]), row["event"]))
     totals: dict[str, tuple[int, int]] = {}
     for path in paths.values():
         path.sort(key=lambda event: event[0])
@@ -240,3 +283,59 @@ def test_sessions_and_windows_are_said_by_vars_alone(
     ours = {row["micro_conversion"]: (row["trials"], row["conversions"]) for row in rows}
     assert len(theirs) == 18
     assert ours == theirs
+
+
+@pytest.fixture(scope="module")
+def by_channel(
+    workshop: Workshop,
+    folder: Path,
+    answers: dict[str, dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Home:
+    """The log with its channels as sources, and intent rules that name them."""
+    seeds = business_files(tmp_path_factory.mktemp("channels") / "seeds", sorted(answers))
+    rules = seeds / "intent_rules.csv"
+    header = rules.read_text(encoding="utf-8").splitlines()[0]
+    lines = [f"{10 * n},^{source}$,,,{CLASSES[source]}" for n, source in enumerate(CLASSES, 1)]
+    rules.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    home = workshop.home("ecom_channels", PER_USER, seeds)
+    check_business_files(Settings(home=home.path, seeds=seeds))
+    log = drop_log(home, folder)
+    text = log.read_text(encoding="utf-8")
+    log.write_text(text.replace("channel_group", "source", 1), encoding="utf-8")
+    home.night()
+    home.quarter(VERSION_DATE)
+    return home
+
+
+@pytest.mark.deep
+def test_segments_by_acquisition_channel_are_said_by_intent_rules(
+    by_channel: Home, folder: Path
+) -> None:
+    rows = by_channel.query(
+        "select intent_class, micro_conversion, trials, conversions, raw_probability, "
+        "base_probability, lift from valuation.val_version_probabilities "
+        "where intent_class <> '(all)' and visitor_type = '(all)'"
+    )
+    ours = {(row["intent_class"], row["micro_conversion"]): row for row in rows}
+    with gzip.open(folder / "ecom.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        log = [*csv.DictReader(file)]
+    seen = 0
+    for channel, intent in CLASSES.items():
+        of_channel = [row for row in log if row["acquisition_channel"] == channel]
+        buyers = {row["user_id"] for row in of_channel if row["event"] == "purchase"}
+        base = len(buyers) / len({row["user_id"] for row in of_channel})
+        for name, (trials, conversions) in counted(
+            folder, Window("user", "user", None), channel
+        ).items():
+            row = ours[intent, name]
+            seen += 1
+            assert (row["trials"], row["conversions"]) == (trials, conversions), (channel, name)
+            assert [
+                row["raw_probability"],
+                row["base_probability"],
+                row["lift"],
+            ] == pytest.approx(
+                [conversions / trials, base, conversions / trials / base], rel=1e-12
+            ), (channel, name)
+    assert seen == len(ours) > 80

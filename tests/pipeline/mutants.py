@@ -14,6 +14,7 @@ from unittest import mock
 from pipeline.homes import Home
 
 from orchestration import dbt_runner
+from orchestration.errors import IntentMapError
 from orchestration.settings import PROJECT_ROOT
 
 
@@ -67,3 +68,18 @@ class BrokenProject:
                 yield
         finally:
             file.write_text(whole, encoding="utf-8")
+
+
+def unit_tests_pass(home: Home, model: str) -> bool:
+    """Of one model, on a home that has its parents' tables."""
+    _, *args = dbt_runner.nightly_args(home.settings)
+    # a night leaves out the quarterly models
+    args = ["test", *args[: args.index("--exclude")], "--select", f"{model},test_type:unit"]
+    args.remove("unit_test")
+    args.remove("--exclude-resource-type")
+    try:
+        home.build(args)
+    except IntentMapError as error:
+        assert "unit_test" in str(error), error
+        return False
+    return True

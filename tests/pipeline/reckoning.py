@@ -55,6 +55,11 @@ class Step:
     rank: int
     weight: float
 
+    @property
+    def weighed(self) -> tuple[int, float]:
+        """Its tier and the highest weight so far."""
+        return self.rank, self.weight
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -63,7 +68,11 @@ class Trial:
     segment: Segment
     age: int
     delay: int | None
-    is_success: bool
+    macro_at: datetime | None
+
+    @property
+    def is_success(self) -> bool:
+        return self.macro_at is not None
 
 
 @dataclass
@@ -112,6 +121,15 @@ class Probability:
     @property
     def failures(self) -> float:
         return (1 - self.probability) * self.size
+
+
+@dataclass
+class Customers:
+    """Whoever did a micro-conversion: amounts of the orders that followed, and for each user with
+    a whole lifetime the number and the money of the orders in it."""
+
+    baskets: list[float] = field(default_factory=list)
+    lifetimes: list[tuple[int, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -205,7 +223,7 @@ class Shop:
             segment=self.segment_then(session),
             age=min((self.moment - moment[0]) // HOUR, horizon),
             delay=min((later[0] - moment[0]) // HOUR, horizon - 1) if later else None,
-            is_success=bool(later),
+            macro_at=later[0] if later else None,
         )
 
     def maturity(self, name: str, age: int) -> float:
@@ -346,6 +364,52 @@ class Shop:
         return averages
 
     @cached_property
+    def cut_values(self) -> dict[int, float]:
+        """Event of a macro → its money, cut at the quantile of all that are known."""
+        read = self.known(self.macros)
+        amounts = [float(row["value"]) for row in read if row["value_source"] != "none"]
+        ceiling = money(_quantile(amounts, self.policy["winsor_quantile"]))
+        return {row["event_key"]: float(min(row["value"], ceiling)) for row in read}
+
+    @cached_property
+    def customers(self) -> dict[tuple[str, Segment], Customers]:
+        customers: dict[tuple[str, Segment], Customers] = defaultdict(Customers)
+        # user and time → money; of two orders on one tick of the clock the mean
+        ticks: dict[tuple[int, datetime], list[float]] = defaultdict(list)
+        for user, macros in self.macros_of_user.items():
+            for row in macros:
+                if row["value_source"] != "none":
+                    ticks[user, row["occurred_at"]].append(self.cut_values[row["event_key"]])
+        baskets = {
+            (name, group, t.user, t.macro_at)
+            for name, trials in self.trials.items()
+            if name != START
+            for t in trials
+            if t.is_success
+            for group in groups_of(t.segment)
+        }
+        for name, group, *tick in baskets:
+            if amounts := ticks.get(tuple(tick)):
+                customers[name, group].baskets.append(math.fsum(amounts) / len(amounts))
+        firsts: dict[tuple[str, int], Mapping[str, Any]] = {}
+        for row in sorted(self.known(self.micros), key=event_order):
+            firsts.setdefault((row["micro_conversion"], self.user_of(row)), row)
+        lifetime = self.policy["lifetime_days"] * DAY
+        newest = self.moment - lifetime
+        for (name, user), first in firsts.items():
+            age = newest - first["occurred_at"]
+            if timedelta() <= age < self.policy["look_back_days"] * DAY:
+                brought = [
+                    self.cut_values[row["event_key"]]
+                    for row in self.macros_of_user.get(user, [])
+                    if event_order(row) > event_order(first)
+                    and row["occurred_at"] <= first["occurred_at"] + lifetime
+                ]
+                for group in groups_of(self.segment_of(first["session_key"])):
+                    customers[name, group].lifetimes.append((len(brought), math.fsum(brought)))
+        return customers
+
+    @cached_property
     def steps(self) -> dict[int, list[Step]]:
         """Session → its steps: the start, each micro-conversion, the goal."""
         items: dict[int, list[tuple[int, int, str, datetime, float]]] = defaultdict(list)
@@ -401,68 +465,67 @@ class Shop:
 
     @cached_property
     def state_values(self) -> dict[tuple[Segment, object], tuple[Decimal, Decimal]]:
-        """(segment, tier rank or state) → V, W. Ranks are there for every segment met."""
+        """(segment, tier rank, (rank, weight) or state) → V, W. Ranks are there for every segment
+        met, and so is each weight that any session reached."""
         passed, ended = _Means(), _Means()
+        weighed: dict[frozenset[str], tuple[int, float]] = {}
         for session in self.settled:
             steps, segment = self.steps[session], self.segment_then(session)
             credit = self.credits.get(session, 0.0)
-            for rank in {step.rank for step in steps}:
-                passed.add(credit, (ALL, rank), (segment, rank))
-            for step in steps:
-                passed.add(credit, (segment, step.state))
-            last = steps[-1]
-            ended.add(credit, (ALL, last.rank), (segment, last.rank), (segment, last.state))
-
-        most = self.policy["state_prior_sessions"]
+            weighed |= {step.state: step.weighed for step in steps}
+            for means, read in ((passed, steps), (ended, steps[-1:])):
+                places = {place for step in read for place in (step.rank, step.weighed, step.state)}
+                means.add(credit, *((of, place) for of in (ALL, segment) for place in places))
         start = passed.mean((ALL, 0), 0.0, 0)
+        seen = [(of, state) for of, state in passed.amounts if state in weighed and of != ALL]
+        v, w = (self._leaning(means, start, weighed, seen) for means in (passed, ended))
+        return {key: (money(v[key]), money(w[key])) for key in v if key[0] != ALL}
 
-        def family(means: "_Means", of: int | Segment, rank: int) -> dict[object, list[float]]:
-            """Groups under one parent: segments of a tier, states of a segment's tier."""
-            return {
-                (segment, state): amounts
-                for (segment, state), amounts in means.amounts.items()
-                if (
-                    segment != ALL and state == rank
-                    if of == 0
-                    else segment == of and not isinstance(state, int) and ranks[state] == rank
+    def _leaning(
+        self,
+        means: "_Means",
+        start: float,
+        weighed: Mapping[frozenset[str], tuple[int, float]],
+        seen: Sequence[tuple[Segment, frozenset[str]]],
+    ) -> dict[tuple[Segment, object], float]:
+        """Each place's mean, leaning on its parent's: a tier of a segment on the tier, a weight on
+        its tier, a weight of a segment on the weight, and a state on its weight of its segment."""
+        segments = {self.segment_of(session) for session in self.sessions}
+        values: dict[tuple[Segment, object], float] = {}
+        for rank in range(5):
+            values[ALL, rank] = means.mean((ALL, rank), start, 0)
+            weights = sorted({place for place in weighed.values() if place[0] == rank})
+            states: dict[tuple[Segment, object], list[tuple[Segment, object]]] = defaultdict(list)
+            for of, state in seen:
+                if weighed[state][0] == rank:
+                    states[of, weighed[state]].append((of, state))
+            # parent → children
+            for families in (
+                {(ALL, rank): [(of, rank) for of in segments]},
+                {(ALL, rank): [(ALL, weight) for weight in weights]},
+                {(ALL, weight): [(of, weight) for of in segments] for weight in weights},
+                states,
+            ):
+                strength = _credibility(
+                    [
+                        {key: means.amounts[key] for key in children if key in means.amounts}
+                        for children in families.values()
+                    ],
+                    self.policy["state_prior_sessions"],
                 )
-            }
-
-        ranks = {step.state: step.rank for session in self.settled for step in self.steps[session]}
-        met = {self.segment_then(session) for session in self.settled}
-        own_strength = {}
-        for number, means in enumerate((passed, ended)):
-            for rank in range(5):
-                own_strength[number, "tier", rank] = _credibility([family(means, 0, rank)], most)
-                own_strength[number, "state", rank] = _credibility(
-                    [family(means, segment, rank) for segment in met], most
-                )
-        tiers: dict[tuple[Segment, object], tuple[float, float]] = {}
-        for segment in {self.segment_of(session) for session in self.sessions}:
-            for rank in range(5):
-                tiers[segment, rank] = tuple(
-                    means.mean(
-                        (segment, rank),
-                        means.mean((ALL, rank), start, 0),
-                        own_strength[number, "tier", rank],
-                    )
-                    for number, means in enumerate((passed, ended))
-                )
-        states = {}
-        for session in self.settled:
-            segment = self.segment_then(session)
-            for step in self.steps[session]:
-                own, tier = (segment, step.state), tiers[segment, step.rank]
-                states[own] = tuple(
-                    means.mean(own, tier[number], own_strength[number, "state", step.rank])
-                    for number, means in enumerate((passed, ended))
-                )
-        return {key: (money(v), money(w)) for key, (v, w) in {**tiers, **states}.items()}
+                for parent, children in families.items():
+                    for key in children:
+                        values[key] = means.mean(key, values[parent], strength)
+        return values
 
     def value_of(self, segment: Segment, step: Step) -> tuple[Decimal, Decimal]:
-        """V, W of a state; one that was never seen is worth what its deepest tier is."""
+        """V, W of a state; one that was never seen is worth what its weight in its deepest tier is,
+        or else what that tier is."""
         values = self.state_values
-        return values.get((segment, step.state)) or values[segment, step.rank]
+        for place in (step.state, step.weighed):
+            if (segment, place) in values:
+                return values[segment, place]
+        return values[segment, step.rank]
 
     @cached_property
     def increments(self) -> dict[tuple[str, Segment], float]:
@@ -509,6 +572,27 @@ class _Means:
         if not own and not strength:
             return parent
         return (math.fsum(own) + strength * parent) / (len(own) + strength)
+
+
+def mean_with_bounds(amounts: Sequence[float], z: float) -> tuple[float | None, ...]:
+    """Mean and the bounds of Student's t at the level of the normal quantile z, not below 0; no
+    bounds below five amounts, no mean without one. The quantile by its expansion round z
+    (Abramowitz and Stegun 26.7.5)."""
+    if not amounts:
+        return None, None, None
+    mean = math.fsum(amounts) / len(amounts)
+    free = len(amounts) - 1
+    if free < 4:
+        return mean, None, None
+    quantile = (
+        z
+        + (z**3 + z) / 4 / free
+        + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / free**2
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / free**3
+    )
+    variance = math.fsum((amount - mean) ** 2 for amount in amounts) / free
+    half = quantile * math.sqrt(variance / len(amounts))
+    return mean, max(mean - half, 0), mean + half
 
 
 def _depth(segment: Segment) -> int:

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import pytest
 from pipeline.histories import NIGHTS
-from pipeline.homes import Home, Workshop
-from pipeline.mutants import BrokenProject, Mutation
+from pipeline.homes import Workshop
+from pipeline.mutants import BrokenProject, Mutation, unit_tests_pass
 from pipeline.promise_checks import (
     MIDWAY,
     Done,
@@ -24,7 +24,6 @@ from pipeline.promise_checks import (
 from pipeline.shared_nights import Setting, SharedNights
 from pipeline.test_partial_nights import nights_with_parts
 
-from orchestration import dbt_runner
 from orchestration.errors import IntentMapError
 
 INTERMEDIATE, VALUATION = "models/intermediate", "models/valuation"
@@ -317,19 +316,6 @@ def reckoning_differs(project: BrokenProject, promise: Done, mutation: Mutation)
     finally:
         shutil.rmtree(home.path)
     return False
-
-
-def unit_tests_pass(home: Home, model: str) -> bool:
-    _, *args = dbt_runner.nightly_args(home.settings)
-    args = ["test", *args, "--select", f"{model},test_type:unit"]
-    args.remove("unit_test")
-    args.remove("--exclude-resource-type")
-    try:
-        home.build(args)
-    except IntentMapError as error:
-        assert "unit_test" in str(error), error
-        return False
-    return True
 
 
 def test_every_rule_still_stands_where_it_is_broken() -> None:

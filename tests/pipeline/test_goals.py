@@ -169,7 +169,7 @@ def test_sessions_sum_over_the_goals_and_each_money_is_counted_once(world: GoalW
     assert float(expected / came) == pytest.approx(1, abs=0.15)
 
 
-def test_fourteen_acts_make_thin_states_that_lean_on_their_tier_and_are_no_noise(
+def test_fourteen_acts_make_thin_states_that_are_no_noise_beside_their_tier(
     world: GoalWorld,
 ) -> None:
     """Against the truth, and against the means of the few sessions that ended in them."""

@@ -1,13 +1,23 @@
 """One value version against a reckoning without SQL (reckoning.py), to the last digit."""
 
+import dataclasses
 import math
 from decimal import Decimal
 
 import pytest
-from pipeline.reckoning import ALL, Probability, Rule, Segment, Shop, groups_of
+from pipeline.reckoning import (
+    ALL,
+    Probability,
+    Rule,
+    Segment,
+    Shop,
+    groups_of,
+    mean_with_bounds,
+)
 from pipeline.valued_home import VERSION, VERSION_DATE, VERSION_MOMENT, ValuedHome
 from scipy import stats
 
+from orchestration import dbt_runner
 from orchestration.policy import effective_vars
 
 NEAR = 1e-9
@@ -216,6 +226,59 @@ def test_every_value_and_its_guardrail_is_the_one_reckoned_without_sql(
         assert row["valid_from"] == VERSION_DATE
 
 
+def check_customers(rows: list[dict], shop: Shop) -> None:
+    told = by_segment(rows)
+    assert told.keys() == shop.probabilities.keys()
+    z = float(stats.norm.isf((1 - shop.policy["interval_level"]) / 2))
+    for key, row in told.items():
+        own = shop.customers[key]
+        users = len(own.lifetimes)
+        lifetime = [amount for _, amount in own.lifetimes]
+        assert row["baskets"] == len(own.baskets), key
+        assert row["lifetime_users"] == users, key
+        assert row["lifetime_orders"] == sum(orders for orders, _ in own.lifetimes), key
+        few = users < shop.policy["minimum_trials"]
+        maturity = ("too_few" if few else "mature") if users else "immature"
+        assert row["lifetime_maturity"] == maturity, key
+        for what, amounts in (("basket", own.baskets), ("lifetime", lifetime)):
+            for end, amount in zip(
+                ("", "_lower", "_upper"), mean_with_bounds(amounts, z), strict=True
+            ):
+                said = row[f"{what}_value{end}"]
+                assert (said is None) == (amount is None), (key, what, end)
+                if amount is not None:
+                    assert float(said) == pytest.approx(amount, abs=0.00005 + NEAR), (
+                        key,
+                        what,
+                        end,
+                    )
+
+
+def test_every_basket_of_a_young_shop_is_the_one_reckoned_and_nobody_had_a_lifetime(
+    valued: ValuedHome, shop: Shop
+) -> None:
+    rows = valued.home.query("select * from marts.mart_micro_customer_values")
+    check_customers(rows, shop)
+    assert {row["lifetime_maturity"] for row in rows} == {"immature"}
+    cut = shop.cut_values.values()
+    assert sum(value == max(cut) for value in cut) > 1
+    assert sum(row["baskets"] for row in rows) > 500
+
+
+@pytest.mark.deep
+def test_every_lifetime_of_forty_days_is_the_one_reckoned_without_sql(
+    valued: ValuedHome, shop: Shop
+) -> None:
+    lifetime = {"lifetime_days": 40}
+    copy = valued.home.copy("lifetimes")
+    home = dataclasses.replace(copy, settings=dataclasses.replace(copy.settings, dbt_vars=lifetime))
+    home.build(dbt_runner.quarterly_args(home.settings, VERSION_DATE, ["val_customer_values"]))
+    rows = home.query("select * from valuation.val_customer_values")
+    check_customers(rows, dataclasses.replace(shop, policy={**shop.policy, **lifetime}))
+    assert {row["lifetime_maturity"] for row in rows} >= {"mature", "too_few"}
+    assert any(0 < row["lifetime_orders"] < row["lifetime_users"] for row in rows)
+
+
 def test_every_state_is_worth_what_is_reckoned_without_sql(valued: ValuedHome, shop: Shop) -> None:
     keys = {
         row["conversion"]: row["state_item_key"]
@@ -236,12 +299,15 @@ def test_every_state_is_worth_what_is_reckoned_without_sql(valued: ValuedHome, s
     for (segment, state), values in shop.state_values.items():
         if isinstance(state, int):
             expected[segment, "tier", state] = values
+        elif isinstance(state, tuple):
+            rank, weight = state
+            expected[segment, "weight", round((10 * rank + weight) * 1_000_000)] = values
         else:
             expected[segment, "state", sum(keys[item] for item in state)] = values
     assert len(expected) == len(shop.state_values)
     assert {key: rows[key] for key in expected} == expected
     # what is left are tiers of segments without a single session
-    assert {level for _, level, _ in rows.keys() - expected.keys()} <= {"tier"}
+    assert {level for _, level, _ in rows.keys() - expected.keys()} <= {"tier", "weight"}
 
 
 def test_every_session_books_what_is_reckoned_without_sql(valued: ValuedHome, shop: Shop) -> None:

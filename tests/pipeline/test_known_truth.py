@@ -21,7 +21,7 @@ ALL = ("(all)", "(all)")
 PROBABILITIES = "val_probabilities"
 MODELS = (
     *(PROBABILITIES, "val_version_states", "val_version_values", "val_version_probabilities"),
-    *("val_micro_values", "val_session_values", "int_session_credits"),
+    *("val_micro_values", "val_session_values", "val_increments", "int_session_credits"),
 )
 
 
@@ -120,6 +120,83 @@ def test_a_value_follows_a_new_quarter_by_no_more_than_the_stated_share(
     assert ("cart_filled", "largest_change") in seen
     assert ("product_viewed", "largest_change") in seen
     assert any(rail == "none" for _, rail in seen)
+
+
+STEPS_OF_BUYING = ("cart_filled", "checkout_started", "payment_info_added")
+NEEDED_FOR_INCREMENTS = ("val_sessions", "val_session_credits", "int_session_states")
+
+
+def true_increments(models: list[Model], people: int, seeds: range) -> dict[str, float]:
+    """By micro-conversion, from so many people that the plain means of their states are the truth.
+
+    Means and steps are summed over all shops before they are divided: a state met once would be
+    worth the same as the one before it.
+    """
+    credits: dict[tuple, np.ndarray] = defaultdict(lambda: np.zeros(2))
+    steps: dict[tuple, int] = defaultdict(int)
+    for seed in seeds:
+        shop = Shop(Plan(VERSION_DATE), people, seed)
+        shop.run(needed_for(models, *NEEDED_FOR_INCREMENTS))
+        for *segment, item, before, after, number, credit in shop.query(
+            """
+            with steps as (
+                select
+                    intent_class, visitor_type, item, state_key as after, credit,
+                    lag(state_key) over (partition by session_key order by step_number) as before
+                from intermediate.int_session_states
+                join valuation.val_sessions using (session_key)
+                left join valuation.val_session_credits using (session_key, macro_conversion)
+                where is_settled
+            )
+            select
+                intent_class, visitor_type, item, before, after,
+                count(*), coalesce(sum(credit), 0)
+            from steps group by all
+            """
+        ):
+            credits[*segment, after] += (credit, number)
+            if item in STEPS_OF_BUYING:
+                steps[item, *segment, before, after] += number
+    value = {state: total / number for state, (total, number) in credits.items()}
+    added: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for (item, *segment, before, after), number in steps.items():
+        added[item][0] += number * (value[*segment, after] - value[*segment, before])
+        added[item][1] += number
+    return {item: total / number for item, (total, number) in added.items()}
+
+
+def increments(models: list[Model], people: int, seeds: range) -> dict[str, np.ndarray]:
+    """By micro-conversion, what the version of each shop says."""
+    said: dict[str, list[float]] = defaultdict(list)
+    for seed in seeds:
+        shop = Shop(Plan(VERSION_DATE), people, seed)
+        shop.run(needed_for(models, "val_increments"))
+        for name, value in shop.query(
+            "select micro_conversion, incremental_value from valuation.val_increments "
+            "where intent_class = '(all)'"
+        ):
+            said[name].append(value)
+    return {name: np.array(said[name]) for name in STEPS_OF_BUYING}
+
+
+def test_each_step_of_buying_adds_what_it_truly_adds_and_not_only_the_first(
+    models: list[Model],
+) -> None:
+    true = true_increments(models, 150_000, range(101, 102))
+    for name, said in increments(models, 12_000, range(1, 5)).items():
+        assert said.mean() == pytest.approx(true[name], rel=0.3), name
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("people", "off"), [(12_000, 0.2), (28_000, 0.1)])
+def test_the_steps_of_buying_add_what_they_truly_add_over_many_shops(
+    models: list[Model], people: int, off: float
+) -> None:
+    true = true_increments(models, 400_000, range(101, 106))
+    for name, said in increments(models, people, range(1, 41)).items():
+        assert said.mean() == pytest.approx(true[name], rel=0.1), name
+        # and one shop alone, by the root of the mean square
+        assert np.sqrt(np.mean((said / true[name] - 1) ** 2)) <= off, name
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +359,18 @@ def test_expected_revenue_comes_true_and_ranks_campaigns_before_the_revenue_does
     ratios = {name: expected[name] / realised[name] for name in rich}
     assert all(0.9 <= ratio <= 1.1 for ratio in ratios.values()), ratios
     assert share(better) >= 0.8
+
+
+@pytest.mark.deep
+def test_in_a_single_shop_a_channel_with_five_hundred_orders_comes_within_ten_percent(
+    models: list[Model],
+) -> None:
+    """What the bar means of one business: from there on chance alone leaves it seldom."""
+    within = [
+        0.9 <= said / came <= 1.1
+        for quarter in quarters(models, 300_000, range(1, 9))
+        for said, came, sold in quarter.channels.values()
+        if sold >= 500
+    ]
+    assert len(within) >= 20
+    assert share(within) >= 0.95

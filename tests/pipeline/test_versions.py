@@ -197,7 +197,7 @@ def test_days_are_valued_by_the_restatement_and_days_of_before_it_stay(restated:
     assert (before["versions"], behind["versions"]) == (1, 1)
     (booked,) = restated.home.query(
         f"""
-        select sum(coalesce(own.ended_value, tiers.ended_value)) as expected
+        select sum(coalesce(own.ended_value, weights.ended_value, tiers.ended_value)) as expected
         from intermediate.int_session_states as states
         join intermediate.int_sessions using (session_key)
         join intermediate.int_traffic_sources using (source, medium, campaign)
@@ -205,6 +205,11 @@ def test_days_are_valued_by_the_restatement_and_days_of_before_it_stay(restated:
             on tiers.level = 'tier' and tiers.state_key = states.deepest_tier_rank
             and tiers.intent_class = int_traffic_sources.intent_class
             and tiers.visitor_type = int_sessions.visitor_type and tiers.restatement = 1
+        left join valuation.val_version_states as weights
+            on weights.level = 'weight'
+            and weights.state_key = round((10 * deepest_tier_rank + deepest_weight) * 1000000)
+            and weights.intent_class = int_traffic_sources.intent_class
+            and weights.visitor_type = int_sessions.visitor_type and weights.restatement = 1
         left join valuation.val_version_states as own
             on own.level = 'state' and own.state_key = states.state_key
             and own.intent_class = int_traffic_sources.intent_class
@@ -213,6 +218,40 @@ def test_days_are_valued_by_the_restatement_and_days_of_before_it_stay(restated:
         """
     )
     assert behind["expected"] == booked["expected"]
+
+
+def test_what_a_killed_run_wrote_of_a_version_is_not_in_the_version_that_the_next_one_writes(
+    valued: ValuedHome,
+) -> None:
+    """The run was killed before the last table, and what it wrote was of other numbers; so it was
+    with a restatement of a whole version."""
+    home = valued.home.copy("killed_between")
+    unfinished = [name for name in KEPT if name != "valuation.val_version_states"]
+    with duckdb.connect(str(home.path / "warehouse" / "intent_map.duckdb")) as connection:
+        for name in unfinished:
+            # what the run left: half of the rows, all of them another segment's
+            connection.execute(
+                f"""
+                insert into {name} by name
+                select * replace (1 as restatement, 'left by it' as macro_conversion)
+                from {name} qualify row_number() over () % 2 = 0
+                """
+            )
+        left = [
+            connection.execute(f"select count(*) from {name} where restatement = 1").fetchone()[0]
+            for name in unfinished
+        ]
+    assert all(left)
+    home.quarter(VERSION_DATE, restatement=Restatement(1, "what it wrote is to be right"))
+    tables = home.tables(["valuation"])
+    for name in KEPT:
+        place = [row["column_name"] for row in home.query(f"describe {name}")].index("restatement")
+        again = Counter({row: n for row, n in tables[name].items() if row[place] == 1})
+        first = tables[name] - again
+        # the version that was whole stays, and the same rows make the same numbers once more
+        assert first == valued.written[name], name
+        as_first = {name: Counter((*row[:place], 0, *row[place + 1 :]) for row in again.elements())}
+        assert not differences(to_nine_digits({name: first}), to_nine_digits(as_first)), name
 
 
 def test_a_restatement_that_was_cut_short_is_not_in_force(restated: Restated) -> None:

@@ -1,7 +1,8 @@
 {% macro forget_unfinished_version() %}
     {#- Pre-hook of the kept tables: what a killed run wrote of this version is taken back, so that
         one version is not made of two runs. It was never in force: one of the tables that say so
-        (val_version_periods) lacks it. -#}
+        (val_version_periods) lacks it. val_version_states is written last, so that it is missing
+        until all others have been cleared. -#}
     {%- if var('version_date') -%}
         delete from {{ this }}
         where

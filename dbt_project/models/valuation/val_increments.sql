@@ -42,7 +42,7 @@ steps_valued as (
         states.step_number,
         sessions.intent_class,
         sessions.visitor_type,
-        coalesce(own.passed_value, tiers.passed_value) as value_after
+        coalesce(own.passed_value, weights.passed_value, tiers.passed_value) as value_after
 
     from states
     inner join sessions on states.session_key = sessions.session_key
@@ -52,6 +52,13 @@ steps_valued as (
         and sessions.visitor_type = tiers.visitor_type
         and tiers.level = 'tier'
         and states.deepest_tier_rank = tiers.state_key
+    left join state_values as weights
+        on states.macro_conversion = weights.macro_conversion
+        and sessions.intent_class = weights.intent_class
+        and sessions.visitor_type = weights.visitor_type
+        and weights.level = 'weight'
+        and {{ weight_level_key('states.deepest_tier_rank', 'states.deepest_weight') }}
+        = weights.state_key
     left join state_values as own
         on states.macro_conversion = own.macro_conversion
         and sessions.intent_class = own.intent_class

@@ -76,8 +76,8 @@ steps as (
 
 ),
 
--- a state that the version never saw is worth what its deepest tier is; before any version the
--- configured weight speaks
+-- a state that the version never saw is worth what its weight of its deepest tier is, or else
+-- what that tier is; before any version the configured weight speaks
 steps_valued as (
 
     select
@@ -85,6 +85,7 @@ steps_valued as (
         cast(
             coalesce(
                 own.passed_value,
+                weights.passed_value,
                 tiers.passed_value,
                 round(steps.deepest_weight * steps.default_value, 4)
             ) as decimal(18, 4)
@@ -92,6 +93,7 @@ steps_valued as (
         cast(
             coalesce(
                 own.ended_value,
+                weights.ended_value,
                 tiers.ended_value,
                 round(steps.deepest_weight * steps.default_value, 4)
             ) as decimal(18, 4)
@@ -106,6 +108,15 @@ steps_valued as (
         and steps.visitor_type = tiers.visitor_type
         and tiers.level = 'tier'
         and steps.deepest_tier_rank = tiers.state_key
+    left join version_states as weights
+        on steps.value_version = weights.value_version
+        and steps.restatement = coalesce(weights.restatement, 0)
+        and steps.macro_conversion = weights.macro_conversion
+        and steps.intent_class = weights.intent_class
+        and steps.visitor_type = weights.visitor_type
+        and weights.level = 'weight'
+        and {{ weight_level_key('steps.deepest_tier_rank', 'steps.deepest_weight') }}
+        = weights.state_key
     left join version_states as own
         on steps.value_version = own.value_version
         and steps.restatement = coalesce(own.restatement, 0)

@@ -59,6 +59,7 @@ steps as (
         states.macro_conversion,
         states.state_key,
         states.deepest_tier_rank,
+        {{ weight_level_key('states.deepest_tier_rank', 'states.deepest_weight') }} as weight_key,
         case when states.is_last then 1 else 0 end as is_last,
         sessions.intent_class,
         sessions.visitor_type,
@@ -73,7 +74,31 @@ steps as (
 
 ),
 
--- a session passes through a tier once, however many states of that tier it had
+-- a session passes through a tier, or a weight of one, once, however many states it had there
+weight_steps as (
+
+    select
+        session_key,
+        macro_conversion,
+        deepest_tier_rank,
+        weight_key,
+        intent_class,
+        visitor_type,
+        credit,
+        max(is_last) as is_last
+
+    from steps
+    group by
+        session_key,
+        macro_conversion,
+        deepest_tier_rank,
+        weight_key,
+        intent_class,
+        visitor_type,
+        credit
+
+),
+
 tier_steps as (
 
     select
@@ -85,7 +110,7 @@ tier_steps as (
         credit,
         max(is_last) as is_last
 
-    from steps
+    from weight_steps
     group by
         session_key, macro_conversion, deepest_tier_rank, intent_class, visitor_type, credit
 
@@ -99,6 +124,7 @@ totals as (
         visitor_type,
         'tier' as level,
         deepest_tier_rank,
+        cast(null as bigint) as weight_key,
         cast(deepest_tier_rank as bigint) as state_key,
         count(*) as passed,
         sum(credit) as passed_credit,
@@ -116,8 +142,29 @@ totals as (
         macro_conversion,
         intent_class,
         visitor_type,
+        'weight' as level,
+        deepest_tier_rank,
+        weight_key,
+        weight_key as state_key,
+        count(*) as passed,
+        sum(credit) as passed_credit,
+        sum(credit * credit) as passed_squares,
+        sum(is_last) as ended,
+        sum(is_last * credit) as ended_credit,
+        sum(is_last * credit * credit) as ended_squares
+
+    from weight_steps
+    group by macro_conversion, intent_class, visitor_type, deepest_tier_rank, weight_key
+
+    union all
+
+    select
+        macro_conversion,
+        intent_class,
+        visitor_type,
         'state' as level,
         max(deepest_tier_rank) as deepest_tier_rank,
+        max(weight_key) as weight_key,
         state_key,
         count(*) as passed,
         sum(credit) as passed_credit,
@@ -131,7 +178,7 @@ totals as (
 
 ),
 
-groups as (
+groups_of_segments as (
 
     select
         totals.macro_conversion,
@@ -139,6 +186,7 @@ groups as (
         totals.visitor_type,
         totals.level,
         totals.deepest_tier_rank,
+        totals.weight_key,
         totals.state_key,
         moments.moment,
         case when moments.is_end = 0 then totals.passed else totals.ended end as sessions,
@@ -152,7 +200,47 @@ groups as (
 
 ),
 
--- a family: the segments of a tier, or the states of a tier within one segment
+-- a weight over all segments is a group of its own, below its tier
+groups as (
+
+    select
+        macro_conversion,
+        intent_class,
+        visitor_type,
+        level,
+        deepest_tier_rank,
+        weight_key,
+        state_key,
+        moment,
+        sessions,
+        credit,
+        squares
+
+    from groups_of_segments
+
+    union all
+
+    select
+        macro_conversion,
+        '(all)' as intent_class,
+        '(all)' as visitor_type,
+        'weight_of_all' as level,
+        deepest_tier_rank,
+        weight_key,
+        state_key,
+        moment,
+        sum(sessions) as sessions,
+        sum(credit) as credit,
+        sum(squares) as squares
+
+    from groups_of_segments
+    where level = 'weight'
+    group by macro_conversion, deepest_tier_rank, weight_key, state_key, moment
+
+),
+
+-- a family: the segments or the weights of a tier, the segments of a weight, or the states of
+-- a weight within one segment
 families as (
 
     select
@@ -175,6 +263,7 @@ families as (
         level,
         deepest_tier_rank,
         moment,
+        case when level in ('weight', 'state') then weight_key end,
         case when level = 'state' then intent_class end,
         case when level = 'state' then visitor_type end
 
@@ -289,6 +378,71 @@ tiers_of_segments as (
 
 ),
 
+-- a weight that no session reached has no row: its tier speaks
+weights_of_all as (
+
+    select
+        groups.macro_conversion,
+        groups.weight_key,
+        groups.deepest_tier_rank,
+        groups.moment,
+        {{ shrunk_mean(
+            'groups.credit', 'groups.sessions', 'tiers_of_all.mean_credit',
+            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
+        ) }} as mean_credit
+
+    from groups
+    inner join tiers_of_all
+        on groups.macro_conversion = tiers_of_all.macro_conversion
+        and groups.deepest_tier_rank = tiers_of_all.deepest_tier_rank
+        and groups.moment = tiers_of_all.moment
+    left join strengths
+        on groups.macro_conversion = strengths.macro_conversion
+        and groups.level = strengths.level
+        and groups.deepest_tier_rank = strengths.deepest_tier_rank
+        and groups.moment = strengths.moment
+    where groups.level = 'weight_of_all'
+
+),
+
+weight_groups as (
+
+    select * from groups
+    where level = 'weight'
+
+),
+
+weights_of_segments as (
+
+    select
+        weights_of_all.macro_conversion,
+        segments.intent_class,
+        segments.visitor_type,
+        weights_of_all.weight_key,
+        weights_of_all.moment,
+        coalesce(weight_groups.sessions, 0) as sessions,
+        {{ shrunk_mean(
+            'coalesce(weight_groups.credit, 0.0)', 'coalesce(weight_groups.sessions, 0)',
+            'weights_of_all.mean_credit',
+            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
+        ) }} as mean_credit
+
+    from weights_of_all
+    cross join segments
+    left join weight_groups
+        on weights_of_all.macro_conversion = weight_groups.macro_conversion
+        and weights_of_all.weight_key = weight_groups.weight_key
+        and weights_of_all.moment = weight_groups.moment
+        and segments.intent_class = weight_groups.intent_class
+        and segments.visitor_type = weight_groups.visitor_type
+    left join strengths
+        on weights_of_all.macro_conversion = strengths.macro_conversion
+        and strengths.level = 'weight'
+        and weights_of_all.deepest_tier_rank = strengths.deepest_tier_rank
+        and weights_of_all.moment = strengths.moment
+
+),
+
 values_by_moment as (
 
     select
@@ -306,6 +460,20 @@ values_by_moment as (
     union all
 
     select
+        macro_conversion,
+        intent_class,
+        visitor_type,
+        'weight' as level,
+        weight_key as state_key,
+        moment,
+        sessions,
+        mean_credit
+
+    from weights_of_segments
+
+    union all
+
+    select
         groups.macro_conversion,
         groups.intent_class,
         groups.visitor_type,
@@ -319,11 +487,11 @@ values_by_moment as (
         ) }} as mean_credit
 
     from groups
-    inner join tiers_of_segments as parents
+    inner join weights_of_segments as parents
         on groups.macro_conversion = parents.macro_conversion
         and groups.intent_class = parents.intent_class
         and groups.visitor_type = parents.visitor_type
-        and groups.deepest_tier_rank = parents.deepest_tier_rank
+        and groups.weight_key = parents.weight_key
         and groups.moment = parents.moment
     left join strengths
         on groups.macro_conversion = strengths.macro_conversion

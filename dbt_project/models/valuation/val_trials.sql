@@ -76,13 +76,18 @@ candidates as (
 
 ),
 
+-- of a user the first one counts; of a session there is no other
 candidates_numbered as (
 
     select
         *,
-        row_number() over (
-            partition by micro_conversion, unit_key order by trial_at, sequence, event_number
-        ) as trial_number
+        {% if var('trial_unit') == 'user' %}
+            row_number() over (
+                partition by micro_conversion, unit_key order by trial_at, sequence, event_number
+            ) as trial_number
+        {% else %}
+            1 as trial_number
+        {% endif %}
 
     from candidates
 

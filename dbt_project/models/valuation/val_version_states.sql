@@ -9,6 +9,9 @@
     pre_hook="{{ forget_unfinished_version() }}"
 ) }}
 
+-- last of the tables that a version consists of: without it the others are unfinished
+-- depends_on: {{ ref('val_version_probabilities') }}, {{ ref('val_version_values') }}
+-- depends_on: {{ ref('val_version_delays') }}, {{ ref('val_version_customers') }}
 select
     {{ value_version() }} as value_version,
     {{ version_date() }} as valid_from,
