@@ -161,13 +161,14 @@ class RunningDagster:
         return ""
 
     def processes(self) -> dict[int, str]:
-        """Each process of its group → the words it was started with."""
+        """Each process of its group that lives → the words it was started with."""
         found = {}
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
                 pid = int(folder.name)
-                if os.getpgid(pid) == self.process.pid:
-                    words = (folder / "cmdline").read_bytes().decode(errors="replace")
+                words = (folder / "cmdline").read_bytes().decode(errors="replace")
+                # one that has ended and waits for its parent has none
+                if words and os.getpgid(pid) == self.process.pid:
                     found[pid] = words.replace("\0", " ")
         return found
 
@@ -176,6 +177,8 @@ class RunningDagster:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        while self.processes():
+            time.sleep(0.05)
 
     def end(self) -> None:
         # it starts others, which outlive it
