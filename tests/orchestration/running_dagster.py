@@ -1,13 +1,14 @@
-"""`dagster dev` as processes that can be asked and killed.
+"""`dagster dev`, or the services of deploy/, as processes that can be asked and killed.
 
-Belongs here: starting it over a home, GraphQL as the UI sends it, ending it. Does not belong here:
-what a run should come to (the tests).
+Belongs here: starting them over a home, GraphQL as the UI sends it, ending them. Does not belong
+here: what a run should come to (the tests).
 """
 
 import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,6 +40,9 @@ LAUNCH = """
       }
     }
 """
+LOCATIONS = """
+    query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }
+"""
 STATUS = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
 RUNS = """
     query ($job: String!) {
@@ -65,24 +69,37 @@ EVENTS = """
 """
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class RunningDagster:
     """A `dagster dev` over one home, in a process group of its own. variables: those of the
     environment that it gets besides the machine's."""
 
     def __init__(self, home: Path, log: Path, **variables: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address, self.log = f"http://127.0.0.1:{self.port}", log
+        self.port, self.log = free_port(), log
+        self.address = f"http://127.0.0.1:{self.port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("INTENT_", "DAGSTER"))}
+        ours = {"INTENT_MAP_HOME": str(home), "PYTHONPATH": str(PROJECT_ROOT)}
+        self._environment = kept | ours | variables
         self._began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "--port", str(self.port)],
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen:
+        """Start the processes; returns the one whose group they are in."""
+        return self._run([sys.executable, "-m", "dagster", "dev", "--port", str(self.port)])
+
+    def _run(self, command: list[str], group: int = 0) -> subprocess.Popen:
+        return subprocess.Popen(
+            command,
             cwd=PROJECT_ROOT,
-            env=kept | {"INTENT_MAP_HOME": str(home), "PYTHONPATH": str(PROJECT_ROOT)} | variables,
-            stdout=log.open("a"),
+            env=self._environment,
+            stdout=self.log.open("a"),
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=group,
         )
 
     def wait(self) -> float:
@@ -96,6 +113,13 @@ class RunningDagster:
             except OSError:
                 time.sleep(0.3)
         raise AssertionError(f"no answer in {START_SECONDS} s: {self.log.read_text()}")
+
+    def wait_for_code(self) -> None:
+        """Until the web page knows the jobs, which it may not at once."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self.ask(LOCATIONS)["repositoriesOrError"].get("nodes"):
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(1)
 
     def ask(self, query: str, **variables: Any) -> Mapping[str, Any]:
         """The data that GraphQL answers with."""
@@ -187,3 +211,33 @@ class RunningDagster:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=20)
         self.kill()
+
+
+class Services(RunningDagster):
+    """The three services, started all at once as systemd does at boot, each by the words of its
+    unit. Beside the log lies a copy of deploy/dagster with a port of its own."""
+
+    UNITS = PROJECT_ROOT / "deploy" / "systemd"
+
+    def _start(self) -> subprocess.Popen:
+        port, instance = str(free_port()), self.log.with_suffix(".instance")
+        shutil.copytree(PROJECT_ROOT / "deploy" / "dagster", instance, dirs_exist_ok=True)
+        workspace = instance / "workspace.yaml"
+        told = workspace.read_text(encoding="utf-8").replace("port: 4000", f"port: {port}")
+        workspace.write_text(told, encoding="utf-8")
+        self._environment["DAGSTER_HOME"] = str(instance)
+        elsewhere = {
+            "/opt/intent-map/.venv/bin/": f"{Path(sys.executable).parent}/",
+            "/opt/intent-map/deploy/dagster": str(instance),
+            "--port 4000": f"--port {port}",
+            "--port 3000": f"--port {self.port}",
+        }
+        first = None
+        for unit in ("code", "daemon", "web"):
+            text = (self.UNITS / f"intent-map-{unit}.service").read_text(encoding="utf-8")
+            command = re.search(r"^ExecStart=(.*)$", text, re.M)[1]
+            for there, here in elsewhere.items():
+                command = command.replace(there, here)
+            process = self._run(command.split(), first.pid if first else 0)
+            first = first or process
+        return first
