@@ -364,7 +364,7 @@ def test_a_run_whose_process_is_gone_is_marked_as_failed_and_a_living_one_is_not
 @pytest.mark.parametrize(
     ("server", "by_anybody", "in_code_server"),
     [
-        ({"host": "localhost", "socket": "/tmp/a socket"}, True, True),
+        ({"host": "localhost", "socket": "a socket"}, True, True),
         # as deploy/ starts it; in containers, the same address is another machine's
         ({"host": "127.0.0.1", "port": 4000}, False, True),
         ({"host": "code", "port": 4000}, False, False),
