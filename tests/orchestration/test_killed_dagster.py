@@ -32,6 +32,8 @@ from orchestration.settings import PROJECT_ROOT, Settings
 NIGHTLY, ERASE = "nightly_refresh", "erase_user"
 KEY = "a key"
 KILLS = 4
+# of a night, raw ones and what is published among them
+TABLES = 80
 DAY = 24 * 60 * 60
 SCHEDULE = "nightly_refresh_at_3"
 LIMIT_POOL = "mutation ($pool: String!) { setConcurrencyLimit(concurrencyKey: $pool, limit: 1) }"
@@ -70,25 +72,36 @@ def begun(dagster: RunningDagster) -> str:
     return run
 
 
+def chosen(kills: int, seed: int) -> list[int]:
+    """So many moments all over a night, as the number of tables that are built by then."""
+    rng, part = random.Random(seed), TABLES / kills
+    return [int((number + rng.random()) * part) for number in range(kills)]
+
+
+def wait_for_tables(dagster: RunningDagster, run: str, tables: int) -> None:
+    while dagster.said(run).count("Materialized value") < tables:
+        assert dagster.status(run) == "STARTED", dagster.said(run)
+        time.sleep(0.1)
+
+
 @pytest.mark.deep
 def test_a_run_whose_worker_is_killed_holds_up_nobody_and_is_repaired_by_the_next(
     shop: Shop, undisturbed: Undisturbed, dagster: RunningDagster
 ) -> None:
-    rng = random.Random(4)
     assert dagster.ask(LIMIT_POOL, pool=WRITER_POOL)["setConcurrencyLimit"]
     killed = []
-    while len(killed) < KILLS:
-        run, moment = begun(dagster), rng.uniform(0.1, 0.8) * sum(undisturbed.seconds[1:])
-        time.sleep(moment)
-        print(f"killed {moment:.1f} s after its start:", dagster.said(run)[-200:], flush=True)
+    for tables in chosen(KILLS, seed=4):
+        run = begun(dagster)
+        wait_for_tables(dagster, run, tables)
         os.kill(dagster.worker(run), signal.SIGKILL)
         killed.append(run)
         check_served(shop.home / "serving")
+        print(f"killed after {tables} tables:", dagster.said(run)[-300:], flush=True)
     last = dagster.launch(NIGHTLY)
     assert dagster.wait_for(last) == "SUCCESS", dagster.said(last)
     for run in killed:
         assert dagster.status(run) == "FAILURE"
-        assert "is gone: it was killed, or the machine was restarted" in dagster.said(run)
+        assert "was terminated by signal 9" in dagster.said(run)
     assert unequal(undisturbed.state, state_of(shop.home)) == []
 
 
@@ -97,7 +110,8 @@ def test_after_the_machine_went_down_the_night_that_was_missed_runs_by_itself(
     shop: Shop, undisturbed: Undisturbed, dagster: RunningDagster
 ) -> None:
     run = begun(dagster)
-    time.sleep(random.Random(5).uniform(0.1, 0.8) * sum(undisturbed.seconds[1:]))
+    (tables,) = chosen(1, seed=5)
+    wait_for_tables(dagster, run, tables)
     dagster.kill()
     assert dagster.processes() == {}
     check_served(shop.home / "serving")
@@ -105,6 +119,7 @@ def test_after_the_machine_went_down_the_night_that_was_missed_runs_by_itself(
     again = started(shop)
     try:
         assert again.wait_for(run) == "FAILURE"
+        assert "is gone: it was killed, or the machine was restarted" in again.said(run)
         deadline = time.monotonic() + 400
         while not (scheduled := by_schedule(again)):
             assert time.monotonic() < deadline, again.log.read_text()

@@ -1,7 +1,5 @@
 """The services of deploy/ for real, on PostgreSQL, in one group of processes without systemd."""
 
-import os
-import signal
 import time
 
 import pytest
@@ -14,20 +12,19 @@ NIGHTLY = "nightly_refresh"
 
 
 @pytest.mark.deep
-def test_services_that_start_at_once_run_nights_and_find_a_killed_one(tmp_path, postgres):
+def test_services_that_start_at_once_find_the_run_that_went_down_with_them(tmp_path, postgres):
     home = tmp_path / "home"
     (home / "landing" / "generic").mkdir(parents=True)
     (home / "landing" / "generic" / "a.csv").write_text(
         "visitor_id,occurred_at,event_name\nv1,2026-01-05 10:00:00,page_view\n", encoding="utf-8"
     )
-    services = Services(home, tmp_path / "log", **postgres.variables)
+    services = started(home, tmp_path / "log", postgres)
     try:
-        services.wait()
-        services.wait_for_code()
         killed = services.launch(NIGHTLY)
         assert services.wait_for(killed, ("STARTED", "SUCCESS", "FAILURE")) == "STARTED"
         time.sleep(2)
-        os.kill(services.worker(killed), signal.SIGKILL)
+        services.kill()
+        services = started(home, tmp_path / "log", postgres)
         night = services.launch(NIGHTLY)
         assert services.wait_for(night) == "SUCCESS", services.said(night)
         assert services.status(killed) == "FAILURE"
@@ -38,3 +35,10 @@ def test_services_that_start_at_once_run_nights_and_find_a_killed_one(tmp_path, 
     # the state is in PostgreSQL, what steps print is in the home
     assert postgres.query("select count(*) from runs where status = 'SUCCESS'") == [(1,)]
     assert not (home / "dagster" / "history").exists()
+
+
+def started(home, log, postgres):
+    services = Services(home, log, **postgres.variables)
+    services.wait()
+    services.wait_for_code()
+    return services
