@@ -99,7 +99,7 @@ def clean_sqlite(path: Path, cleaned: Callable[[str], str]) -> int:
             con.execute("vacuum")
         (is_busy, _, _) = con.execute("pragma wal_checkpoint(truncate)").fetchone()
         if is_busy:
-            raise sqlite3.OperationalError("another program is reading it; erase once more later")
+            raise sqlite3.OperationalError("another program is reading it")
     finally:
         con.close()
     return changed

@@ -92,7 +92,7 @@ def erase_users(
             _write(unfinished, {"begun_at": begun_at.isoformat()})
             erase_from_landing(warehouse, people, erased)
             erase_from_traces(settings, Mentions(people.ids.all), erased)
-            erased.add("Dagster's storage", erase_from_history(Mentions(people.ids.all)))
+            erase_from_history(Mentions(people.ids.all), erased)
             raw_rows = removal.counted(warehouse.con)
             _say_whom(people, raw_rows, report)
             has_tables = _has_tables(warehouse.con)

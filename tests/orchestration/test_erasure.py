@@ -319,17 +319,44 @@ def test_a_file_whose_path_names_somebody_is_refused_without_saying_whom(home, t
     assert "login-gone" not in str(refused.value)
 
 
-def test_a_storage_that_others_read_meanwhile_is_told_as_not_searched(home, tmp_path, monkeypatch):
+def test_a_storage_that_others_read_meanwhile_stops_it_before_raw_forgets_whom_to_look_for(
+    home, tmp_path, monkeypatch
+):
     monkeypatch.setattr(compaction, "BUSY_SECONDS", 0.1)
     runs = home.settings.home / "dagster" / "history" / "runs.db"
     with contextlib.closing(sqlite3.connect(runs)) as reader:
         rows = reader.execute("select * from event_logs")
         rows.fetchone()
-        receipt = erase(home, tmp_path)
-        left = [name.partition(":")[0] for name in receipt.files_left]
-        assert left == ["dagster/history/runs.db"]
+        with pytest.raises(IntentMapError, match=r"runs\.db cannot be cleaned \(another program"):
+            erase(home, tmp_path)
         rows.close()
+    assert len(rows_of(home)) == 30
     assert erase(home, tmp_path).files_left == []
+    assert places_that_hold(home.settings.home, GONE) == {}
+
+
+def test_a_storage_of_dagster_that_cannot_be_searched_is_named(home, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(own))
+    (own / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    left = erase(home, tmp_path).files_left
+    assert left == ["Dagster's storage of DAGSTER_HOME: it is not in PostgreSQL"]
+
+
+def test_a_database_of_dagster_that_is_down_stops_it_before_raw_forgets_whom_to_look_for(
+    home, tmp_path, monkeypatch
+):
+    def down():
+        raise ConnectionError("connection to server failed: Connection refused")
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setattr(DagsterInstance, "get", down)
+    with pytest.raises(IntentMapError, match=r"cannot be cleaned: connection to server failed"):
+        erase(home, tmp_path)
+    assert len(rows_of(home)) == 30
+    monkeypatch.delenv("DAGSTER_HOME")
+    erase(home, tmp_path)
     assert places_that_hold(home.settings.home, GONE) == {}
 
 

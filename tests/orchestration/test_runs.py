@@ -21,6 +21,7 @@ from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
 from orchestration.defs import landing, steps
 from orchestration.defs.steps import WRITER_POOL
+from orchestration.erasure.files import Erased
 from orchestration.erasure.history import erase_from_history
 from orchestration.erasure.ids import Mentions
 from orchestration.errors import IntentMapError
@@ -426,7 +427,9 @@ def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postg
         run = instance.create_run_for_job(_empty, tags={"typed": "person-gone"})
         instance.report_engine_event("The file 'person-gone' cannot be read.", run)
     assert _rows_with(postgres, "person-gone") == {"event_logs": 1, "run_tags": 1, "runs": 1}
-    assert erase_from_history(Mentions(["person-gone"])) == 3
+    erased = Erased()
+    erase_from_history(Mentions(["person-gone"]), erased)
+    assert (erased.rows, erased.left) == ({"Dagster's storage": 3}, [])
     assert _rows_with(postgres, "person-gone") == {}
     assert _rows_with(postgres, "(erased)").keys() == {"event_logs", "run_tags", "runs"}
     # no second state beside it, and nothing is written where the program lies
