@@ -9,7 +9,6 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from dagster._core.scheduler.instigation import InstigatorType
@@ -115,7 +114,7 @@ def test_after_the_machine_went_down_the_night_that_was_missed_runs_by_itself(
     dagster.kill()
     assert dagster.processes() == {}
     check_served(shop.home / "serving")
-    went_down = two_days_ago(shop)
+    look_two_days_ago(shop)
     again = started(shop)
     try:
         assert again.wait_for(run) == "FAILURE"
@@ -125,15 +124,14 @@ def test_after_the_machine_went_down_the_night_that_was_missed_runs_by_itself(
             assert time.monotonic() < deadline, again.log.read_text()
             time.sleep(1)
         # of two nights that were missed one runs, which brings everything
-        ((night, tick),) = scheduled
+        (night,) = scheduled
         assert again.wait_for(night) == "SUCCESS", again.said(night)
-        assert went_down < tick <= datetime.now(UTC)
         assert unequal(undisturbed.state, state_of(shop.home)) == []
     finally:
         again.end()
 
 
-def two_days_ago(shop: Shop) -> datetime:
+def look_two_days_ago(shop: Shop) -> None:
     """Let the daemon have looked at its schedules two days ago for the last time."""
     moment = time.time() - 2 * DAY
     settings = Settings(shop.home, PROJECT_ROOT / "seeds")
@@ -145,13 +143,12 @@ def two_days_ago(shop: Shop) -> datetime:
                 start_timestamp=moment, last_iteration_timestamp=moment
             )
             instance.update_instigator_state(state.with_data(looked))
-    return datetime.fromtimestamp(moment, UTC)
 
 
-def by_schedule(dagster: RunningDagster) -> list[tuple[str, datetime]]:
-    """The nightly runs that the schedule started, with the tick that each is for."""
+def by_schedule(dagster: RunningDagster) -> list[str]:
+    """The nightly runs that the schedule started."""
     return [
-        (run["runId"], datetime.fromisoformat(run["tags"]["dagster/scheduled_execution_time"]))
+        run["runId"]
         for run in dagster.runs(NIGHTLY)
         if run["tags"].get("dagster/schedule_name") == SCHEDULE
     ]

@@ -23,10 +23,12 @@ from pipeline.histories import shop_history
 from pipeline.homes import FLOORS, Home
 from pipeline.valued_home import VERSION_DATE, VERSION_MOMENT
 
+from orchestration import dbt_runner
 from orchestration.settings import PROJECT_ROOT, Settings
 
 # the time of landing is that of the clock, and so is what follows from it
 OF_THE_CLOCK = ("landed_at", "loaded_at", "landed_date", "built_at", "published_at")
+NOTES_OF_CHANGES = ("raw.session_changes", "raw.changes_seen")
 START, END = "start-up", "end"
 
 Prints = Mapping[str, tuple[int, int]]
@@ -167,7 +169,40 @@ def state_of(home: Path) -> Prints:
     served = prints_of(home / "serving" / "intent_map.duckdb", ("marts",))
     # the publication says when and by which run
     served.pop("marts.publication")
-    return {**tables, **{f"served {name}": found for name, found in served.items()}}
+    # their numbers say how often something was noted, which a night that is run again does again
+    for name in NOTES_OF_CHANGES:
+        tables.pop(name)
+    return {
+        **tables,
+        **{f"served {name}": found for name, found in served.items()},
+        **{f"changes that {name} has not seen": (n, 0) for name, n in unseen(home).items()},
+    }
+
+
+def unseen(home: Path) -> dict[str, int]:
+    """Of each model that follows changed sessions, how many of the notes made below it it has not
+    seen: what is left for its next build."""
+    manifest = dbt_runner.load_manifest(Settings(home, PROJECT_ROOT / "seeds"))
+    nodes, parents = manifest["nodes"], manifest["parent_map"]
+    ids = {node["name"]: one for one, node in nodes.items() if node["resource_type"] == "model"}
+
+    def noting_below(name: str) -> set[str]:
+        left, below = [ids[name]], set()
+        while left:
+            above = {one for one in parents[left.pop()] if one in nodes} - below
+            below |= above
+            left += above
+        return {
+            nodes[one]["name"] for one in below if nodes[one]["config"]["meta"].get("notes_changes")
+        }
+
+    with duckdb.connect(str(home / "warehouse" / "intent_map.duckdb"), read_only=True) as con:
+        notes = con.execute("select model, change_number from raw.session_changes").fetchall()
+        seen = con.execute("select model, change_number from raw.changes_seen").fetchall()
+    return {
+        name: sum(number > last and noted in noting_below(name) for noted, number in notes)
+        for name, last in seen
+    }
 
 
 def unequal(ours: Mapping, theirs: Mapping) -> list[str]:
