@@ -85,7 +85,7 @@ def clean_sqlite(path: Path, cleaned: Callable[[str], str]) -> int:
     """Pass every text of a SQLite file through `cleaned`; returns how many rows changed.
 
     Then packs the file, so that no byte of the old texts, nor of rows deleted earlier, is left.
-    Raises sqlite3.Error when another program keeps it busy.
+    Raises sqlite3.Error when another program keeps it busy, since old bytes may then be left.
     """
     changed = 0
     con = sqlite3.connect(path, timeout=BUSY_SECONDS)
@@ -97,7 +97,9 @@ def clean_sqlite(path: Path, cleaned: Callable[[str], str]) -> int:
         (free,) = con.execute("pragma freelist_count").fetchone()
         if changed or free:
             con.execute("vacuum")
-        con.execute("pragma wal_checkpoint(truncate)")
+        (is_busy, _, _) = con.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError("another program is reading it")
     finally:
         con.close()
     return changed

@@ -41,7 +41,7 @@ LOG_FILE_BYTES = 20 * 1024 * 1024
 REST_SECONDS = 30
 
 # policy vars that the definitions need at import, when only the manifest may be read
-VARS_IN_MANIFEST = ("reporting_time_zone", "project_start_date")
+VARS_IN_MANIFEST = ("reporting_time_zone", "project_start_date", "arrival_days_offered")
 
 NODE_RESULTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 

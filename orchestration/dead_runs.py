@@ -7,13 +7,14 @@ A run that is killed, or whose machine restarts, cannot say that it ended. Dagst
 as running for ever, and with one run at a time nothing else would start.
 """
 
+import json
 import os
 import socket
 from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-# set on runs that are started from the command line; others are started by a local code server
+# set on runs that are started from the command line; others are started by a code server
 HOST_TAG = "intent_map/host"
 CODE_SERVER_TAG = ".dagster/grpc_info"
 
@@ -21,19 +22,31 @@ CODE_SERVER_TAG = ".dagster/grpc_info"
 START_TOLERANCE_SECONDS = 120
 
 
-def close_dead_runs(instance: DagsterInstance) -> list[str]:
-    """Mark dead runs as failed; returns their ids. Runs on other machines are left alone."""
+# how the code server is reached that shares its machine with whoever asks it
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def close_dead_runs(instance: DagsterInstance, in_code_server: bool = False) -> list[str]:
+    """Mark dead runs as failed and free what they held; returns their ids.
+
+    Runs on other machines are left alone. in_code_server: the caller is the code server, so runs of
+    one on a port of its own machine are its children. Nobody else can tell: in containers, the same
+    address is another machine.
+    """
     going_on = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
     closed = []
     for run in instance.get_runs(RunsFilter(statuses=list(going_on))):
         process = _process(instance, run)
-        if process is None or not _is_here(run) or _is_alive(*process):
+        if process is None or not _is_here(run, in_code_server) or _is_alive(*process):
             continue
         instance.report_run_failed(
             run,
             f"The process of this run (pid {process[0]}) is gone: it was killed, or the machine "
             "was restarted. The next run repairs what it left half done.",
         )
+        # a place in a pool with a limit is else taken for ever
+        if instance.event_log_storage.supports_global_concurrency_limits:
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed.append(run.run_id)
     return closed
 
@@ -47,11 +60,12 @@ def _process(instance: DagsterInstance, run: DagsterRun) -> tuple[int, float] | 
     return None
 
 
-def _is_here(run: DagsterRun) -> bool:
+def _is_here(run: DagsterRun, in_code_server: bool) -> bool:
     if HOST_TAG in run.tags:
         return run.tags[HOST_TAG] == socket.gethostname()
+    server = json.loads(run.tags.get(CODE_SERVER_TAG, "{}"))
     # a code server on a socket is on this machine
-    return '"socket"' in run.tags.get(CODE_SERVER_TAG, "")
+    return "socket" in server or (in_code_server and server.get("host") in LOOPBACK)
 
 
 def _is_alive(pid: int, seen_at: float) -> bool:

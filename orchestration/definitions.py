@@ -7,7 +7,7 @@ which is made anew first when the dbt project has changed; no connection is open
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from dagster import Definitions, definitions, in_process_executor
@@ -17,7 +17,12 @@ from orchestration.defs.dbt_assets import build_dbt_assets
 from orchestration.defs.health import build_health_checks
 from orchestration.defs.jobs import build_jobs
 from orchestration.defs.landing import build_landing_assets, build_other_raw_assets
-from orchestration.defs.partitions import arrival_days, quarters
+from orchestration.defs.partitions import (
+    arrival_days,
+    first_day_offered,
+    quarters,
+    time_zone,
+)
 from orchestration.defs.published import build_published_asset
 from orchestration.defs.schedules import build_schedules
 from orchestration.defs.sensors import build_sensors
@@ -34,13 +39,20 @@ def defs() -> Definitions:
     return build_definitions(settings, load_manifest(settings))
 
 
-def build_definitions(settings: Settings, manifest: Mapping[str, Any]) -> Definitions:
-    """The definitions of one home. Raises IntentMapError for an unknown reporting time zone."""
+def build_definitions(
+    settings: Settings, manifest: Mapping[str, Any], arrived_since: date | None = None
+) -> Definitions:
+    """The definitions of one home. arrived_since: a day of arrival that is wanted although it is
+    older than those on offer. Raises IntentMapError for an unknown reporting time zone."""
     noted = manifest_vars(manifest)
     zone = noted.get("reporting_time_zone", "UTC")
     project_start = date.fromisoformat(noted.get("project_start_date", "2015-01-01"))
+    today = datetime.now(time_zone(zone)).date()
+    offered = first_day_offered(project_start, today, int(noted.get("arrival_days_offered", 400)))
 
-    landing = build_landing_assets(settings, manifest, arrival_days(project_start, zone))
+    landing = build_landing_assets(
+        settings, manifest, arrival_days(min(offered, arrived_since or offered), zone)
+    )
     nightly_models, quarterly_models = build_dbt_assets(
         settings, manifest, quarters(project_start, zone)
     )

@@ -30,7 +30,7 @@ FOLLOWS_CHANGES = ("replace_differing", "replace_changed", "replace_users")
 # policy that no row already built follows
 CHANGES_NO_ROW = (
     *("version_date", "restatement", "restatement_reason"),
-    *("raw_retention_days", "refused_retention_days"),
+    *("raw_retention_days", "refused_retention_days", "arrival_days_offered"),
 )
 
 

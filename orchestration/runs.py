@@ -75,7 +75,7 @@ def run_backfill(
             f"The days {first} to {last} cannot be backfilled: they must be in order, from "
             f"project_start_date ({start}) to today ({today})."
         )
-    _run(settings, BACKFILL, report, (first, last))
+    _run(settings, BACKFILL, report, (first, last), arrived_since=first)
 
 
 def run_quarters(
@@ -176,8 +176,10 @@ def _run(
     report: Callable[[str], None],
     partitions: tuple[date, date] | None = None,
     restate_why: str | None = None,
+    arrived_since: date | None = None,
 ) -> None:
-    """One run; partitions: the first and the last of those that it covers."""
+    """One run; partitions: the first and the last of those that it covers. arrived_since: the
+    first day of arrival among them."""
     what, key, tags = job, None, {}
     run_config: dict[str, Any] = {"loggers": {"run_log": {}}}
     if partitions is not None:
@@ -196,7 +198,8 @@ def _run(
                 "quarterly_models": {"config": {"restate": True, "why": restate_why}}
             }
         prepare_manifest(settings, report=report)
-        job_definition = build_definitions(settings, load_manifest(settings)).resolve_job_def(job)
+        definitions = build_definitions(settings, load_manifest(settings), arrived_since)
+        job_definition = definitions.resolve_job_def(job)
         with dagster_instance(settings) as instance, reporting(report, log_file(settings)):
             close_dead_runs(instance)
             try:

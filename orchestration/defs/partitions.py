@@ -4,7 +4,7 @@ Belongs here: partition definitions and the dates they stand for. Does not belon
 partition runs (schedules.py), what is computed for it (dbt_assets.py).
 """
 
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dagster import DailyPartitionsDefinition, TimeWindowPartitionsDefinition
@@ -27,12 +27,19 @@ def time_zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def arrival_days(project_start: date, zone: str) -> DailyPartitionsDefinition:
+def arrival_days(first: date, zone: str) -> DailyPartitionsDefinition:
     """One partition per day on which files may have arrived, up to the day that is going on."""
     time_zone(zone)
-    return DailyPartitionsDefinition(
-        start_date=project_start.isoformat(), timezone=zone, end_offset=1
-    )
+    return DailyPartitionsDefinition(start_date=first.isoformat(), timezone=zone, end_offset=1)
+
+
+def first_day_offered(project_start: date, today: date, offered: int) -> date:
+    """The first day of the month `offered` days back, or the project's start where that is later.
+
+    A month, so that the days of a run that waits over midnight are still there when it begins.
+    """
+    back = today - timedelta(offered) if offered < (today - project_start).days else project_start
+    return max(project_start, back.replace(day=1))
 
 
 def quarters(project_start: date, zone: str) -> TimeWindowPartitionsDefinition:

@@ -42,7 +42,7 @@ def build_sensors(
 
     @sensor(
         name="release_dead_runs",
-        minimum_interval_seconds=120,
+        minimum_interval_seconds=60,
         default_status=DefaultSensorStatus.RUNNING,
         description=(
             "Marks runs as failed whose process is gone (killed, or the machine restarted), so "
@@ -50,7 +50,7 @@ def build_sensors(
         ),
     )
     def release_dead_runs(context: SensorEvaluationContext) -> SkipReason:
-        closed = close_dead_runs(context.instance)
+        closed = close_dead_runs(context.instance, in_code_server=True)
         return SkipReason(f"{len(closed)} dead runs marked as failed." if closed else "All well.")
 
     # off as shipped: the numbers of a day would change under its readers with every file

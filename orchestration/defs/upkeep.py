@@ -34,7 +34,11 @@ class IdsFile(Config):
     """Which people."""
 
     file: str = Field(
-        description="Path of a file with ids, one a line, or CSV with the columns kind and id."
+        description=(
+            "Whole path of a file with ids, on the machine that runs the code: one id a line, or "
+            "CSV with the columns kind and id. The path stays in the list of runs, so name nobody "
+            "in it."
+        )
     )
 
 

@@ -1,8 +1,8 @@
 """Erasure: taking people out of everything that a home holds.
 
 Belongs here: the order of the steps, and the receipt. ids.py reads who is asked for, people.py
-finds whom that means, files.py rewrites files; rows leave raw by orchestration/removal.py, and
-orchestration/compaction.py leaves no byte of them.
+finds whom that means, files.py rewrites files, history.py Dagster's database where it is elsewhere;
+rows leave raw by orchestration/removal.py, and orchestration/compaction.py leaves no byte of them.
 Does not belong here: rows that are old rather than somebody's (retention.py).
 
 The order makes it safe to kill. Who belongs to an id is told by raw alone, so raw goes last of all
@@ -25,6 +25,7 @@ from orchestration import dbt_runner, fingerprint, removal
 from orchestration.compaction import compact_warehouse
 from orchestration.disk import to_disk
 from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
+from orchestration.erasure.history import erase_from_history
 from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
 from orchestration.erasure.people import RECEIPTS, People, find_people
 from orchestration.errors import IntentMapError
@@ -68,10 +69,15 @@ def erase_users(
 ) -> Receipt:
     """Erase the people that the file names; returns the receipt, which also stays in the home.
 
-    Raises IntentMapError when the file names nobody, when an attached table holds rows of theirs,
-    or when a step fails; the same command again then goes on.
+    Raises IntentMapError when the file names nobody, when its path mentions somebody, when an
+    attached table holds rows of theirs, or when a step fails; the same command again then goes on.
     """
     given = read_ids(ids_file)
+    if Mentions(given.all).mentioned_in(str(ids_file)):
+        raise IntentMapError(
+            "The path of the file mentions an id that is in it, and paths stay in logs and in "
+            "Dagster's list of runs. Rename the file and give its new path."
+        )
     with writer_lock(settings, "erasure", report=report):
         begun_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         unfinished = settings.home / FOLDER / UNFINISHED
@@ -86,6 +92,7 @@ def erase_users(
             _write(unfinished, {"begun_at": begun_at.isoformat()})
             erase_from_landing(warehouse, people, erased)
             erase_from_traces(settings, Mentions(people.ids.all), erased)
+            erase_from_history(Mentions(people.ids.all), erased)
             raw_rows = removal.counted(warehouse.con)
             _say_whom(people, raw_rows, report)
             has_tables = _has_tables(warehouse.con)

@@ -23,6 +23,7 @@ from orchestration.compaction import clean_sqlite, is_sqlite
 from orchestration.disk import to_disk
 from orchestration.erasure.ids import Mentions
 from orchestration.erasure.people import People, may_mention
+from orchestration.errors import IntentMapError
 from orchestration.landing import ledger, mending, reading
 from orchestration.landing.columns import Refused, match_columns
 from orchestration.landing.declaration import column_name, literal, quoted
@@ -38,6 +39,7 @@ from orchestration.settings import Settings
 from orchestration.sources import LANDING_SOURCES
 
 UNFINISHED = ".erasing"
+STORAGE = "Dagster's storage"
 # written anew by this erasure itself, or read by nobody but machines that find no id in them
 NOT_WALKED = ("landing", "warehouse", "serving")
 COMES_BACK = ("compiled", "run")
@@ -335,7 +337,11 @@ def _parquet_conditions(
 
 
 def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) -> None:
-    """Take the ids out of whatever else lies in the home: logs, notes, Dagster's own storage."""
+    """Take the ids out of whatever else lies in the home: logs, notes, Dagster's own storage.
+
+    Raises IntentMapError when another program keeps a database busy: raw still tells by then who
+    belongs to an id, so the same command again finds all of them.
+    """
     for clock in (settings.home / "dbt").glob("*"):
         for name in COMES_BACK:
             shutil.rmtree(clock / name, ignore_errors=True)
@@ -345,12 +351,17 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
             continue
         try:
             if is_sqlite(path):
-                erased.add("Dagster's storage", clean_sqlite(path, mentions.taken_out_of))
+                erased.add(STORAGE, clean_sqlite(path, mentions.taken_out_of))
             elif not path.name.endswith(("-wal", "-shm")):
                 erased.add("logs and notes", clean_text(path, mentions.taken_out_of))
         except UnicodeDecodeError:
             # parsed projects and the like, which hold no rows
             continue
+        except sqlite3.OperationalError as error:
+            raise IntentMapError(
+                f"{path} cannot be cleaned ({error}). Run the same command again when no other "
+                "program uses it; until then the raw rows stay, since they tell whom to look for."
+            ) from error
         except (OSError, sqlite3.Error) as error:
             erased.left.append((str(below), str(error)))
 

@@ -35,6 +35,7 @@ FILES = {
         vars:
           reporting_time_zone: Europe/Prague
           project_start_date: "2026-01-01"
+          arrival_days_offered: 36500
           horizon_days: 30
           version_date: null
           policy: {horizon_days: {minimum: 0, maximum: 365, reason: Long enough.}}

@@ -236,6 +236,7 @@ def test_the_manifest_is_made_once_and_anew_after_each_change(project):
     assert dbt_runner.manifest_vars(dbt_runner.load_manifest(settings)) == {
         "reporting_time_zone": "Europe/Prague",
         "project_start_date": "2026-01-01",
+        "arrival_days_offered": "36500",
     }
 
     project.write("dbt_project/models/marts/mart_more.sql", "select 1 as one")

@@ -22,7 +22,7 @@ from dagster import job as dagster_job
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
 from orchestration.defs.dbt_assets import with_all_tests_attached
-from orchestration.defs.partitions import arrival_days, quarters
+from orchestration.defs.partitions import arrival_days, first_day_offered, quarters
 from orchestration.defs.schedules import missed_quarters
 from orchestration.defs.sensors import look_for_files
 from orchestration.errors import IntentMapError
@@ -237,6 +237,36 @@ def test_the_day_that_is_going_on_can_be_landed():
     # still 30 June in UTC, already 1 July in Prague
     now = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
     assert partitions.get_partition_keys(current_time=now)[-2:] == ["2026-06-30", "2026-07-01"]
+
+
+@pytest.mark.parametrize(
+    ("project_start", "offered", "first"),
+    [
+        ("2015-01-01", 400, "2025-05-01"),
+        ("2015-01-01", 1, "2026-06-01"),
+        # a shop younger than that begins with itself
+        ("2026-02-10", 400, "2026-02-10"),
+        ("2025-05-26", 400, "2025-05-26"),
+        ("2025-05-27", 400, "2025-05-27"),
+        ("2015-01-01", 36_500, "2015-01-01"),
+    ],
+)
+def test_days_of_arrival_begin_a_year_back_or_with_the_shop(project_start, offered, first):
+    project_start, today = date.fromisoformat(project_start), date(2026, 6, 30)
+    assert first_day_offered(project_start, today, offered) == date.fromisoformat(first)
+
+
+def test_a_fresh_clone_offers_no_thousands_of_empty_days_but_takes_an_old_one(real):
+    settings, manifest, definitions = real
+
+    def first_of(these):
+        (landing,) = [one for one in these.assets if getattr(one, "op", None)
+                      and one.op.name == "landing"]  # fmt: skip
+        return date.fromisoformat(landing.partitions_def.get_first_partition_key())
+
+    assert 400 <= (datetime.now(UTC).date() - first_of(definitions)).days <= 431
+    old = date(2019, 2, 3)
+    assert first_of(build_definitions(settings, manifest, arrived_since=old)) == old
 
 
 def test_a_singular_test_belongs_to_the_table_its_name_begins_with():

@@ -1,5 +1,6 @@
 """Who is erased, what of files and tables goes, and that a killed erasure ends the same."""
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -7,10 +8,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from dagster import DagsterEventType, DagsterInstance
 from pipeline.home_search import places_that_hold
 from test_landing_home import Home
 
 from orchestration import compaction, erasure
+from orchestration.defs.upkeep import ERASE, RETENTION, build_upkeep_jobs
 from orchestration.erasure import erase_users
 from orchestration.erasure import files as erasure_files
 from orchestration.erasure.ids import Ids, Mentions, read_ids
@@ -306,6 +309,97 @@ def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):
 def test_a_wrong_file_of_ids_is_refused_with_its_line(tmp_path, text, said):
     with pytest.raises(IntentMapError, match=said.replace("(", r"\(")):
         read_ids(ids_file(tmp_path, text))
+
+
+def test_a_file_whose_path_names_somebody_is_refused_without_saying_whom(home, tmp_path):
+    path = tmp_path / "login-gone.txt"
+    path.write_text("login-gone\n", encoding="utf-8")
+    with pytest.raises(IntentMapError, match="mentions an id that is in it") as refused:
+        erase_users(home.settings, path, report=home.said.append)
+    assert "login-gone" not in str(refused.value)
+
+
+def test_a_storage_that_others_read_meanwhile_stops_it_before_raw_forgets_whom_to_look_for(
+    home, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compaction, "BUSY_SECONDS", 0.1)
+    runs = home.settings.home / "dagster" / "history" / "runs.db"
+    with contextlib.closing(sqlite3.connect(runs)) as reader:
+        rows = reader.execute("select * from event_logs")
+        rows.fetchone()
+        with pytest.raises(IntentMapError, match=r"runs\.db cannot be cleaned \(another program"):
+            erase(home, tmp_path)
+        rows.close()
+    assert len(rows_of(home)) == 30
+    assert erase(home, tmp_path).files_left == []
+    assert places_that_hold(home.settings.home, GONE) == {}
+
+
+def test_a_storage_of_dagster_that_cannot_be_searched_is_named(home, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(own))
+    (own / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    left = erase(home, tmp_path).files_left
+    assert left == ["Dagster's storage of DAGSTER_HOME: it is not in PostgreSQL"]
+
+
+def test_a_database_of_dagster_that_is_down_stops_it_before_raw_forgets_whom_to_look_for(
+    home, tmp_path, monkeypatch
+):
+    def down():
+        raise ConnectionError("connection to server failed: Connection refused")
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setattr(DagsterInstance, "get", down)
+    with pytest.raises(IntentMapError, match=r"cannot be cleaned: connection to server failed"):
+        erase(home, tmp_path)
+    assert len(rows_of(home)) == 30
+    monkeypatch.delenv("DAGSTER_HOME")
+    erase(home, tmp_path)
+    assert places_that_hold(home.settings.home, GONE) == {}
+
+
+def run_in_dagster(home: Home, job: str, instance, config=None):
+    (found,) = [one for one in build_upkeep_jobs(home.settings) if one.name == job]
+    return found.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+
+
+def reasons(result) -> list[str]:
+    return [
+        event.step_failure_data.user_failure_data.description
+        for event in result.all_events
+        if event.event_type == DagsterEventType.STEP_FAILURE
+    ]
+
+
+def test_the_job_erases_as_the_command_does_and_shows_what_went(home, tmp_path):
+    def asked(path):
+        return {"ops": {"erase": {"config": {"file": str(path)}}}}
+
+    with DagsterInstance.ephemeral() as instance:
+        missing = run_in_dagster(home, ERASE, instance, asked(tmp_path / "none"))
+        assert reasons(missing) == [
+            f"The file {tmp_path / 'none'} cannot be read (No such file or directory)."
+        ]
+        empty = run_in_dagster(home, ERASE, instance, asked(ids_file(tmp_path, "\n")))
+        assert "names nobody: write one id a line" in reasons(empty)[0]
+        done = run_in_dagster(home, ERASE, instance, asked(ids_file(tmp_path, "login-gone\n")))
+        assert done.success
+        (shown,) = [
+            event.event_specific_data.metadata
+            for event in done.all_events
+            if event.event_type == DagsterEventType.STEP_OUTPUT
+        ]
+        assert {name: one.value for name, one in shown.items()} == {
+            "raw rows": 18, "visitors": 3, "files left": 0
+        }  # fmt: skip
+        said = [entry.to_json() for run in instance.get_runs() for entry in
+                instance.all_logs(run.run_id)]  # fmt: skip
+        assert not [line for line in said if "login-gone" in line or "device-gone" in line]
+        retired = run_in_dagster(home, RETENTION, instance)
+        assert (retired.success, reasons(retired)) == (True, [])
+    assert places_that_hold(home.settings.home, GONE) == {}
 
 
 def test_ids_are_read_from_lines_and_from_columns(tmp_path):

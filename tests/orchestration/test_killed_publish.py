@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestration import publishing
 from orchestration.publishing import publish
 from orchestration.settings import Settings
 
@@ -131,3 +133,27 @@ def test_a_publish_killed_before_any_of_its_file_operations_is_made_good_by_the_
     # the served file is replaced before the Parquet copies are
     assert set(found) == {(1, 1), (2, 1), (2, 2)}
     assert len(found) >= 8
+
+
+def test_everything_is_on_disk_before_it_is_put_in_its_place(settings, monkeypatch):
+    flushed, swaps = set(), []
+    to_disk, replace = publishing.to_disk, Path.replace
+
+    def noted(path):
+        to_disk(path)
+        flushed.add(path.stat().st_ino)
+
+    def watched(new, place):
+        content = [new.resolve(), *new.resolve().glob("*")]
+        swaps.append(
+            (place.name, [one.name for one in content if one.stat().st_ino not in flushed])
+        )
+        return replace(new, place)
+
+    monkeypatch.setattr(publishing, "to_disk", noted)
+    monkeypatch.setattr(Path, "replace", watched)
+    fill(settings, 1)
+    publish(settings, "one", report=lambda _: None)
+    assert swaps == [("intent_map.duckdb", []), ("parquet", []), ("manifest.json", [])]
+    # and so are the names, afterwards
+    assert settings.serving.stat().st_ino in flushed

@@ -1,6 +1,7 @@
 """The jobs run from the command line: in order, on a fresh home, with a sentence when they fail."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -17,8 +18,12 @@ from dagster import DagsterRunStatus, RunsFilter, job, op
 from dagster._core.events import EngineEventData
 
 from orchestration import dbt_runner, health, runs
-from orchestration.dead_runs import HOST_TAG, close_dead_runs
+from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
 from orchestration.defs import landing, steps
+from orchestration.defs.steps import WRITER_POOL
+from orchestration.erasure.files import Erased
+from orchestration.erasure.history import erase_from_history
+from orchestration.erasure.ids import Mentions
 from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, SourceLanding
 from orchestration.quarters import quarters_between
@@ -345,9 +350,9 @@ def test_a_run_whose_process_is_gone_is_marked_as_failed_and_a_living_one_is_not
     gone.wait()
     settings = dataclasses.replace(home, home=home.home.parent / "dead runs")
     with dagster_instance(settings) as instance:
-        dead = _started_run(instance, gone.pid, socket.gethostname())
-        alive = _started_run(instance, os.getpid(), socket.gethostname())
-        elsewhere = _started_run(instance, gone.pid, "another-machine")
+        dead = _started_run(instance, gone.pid, **{HOST_TAG: socket.gethostname()})
+        alive = _started_run(instance, os.getpid(), **{HOST_TAG: socket.gethostname()})
+        elsewhere = _started_run(instance, gone.pid, **{HOST_TAG: "another-machine"})
         assert close_dead_runs(instance) == [dead.run_id]
         states = {run.run_id: run.status for run in instance.get_runs()}
     assert states == {
@@ -355,6 +360,43 @@ def test_a_run_whose_process_is_gone_is_marked_as_failed_and_a_living_one_is_not
         alive.run_id: DagsterRunStatus.STARTED,
         elsewhere.run_id: DagsterRunStatus.STARTED,
     }
+
+
+@pytest.mark.parametrize(
+    ("server", "by_anybody", "in_code_server"),
+    [
+        ({"host": "localhost", "socket": "a socket"}, True, True),
+        # as deploy/ starts it; in containers, the same address is another machine's
+        ({"host": "127.0.0.1", "port": 4000}, False, True),
+        ({"host": "code", "port": 4000}, False, False),
+    ],
+)
+def test_a_dead_run_of_a_code_server_is_told_by_whoever_shares_its_machine(
+    home, tmp_path, server, by_anybody, in_code_server
+):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    settings = dataclasses.replace(home, home=tmp_path)
+    with dagster_instance(settings) as instance:
+        run = _started_run(instance, gone.pid, **{CODE_SERVER_TAG: json.dumps(server)})
+        assert bool(close_dead_runs(instance)) == by_anybody
+        if not by_anybody:
+            assert bool(close_dead_runs(instance, in_code_server=True)) == in_code_server
+        assert instance.get_run_by_id(run.run_id).is_finished == in_code_server
+
+
+def test_a_dead_run_leaves_its_place_in_a_pool(home, tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    settings = dataclasses.replace(home, home=tmp_path)
+    with dagster_instance(settings) as instance:
+        pools = instance.event_log_storage
+        pools.set_concurrency_slots(WRITER_POOL, 1)
+        run = _started_run(instance, gone.pid, **{HOST_TAG: socket.gethostname()})
+        pools.claim_concurrency_slot(WRITER_POOL, run.run_id, "landing")
+        assert pools.get_concurrency_info(WRITER_POOL).active_run_ids == {run.run_id}
+        close_dead_runs(instance)
+        assert pools.get_concurrency_info(WRITER_POOL).active_run_ids == set()
 
 
 def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postgres, monkeypatch):
@@ -381,9 +423,29 @@ def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postg
     assert ended == [(step,) for step in steps]
     with dagster_instance(fresh) as instance:
         assert instance.get_run_by_id(runs[0][2]).status == DagsterRunStatus.SUCCESS
+        # who typed an id where a file belongs left it in the run's configuration
+        run = instance.create_run_for_job(_empty, tags={"typed": "person-gone"})
+        instance.report_engine_event("The file 'person-gone' cannot be read.", run)
+    assert _rows_with(postgres, "person-gone") == {"event_logs": 1, "run_tags": 1, "runs": 1}
+    erased = Erased()
+    erase_from_history(Mentions(["person-gone"]), erased)
+    assert (erased.rows, erased.left) == ({"Dagster's storage": 3}, [])
+    assert _rows_with(postgres, "person-gone") == {}
+    assert _rows_with(postgres, "(erased)").keys() == {"event_logs", "run_tags", "runs"}
     # no second state beside it, and nothing is written where the program lies
     assert not (fresh.dagster_home / "history").exists()
     assert sorted(deployed.rglob("*")) == before
+
+
+def _rows_with(postgres, sought):
+    tables = postgres.query("select tablename from pg_tables where schemaname = 'public'")
+    found = {
+        name: postgres.query(
+            f"select count(*) from \"{name}\" as r where strpos(r::text, '{sought}') > 0"
+        )[0][0]
+        for (name,) in tables
+    }
+    return {name: rows for name, rows in found.items() if rows}
 
 
 @op
@@ -396,9 +458,7 @@ def _empty():
     _nothing()
 
 
-def _started_run(instance, pid, host):
-    run = instance.create_run_for_job(
-        _empty, status=DagsterRunStatus.STARTED, tags={HOST_TAG: host}
-    )
+def _started_run(instance, pid, **tags):
+    run = instance.create_run_for_job(_empty, status=DagsterRunStatus.STARTED, tags=tags)
     instance.report_engine_event("begun", run, EngineEventData.in_process(pid))
     return run

@@ -1,18 +1,10 @@
 """The UI as a person sees it: `dagster dev`, a browser, the graph, a night started by a click."""
 
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
-
-from orchestration.settings import PROJECT_ROOT
+from running_dagster import RunningDagster
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 # without the flags of the second line it looks for its maker's servers at every start
@@ -22,48 +14,9 @@ FLAGS = (
     *("--disable-sync", "--disable-dev-shm-usage"),
 )
 GROUPS = ("landing", "staging", "intermediate", "valuation", "marts", "published")
-START_SECONDS, RUN_SECONDS = 240, 400
+RUN_SECONDS = 400
 # Dagster's own advice to use another command, and where the shell keeps no state
 OF_DAGSTER = ("SupersessionWarning", "return callback", "temporary directory", "To persist")
-
-
-class Ui:
-    """A running `dagster dev` over a fresh home with one small file."""
-
-    def __init__(self, home, log):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address, self.log = f"http://127.0.0.1:{self.port}", log
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("INTENT_", "DAGSTER"))}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "--port", str(self.port)],
-            cwd=PROJECT_ROOT,
-            env=environ | {"INTENT_MAP_HOME": str(home), "PYTHONPATH": str(PROJECT_ROOT)},
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def wait(self):
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                with urllib.request.urlopen(f"{self.address}/server_info", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.3)
-        raise AssertionError(f"no answer in {START_SECONDS} s: {self.log.read_text()}")
-
-    def end(self):
-        # it starts others, which outlive it
-        os.killpg(self.process.pid, signal.SIGINT)
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +29,7 @@ def ui(tmp_path_factory):
     lines = ["visitor_id,occurred_at,event_name"]
     lines += [f"v{n},2026-01-05 10:00:0{n},page_view" for n in range(5)]
     (landing / "a.csv").write_text("\n".join(lines) + "\n")
-    ui = Ui(folder / "home", folder / "log")
+    ui = RunningDagster(folder / "home", folder / "log")
     try:
         ui.wait()
         yield ui

@@ -1,6 +1,7 @@
 """The program as a process that can be killed: its steps as they pass, and what must hold after.
 
-Belongs here: starting, killing and watching a run, the comparison with a run that nobody disturbed.
+Belongs here: a home to run it on, starting, killing and watching a run, the comparison with a run
+that nobody disturbed.
 Does not belong here: how often and where it is killed (test_killed_program.py).
 """
 
@@ -18,12 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-from pipeline.homes import FLOORS
+from pipeline.histories import shop_history
+from pipeline.homes import FLOORS, Home
+from pipeline.valued_home import VERSION_DATE, VERSION_MOMENT
 
-from orchestration.settings import PROJECT_ROOT
+from orchestration import dbt_runner
+from orchestration.settings import PROJECT_ROOT, Settings
 
 # the time of landing is that of the clock, and so is what follows from it
 OF_THE_CLOCK = ("landed_at", "loaded_at", "landed_date", "built_at", "published_at")
+NOTES_OF_CHANGES = ("raw.session_changes", "raw.changes_seen")
 START, END = "start-up", "end"
 
 Prints = Mapping[str, tuple[int, int]]
@@ -164,9 +169,93 @@ def state_of(home: Path) -> Prints:
     served = prints_of(home / "serving" / "intent_map.duckdb", ("marts",))
     # the publication says when and by which run
     served.pop("marts.publication")
-    return {**tables, **{f"served {name}": found for name, found in served.items()}}
+    # their numbers say how often something was noted, which a night that is run again does again
+    for name in NOTES_OF_CHANGES:
+        tables.pop(name)
+    return {
+        **tables,
+        **{f"served {name}": found for name, found in served.items()},
+        **{f"changes that {name} has not seen": (n, 0) for name, n in unseen(home).items()},
+    }
+
+
+def unseen(home: Path) -> dict[str, int]:
+    """Of each model that follows changed sessions, how many of the notes made below it it has not
+    seen: what is left for its next build."""
+    manifest = dbt_runner.load_manifest(Settings(home, PROJECT_ROOT / "seeds"))
+    nodes, parents = manifest["nodes"], manifest["parent_map"]
+    ids = {node["name"]: one for one, node in nodes.items() if node["resource_type"] == "model"}
+
+    def noting_below(name: str) -> set[str]:
+        left, below = [ids[name]], set()
+        while left:
+            above = {one for one in parents[left.pop()] if one in nodes} - below
+            below |= above
+            left += above
+        return {
+            nodes[one]["name"] for one in below if nodes[one]["config"]["meta"].get("notes_changes")
+        }
+
+    with duckdb.connect(str(home / "warehouse" / "intent_map.duckdb"), read_only=True) as con:
+        notes = con.execute("select model, change_number from raw.session_changes").fetchall()
+        seen = con.execute("select model, change_number from raw.changes_seen").fetchall()
+    return {
+        name: sum(number > last and noted in noting_below(name) for noted, number in notes)
+        for name, last in seen
+    }
 
 
 def unequal(ours: Mapping, theirs: Mapping) -> list[str]:
     """The names under which two states differ."""
     return sorted(name for name in ours.keys() | theirs if ours.get(name) != theirs.get(name))
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run comes to that nobody kills: its steps with their seconds, tables, served file."""
+
+    steps: list[str]
+    seconds: list[float]
+    state: Prints
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A home with a version behind it and files that wait; base: its copy to begin from."""
+
+    home: Path
+    base: Path
+
+    def undisturbed(self, command: tuple[str, ...]) -> Undisturbed:
+        put_back(self.base, self.home)
+        run = Run(self.home, command)
+        assert run.wait() == 0, "\n".join(run.lines)
+        return Undisturbed(
+            [step for step, _ in run.steps[:-1]],
+            run.seconds_of_steps(),
+            state_of(self.home),
+        )
+
+
+def build_shop(folder: Path) -> Shop:
+    """A shop of a few weeks with the version of VERSION_DATE; the weeks after it wait in files."""
+    home = Home(folder / "home", Settings(folder / "home", PROJECT_ROOT / "seeds"))
+    rows = sorted(shop_history(VERSION_MOMENT, visitors=150), key=lambda row: row["occurred_at"])
+    now = str(VERSION_MOMENT)
+    home.drop("generic", "earlier", [row for row in rows if row["occurred_at"] < now])
+    first = Run(home.path, ("quarterly", "--as-of", str(VERSION_DATE)))
+    assert first.wait() == 0, "\n".join(first.lines)
+    later = [row for row in rows if row["occurred_at"] >= now]
+    home.drop("generic", "later", later[::2])
+    home.drop("generic", "latest", later[1::2])
+    home.drop(
+        "ad_spend",
+        "spend",
+        [
+            {"date": f"2025-04-{day:02}", "campaign": "brand shoes", "cost": day, "currency": "USD"}
+            for day in range(1, 20)
+        ],
+    )
+    base = folder / "base"
+    put_back(home.path, base)
+    return Shop(home.path, base)

@@ -5,72 +5,30 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 
 import pytest
 from pipeline.generated import Policy, drawn, files_by_night, named
-from pipeline.histories import NIGHTS, shop_history
-from pipeline.homes import Home, Workshop, differences, differing_tables
-from pipeline.killed import Prints, Run, check_served, put_back, state_of, unequal
-from pipeline.valued_home import VERSION_DATE, VERSION_MOMENT
-
-from orchestration.settings import PROJECT_ROOT, Settings
+from pipeline.histories import NIGHTS
+from pipeline.homes import Workshop, differences, differing_tables
+from pipeline.killed import (
+    Run,
+    Shop,
+    Undisturbed,
+    build_shop,
+    check_served,
+    put_back,
+    state_of,
+    unequal,
+)
 
 KILLS_OF_A_NIGHT = 3
 KILLS = 50
 NIGHTLY, QUARTERLY = ("nightly",), ("quarterly", "--as-of", "2025-07-01")
 
 
-@dataclass(frozen=True)
-class Undisturbed:
-    """What a run comes to that nobody kills: its steps with their seconds, tables, served file."""
-
-    steps: list[str]
-    seconds: list[float]
-    state: Prints
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A home with a version behind it and files that wait; base: its copy to begin from."""
-
-    home: Path
-    base: Path
-
-    def undisturbed(self, command: tuple[str, ...]) -> Undisturbed:
-        put_back(self.base, self.home)
-        run = Run(self.home, command)
-        assert run.wait() == 0, "\n".join(run.lines)
-        return Undisturbed(
-            [step for step, _ in run.steps[:-1]],
-            run.seconds_of_steps(),
-            state_of(self.home),
-        )
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    folder = tmp_path_factory.mktemp("shop")
-    home = Home(folder / "home", Settings(folder / "home", PROJECT_ROOT / "seeds"))
-    rows = sorted(shop_history(VERSION_MOMENT, visitors=150), key=lambda row: row["occurred_at"])
-    now = str(VERSION_MOMENT)
-    home.drop("generic", "earlier", [row for row in rows if row["occurred_at"] < now])
-    first = Run(home.path, ("quarterly", "--as-of", str(VERSION_DATE)))
-    assert first.wait() == 0, "\n".join(first.lines)
-    later = [row for row in rows if row["occurred_at"] >= now]
-    home.drop("generic", "later", later[::2])
-    home.drop("generic", "latest", later[1::2])
-    home.drop(
-        "ad_spend",
-        "spend",
-        [
-            {"date": f"2025-04-{day:02}", "campaign": "brand shoes", "cost": day, "currency": "USD"}
-            for day in range(1, 20)
-        ],
-    )
-    base = folder / "base"
-    put_back(home.path, base)
-    return Shop(home.path, base)
+    return build_shop(tmp_path_factory.mktemp("shop"))
 
 
 @dataclass
