@@ -204,8 +204,8 @@ def test_the_ordered_funnel_per_user_is_the_peers_in_all_seven_steps(
         select step_number, count(*) as users
         from intermediate.int_funnel_progress
         where funnel = 'log' and grain = 'user'
-            and (user_key, entry_place) in (
-                select (user_key, min(entry_place)) from intermediate.int_funnel_progress
+            and (user_key, date) in (
+                select (user_key, min(date)) from intermediate.int_funnel_progress
                 where funnel = 'log' and grain = 'user' group by user_key
             )
         group by step_number order by step_number

@@ -27,7 +27,9 @@ from orchestration import dbt_runner
 from orchestration.settings import PROJECT_ROOT, Settings
 
 # the time of landing is that of the clock, and so is what follows from it
-OF_THE_CLOCK = ("landed_at", "loaded_at", "landed_date", "built_at", "published_at")
+OF_THE_CLOCK = (
+    *("landed_at", "loaded_at", "landed_date", "built_at", "published_at", "known_from"),
+)
 NOTES_OF_CHANGES = ("raw.session_changes", "raw.changes_seen")
 START, END = "start-up", "end"
 
