@@ -32,6 +32,20 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro note_sessions_of_version() -%}
+    {#- Post-hook of the table with which a value version comes into force, in its transaction: the
+        sessions from its first day on are worth something else now. Sooner by the longest visit and
+        a day, since acts of a visit that began before have dates of their own. -#}
+    {%- if var('version_date') -%}
+        {{ note_changed_sessions(
+            "select session_key, public_session_key, session_date from " ~ ref('int_all_sessions')
+            ~ " where session_date >= " ~ dbt.dateadd(
+                'hour', -24 - var('session_maximum_hours') | int, version_date()
+            )
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro forget_changes() -%}
     {#- At the end of a run: drops the changes that all models that follow them have seen. -#}
     {%- if execute -%}

@@ -5,13 +5,15 @@
     full_refresh=false,
     on_schema_change='append_new_columns',
     contract={'enforced': true},
-    meta={'is_kept': true},
-    pre_hook="{{ forget_unfinished_version() }}"
+    meta={'is_kept': true, 'notes_changes': true},
+    pre_hook="{{ forget_unfinished_version() }}",
+    post_hook="{{ note_sessions_of_version() }}"
 ) }}
 
 -- last of the tables that a version consists of: without it the others are unfinished
 -- depends_on: {{ ref('val_version_probabilities') }}, {{ ref('val_version_values') }}
 -- depends_on: {{ ref('val_version_delays') }}, {{ ref('val_version_customers') }}
+-- depends_on: {{ ref('int_all_sessions') }}
 select
     {{ value_version() }} as value_version,
     {{ version_date() }} as valid_from,
