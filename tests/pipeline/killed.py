@@ -26,9 +26,10 @@ from pipeline.valued_home import VERSION_DATE, VERSION_MOMENT
 from orchestration import dbt_runner
 from orchestration.settings import PROJECT_ROOT, Settings
 
-# the time of landing is that of the clock, and so is what follows from it
+# the times of landing and of writing a version are those of the clock, and so is what follows
 OF_THE_CLOCK = (
-    *("landed_at", "loaded_at", "landed_date", "built_at", "published_at", "known_from"),
+    *("landed_at", "loaded_at", "landed_date", "built_at", "published_at"),
+    *("known_from", "known_to"),
 )
 NOTES_OF_CHANGES = ("raw.session_changes", "raw.changes_seen")
 START, END = "start-up", "end"
@@ -184,7 +185,10 @@ def state_of(home: Path) -> Prints:
 def unseen(home: Path) -> dict[str, int]:
     """Of each model that follows changed sessions, how many of the notes made below it it has not
     seen: what is left for its next build."""
-    manifest = dbt_runner.load_manifest(Settings(home, PROJECT_ROOT / "seeds"))
+    settings = Settings(home, PROJECT_ROOT / "seeds")
+    # a home that was put back from a backup has none yet
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    manifest = dbt_runner.load_manifest(settings)
     nodes, parents = manifest["nodes"], manifest["parent_map"]
     ids = {node["name"]: one for one, node in nodes.items() if node["resource_type"] == "model"}
 
