@@ -7,6 +7,7 @@ or closed. Does not belong here: what is written, and its swap.
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # as DuckDB and SQLite say it, whose errors carry no number
 FULL_IN_WORDS = ("No space left on device", "disk is full", "Disk quota exceeded")
+# a database that cannot take one more block of 256 KiB does not always say why
+TOO_LITTLE_BYTES = 16 * 1024 * 1024
 CLOSED_IN_WORDS = ("Permission denied", "readonly database", "Read-only file system")
 
 
@@ -30,6 +33,11 @@ def checksum_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal digits; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether the folder's disk has too little room left to write anything of a warehouse."""
+    return shutil.disk_usage(folder).free < TOO_LITTLE_BYTES
 
 
 def refused_by_disk(error: BaseException, home: Path) -> str | None:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.disk import checksum_of, to_disk
+from orchestration.disk import checksum_of, has_no_room, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.settings import Settings
@@ -86,8 +86,9 @@ def publish(settings: Settings, run_id: str, report: Callable[[str], None] = pri
             return _publish(settings, run_id, report)
         except (OSError, duckdb.Error) as error:
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+            reason = reason.rstrip(".") + (" (the disk is full)" * has_no_room(settings.home))
             raise IntentMapError(
-                f"Publishing to {settings.serving} stopped: {reason.rstrip('.')}. What is served "
+                f"Publishing to {settings.serving} stopped: {reason}. What is served "
                 "there is unchanged. See that this user may write there and that the disk has "
                 "room for a second copy of the marts, then publish again."
             ) from error

@@ -115,7 +115,7 @@ def test_publishing_on_a_full_disk_leaves_what_is_served_and_works_when_there_is
     publish(settings, "first", report=quiet)
     state(2)
     filler = fill(settings)
-    with pytest.raises(IntentMapError, match=r"No space left.* unchanged.* disk has room"):
+    with pytest.raises(IntentMapError, match=r"the disk is full.* unchanged.* disk has room"):
         publish(settings, "second", report=quiet)
     assert served() == [(1,)]
     assert not [path for path in settings.serving.rglob("*") if "unfinished" in path.name]
