@@ -5,6 +5,7 @@ Does not belong here: the work itself, which each command imports only when it i
 """
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # a terminal that cannot show an umlaut must not stop the night
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    # a log that a full disk does not take must not bury the sentence that says so
+    logging.raiseExceptions = False
     arguments = _parser().parse_args(argv)
     settings = None
     try:

@@ -15,6 +15,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # as DuckDB and SQLite say it, whose errors carry no number
 FULL_IN_WORDS = ("No space left on device", "disk is full", "Disk quota exceeded")
+# what they say besides, of a full disk and of a broken one
+NOT_WRITTEN_IN_WORDS = ("disk I/O error", "Could not write")
 # a database that cannot take one more block of 256 KiB does not always say why
 TOO_LITTLE_BYTES = 16 * 1024 * 1024
 CLOSED_IN_WORDS = ("Permission denied", "readonly database", "Read-only file system")
@@ -44,7 +46,10 @@ def refused_by_disk(error: BaseException, home: Path) -> str | None:
     """A sentence for an error that comes from a full or closed disk, None for any other."""
     for one in _chain(error):
         number, text = getattr(one, "errno", None), str(one)
-        if number in FULL or any(words in text for words in FULL_IN_WORDS):
+        is_full = number in FULL or any(words in text for words in FULL_IN_WORDS)
+        if not is_full and any(words in text for words in NOT_WRITTEN_IN_WORDS):
+            is_full = has_no_room(home)
+        if is_full:
             return (
                 f"The disk of {home} is full. Make room and run the same command again: what was "
                 "finished before is safe, and what is served is unchanged."

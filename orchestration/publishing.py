@@ -86,7 +86,11 @@ def publish(settings: Settings, run_id: str, report: Callable[[str], None] = pri
             return _publish(settings, run_id, report)
         except (OSError, duckdb.Error) as error:
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
-            reason = reason.rstrip(".") + (" (the disk is full)" * has_no_room(settings.home))
+            reason = reason.rstrip(". ")
+            if named := getattr(error, "filename", None):
+                reason = f"{named}: {reason}"
+            if has_no_room(settings.home):
+                reason += " (the disk is full)"
             raise IntentMapError(
                 f"Publishing to {settings.serving} stopped: {reason}. What is served "
                 "there is unchanged. See that this user may write there and that the disk has "

@@ -25,7 +25,9 @@ _handlers: ContextVar[tuple[logging.Handler, ...]] = ContextVar("handlers", defa
 def reporting(report: Callable[[str], None], file: Path) -> Iterator[None]:
     """Runs inside the block send their lines to `report` and their whole log to `file`."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    to_file = _File(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
+    to_file = RotatingFileHandler(
+        file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True
+    )
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     before = _handlers.set((_Lines(report), to_file))
     try:
@@ -42,13 +44,6 @@ def run_log(_: InitLoggerContext) -> logging.Logger:
     for handler in _handlers.get():
         log.addHandler(handler)
     return log
-
-
-class _File(RotatingFileHandler):
-    """The whole log. Lines that a full disk does not take are lost; the run says why it failed."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        pass
 
 
 class _Lines(logging.Handler):
