@@ -457,7 +457,9 @@ def test_a_folder_where_the_link_should_be_is_taken_over(settings):
 
 def test_serving_that_cannot_be_written_is_named(settings):
     settings.serving.write_text("a file in the way")
-    with pytest.raises(IntentMapError, match=r"Publishing to .*/serving stopped: File exists"):
+    with pytest.raises(
+        IntentMapError, match=r"Publishing to .*/serving stopped: .*/serving: File exists"
+    ):
         publish(settings, "run-1", report=quiet)
 
 
