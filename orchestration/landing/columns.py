@@ -14,6 +14,7 @@ import duckdb
 from orchestration.landing.declaration import (
     NEEDED_COLUMNS,
     RAW_TABLE,
+    RawColumn,
     column_name,
     is_left_out,
     literal,
@@ -25,8 +26,10 @@ from orchestration.landing.values import (
     SCALARS,
     SourceColumn,
     Type,
+    clean_value,
     cleaned_value,
     fields_of,
+    is_cleaned,
     json_object_of,
     nested_value,
 )
@@ -114,18 +117,22 @@ def landing_select(
     technical: dict[str, str],
     *,
     not_utf8: bool = False,
+    is_clean: bool = False,
+    counts_cleaned: bool = False,
 ) -> str:
     """The query that turns a relation into rows of the source's raw table, columns in order.
 
     technical: SQL of load_id, row_number, file_name and landed_at, over the relation.
     not_utf8: the reader replaced bytes that are not UTF-8; a text that has such a place counts as
     unreadable instead of being taken for another text.
+    is_clean: a reading before has shown that no value of these rows is cleaned or unreadable.
+    counts_cleaned: one more column, __cleaned_here: whether a value of the row is cleaned.
     Raises Refused when a needed column is missing.
     """
     table = raw_tables()[RAW_TABLE[source]]
     matched = match_columns(source, relation.columns)
     readers = {
-        column.name: _reader(column.name, column.data_type, matched.declared[column.name], not_utf8)
+        column.name: _reader(column, matched.declared[column.name], not_utf8, is_clean)
         for column in table.file_columns
         if column.name in matched.declared
     }
@@ -138,6 +145,9 @@ def landing_select(
     cleaned += [f"{reader.cleaned} as {quoted('c_' + name)}" for name, reader in readers.items()]
     cleaned += [f"{relation.broken} as __broken"] if relation.broken else []
     cleaned += [f"{others} as __others"] if others else []
+    if counts_cleaned:
+        found = [is_cleaned(matched.declared[name]) for name in readers]
+        cleaned.append(f"{' or '.join(filter(None, found)) or 'false'} as __cleaned_here")
     read = [f"{reader.read} as {quoted('r_' + name)}" for name, reader in readers.items()]
     final = {name: quoted("t_" + name) for name in technical}
     final |= {name: quoted("r_" + name) for name in readers}
@@ -148,6 +158,7 @@ def landing_select(
         f"{final.get(c.name, f'cast(null as {c.data_type})')} as {quoted(c.name)}"
         for c in table.columns
     ]
+    judged += ["__cleaned_here"] if counts_cleaned else []
     return (
         f"select {_lines(judged)}\nfrom (select __cleaned.*, {_lines(read)}\n"
         f"from (select {_lines(cleaned)}\nfrom ({relation.sql}) as __relation) as __cleaned) "
@@ -180,10 +191,14 @@ class _Reader:
     failures: tuple[tuple[str, str, str], ...]
 
 
-def _reader(name: str, data_type: str, column: SourceColumn, not_utf8: bool) -> _Reader:
+def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: bool) -> _Reader:
+    name, data_type = wanted.name, wanted.data_type
     kind, given, result = column.type.id, quoted("c_" + name), quoted("r_" + name)
     declared = duckdb.sqltype(data_type)
-    cleaned = cleaned_value(column, as_text=declared.id == "varchar")
+    is_text = declared.id == "varchar"
+    cleaned = (clean_value if is_clean else cleaned_value)(column, as_text=is_text)
+    if is_clean and (is_text or column.type == declared):
+        return _Reader(cleaned, given, ())
     failures = [(name, f"{given} is not null and {result} is null", given)]
     if name == "properties":
         read = f"case when try(json_type({given})) = 'OBJECT' then {given} end"
@@ -196,7 +211,7 @@ def _reader(name: str, data_type: str, column: SourceColumn, not_utf8: bool) -> 
         failures += _failures_in_record(name, column.type, declared)
     else:
         read = SCALARS[declared.id](given, kind, data_type)
-    return _Reader(cleaned, read, tuple(failures))
+    return _Reader(cleaned, read, () if is_clean else tuple(failures))
 
 
 def _failures_in_record(name: str, found: Type, declared: Type) -> list[tuple[str, str, str]]:

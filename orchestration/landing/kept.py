@@ -11,7 +11,7 @@ file. docs/adr/0017 has the figures.
 import contextlib
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,11 +48,16 @@ _RESERVED = {
 
 @dataclass(frozen=True)
 class KeptFile:
-    """One kept file: its load, and its path below the folder of kept files."""
+    """One kept file: its load, and its path below the folder of kept files.
+
+    is_clean: its check has shown that each value stands in it as raw declares it, so that readings
+    need not look for empty texts and for what cannot be read.
+    """
 
     source: str
     load_id: int
     path: str
+    is_clean: bool = False
 
 
 def may_be_kept(file: LandingFile, size: int, shape: reading.Shape) -> bool:
@@ -88,27 +93,42 @@ def copy(home_folder: Path, file: LandingFile, load_id: int, landed_microseconds
     return KeptFile(file.source, load_id, path)
 
 
-def check(con: duckdb.DuckDBPyConnection, home_folder: Path, file: KeptFile) -> tuple[int, int]:
-    """Read every value of a kept file once; returns rows, and rows with something unreadable.
+@dataclass(frozen=True)
+class Checked:
+    """What reading each value of a file once has shown; is_clean as in KeptFile."""
+
+    rows: int
+    unreadable_rows: int
+    is_clean: bool
+
+
+def check(con: duckdb.DuckDBPyConnection, home_folder: Path, file: KeptFile) -> Checked:
+    """Read every value of a kept file once.
 
     Raises duckdb.Error when it cannot be read to its end, and Refused when a column is missing.
     """
-    # the hash needs every column; without it those that are only passed on would not be read
-    rows, unreadable, _ = con.execute(
-        "select count(*), count(unreadable), bit_xor(hash(landed)) "
-        f"from ({_select(con, home_folder, [file])}) as landed"
+    landed = _select(con, home_folder, [file], counts_cleaned=True)
+    # looking for empty texts reads the texts; the rest would not be read to the end without a hash
+    others = ", ".join(
+        quoted(column.name)
+        for column in raw_tables()[RAW_TABLE[file.source]].columns
+        if column.data_type != "varchar"
+    )
+    rows, unreadable, cleaned, _ = con.execute(
+        "select count(*), count(unreadable), count_if(__cleaned_here), "
+        f"bit_xor(hash({others})) from ({landed}) as landed"
     ).fetchone()
-    return rows, unreadable
+    return Checked(rows, unreadable, not unreadable and not cleaned)
 
 
 def kept_files(con: duckdb.DuckDBPyConnection, source: str) -> list[KeptFile]:
     """What the ledger says is kept, in the order of landing."""
     rows = con.execute(
-        "select load_id, kept_file from raw.loads where source = ? and kept_file is not null "
-        "order by load_id",
+        "select load_id, kept_file, coalesce(kept_is_clean, false) from raw.loads "
+        "where source = ? and kept_file is not null order by load_id",
         [source],
     ).fetchall()
-    return [KeptFile(source, load_id, path) for load_id, path in rows]
+    return [KeptFile(source, *row) for row in rows]
 
 
 def has_view(con: duckdb.DuckDBPyConnection, source: str) -> bool:
@@ -167,7 +187,7 @@ def write_without(
     to_disk(part)
     part.replace(target)
     to_disk(target.parent)
-    return KeptFile(file.source, file.load_id, path)
+    return replace(file, path=path)
 
 
 def _load_folder(file: KeptFile) -> str:
@@ -205,7 +225,8 @@ def _by_shape(
                 f"{file.load_id} from raw.loads."
             )
         found = con.sql(f"select * from {_reader(home_folder, [file])}")
-        shape = tuple(zip(found.columns, map(str, found.types), strict=True))
+        types = tuple(zip(found.columns, map(str, found.types), strict=True))
+        shape = (file.is_clean, types)
         shapes.setdefault(shape, []).append(file)
     return list(shapes.values())
 
@@ -215,7 +236,13 @@ def _reader(home_folder: Path, files: list[KeptFile]) -> str:
     return reading.parquet_in_place(paths, {"load_id": "bigint", "landed": "bigint"})
 
 
-def _select(con: duckdb.DuckDBPyConnection, home_folder: Path, files: list[KeptFile]) -> str:
+def _select(
+    con: duckdb.DuckDBPyConnection,
+    home_folder: Path,
+    files: list[KeptFile],
+    *,
+    counts_cleaned: bool = False,
+) -> str:
     """Rows of kept files of one shape, as the raw table declares them."""
     reader = _reader(home_folder, files)
     found = con.sql(f"select * from {_reader(home_folder, files[:1])}")
@@ -233,4 +260,10 @@ def _select(con: duckdb.DuckDBPyConnection, home_folder: Path, files: list[KeptF
         "file_name": "url_decode(parse_filename(__file))",
         "landed_at": "make_timestamp(landed)",
     }
-    return landing_select(files[0].source, relation, technical)
+    return landing_select(
+        files[0].source,
+        relation,
+        technical,
+        is_clean=files[0].is_clean,
+        counts_cleaned=counts_cleaned,
+    )

@@ -28,6 +28,7 @@ class Load:
     kept_file: str | None = None
     arrived_at: datetime | None = None
     file_columns: list[str] | None = None
+    kept_is_clean: bool | None = None
 
 
 @dataclass
@@ -71,7 +72,7 @@ def write(con: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Add one row; the caller holds the transaction."""
     con.execute(
         "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
-        "status, reason, landed_at, kept_file, arrived_at, file_columns) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "status, reason, landed_at, kept_file, arrived_at, file_columns, kept_is_clean) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         list(astuple(load)),
     )

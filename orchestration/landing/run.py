@@ -295,7 +295,7 @@ class _Landing:
             return
         self.said_at = time.monotonic()
         files = _count(self.outcome.files_landed + len(copies), "file")
-        rows = self.outcome.rows + sum(it.rows for it in copies)
+        rows = self.outcome.rows + sum(it.checked.rows for it in copies)
         self.report(f"{self.outcome.source}: {files}, {rows:,} rows so far")
 
     def _look_at(self, candidate: Candidate) -> Candidate | None:

@@ -22,6 +22,7 @@ _INTEGERS = {
 _FLOATS = {"float", "double"}
 NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
+_EMPTY, _EMPTY_JSON = "''", "'null'"
 _NESTED = {"struct", "list", "array", "map", "union", "variant"}
 
 
@@ -38,7 +39,7 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
     """A value with empty text and NaN as null; as text where a text is declared."""
     sql, kind = column.sql, column.type.id
     if kind in ("varchar", "enum"):
-        empty = "'null'" if str(column.type) == "JSON" else "''"
+        empty = _EMPTY_JSON if str(column.type) == "JSON" else _EMPTY
         return f"nullif(cast({sql} as varchar), {empty})"
     if kind in _FLOATS and not as_text:
         return f"case when not isnan({sql}) then {sql} end"
@@ -56,6 +57,24 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
     if kind in _NESTED:
         return f"cast(to_json({sql}) as varchar)"
     return f"cast({sql} as varchar)"
+
+
+def is_cleaned(column: SourceColumn) -> str | None:
+    """SQL: whether cleaned_value and clean_value differ; None where they never do."""
+    sql, kind = column.sql, column.type.id
+    if str(column.type) == "JSON":
+        return f"cast({sql} as varchar) = {_EMPTY_JSON}"
+    if kind in ("varchar", "enum"):
+        # the length, since a comparison may be answered from a file's statistics without reading it
+        return f"strlen(cast({sql} as varchar)) = 0"
+    return f"isnan({sql})" if kind in _FLOATS else None
+
+
+def clean_value(column: SourceColumn, as_text: bool) -> str:
+    """A value that is known to be neither an empty text nor NaN; as text where one is declared."""
+    if column.type.id in ("varchar", "enum"):
+        return f"cast({column.sql} as varchar)"
+    return cleaned_value(column, as_text) if as_text else column.sql
 
 
 def _timestamp(given: str, kind: str, _: str) -> str:

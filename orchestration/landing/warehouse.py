@@ -68,8 +68,7 @@ class Kept:
 
     candidate: Candidate
     copy: kept.KeptFile
-    rows: int
-    unreadable_rows: int
+    checked: kept.Checked
 
 
 class Warehouse:
@@ -150,6 +149,7 @@ class Warehouse:
         rows: int = 0,
         reason: str | None = None,
         kept_file: str | None = None,
+        kept_is_clean: bool | None = None,
         columns: Iterable[str] | None = None,
     ) -> ledger.Load:
         """Add one row to the ledger. columns: as the file names them."""
@@ -169,6 +169,7 @@ class Warehouse:
             kept_file=kept_file,
             arrived_at=moment_of_arrival(content.stamp[1]) if content else None,
             file_columns=names,
+            kept_is_clean=kept_is_clean,
         )
         ledger.write(self.con, load)
         return load
@@ -183,7 +184,7 @@ class Warehouse:
         copy = kept.copy(self.kept_folder, candidate.file, candidate.load_id, landed)
         if not candidate.is_as_hashed:
             raise ChangedMeanwhile([candidate])
-        return Kept(candidate, copy, *kept.check(self.con, self.kept_folder, copy))
+        return Kept(candidate, copy, kept.check(self.con, self.kept_folder, copy))
 
     def note_kept(self, source: str, files: list[Kept]) -> Written:
         """Their ledger entries and the view that reads them, in one transaction: the view opens
@@ -193,14 +194,15 @@ class Warehouse:
                 self.write_load(
                     it.candidate,
                     ledger.LANDED,
-                    rows=it.rows,
+                    rows=it.checked.rows,
                     kept_file=it.copy.path,
+                    kept_is_clean=it.checked.is_clean,
                     columns=it.candidate.shape.columns,
                 )
                 for it in files
             ]
             kept.create_view(self.con, self.kept_folder, source)
-        return Written(loads, sum(it.unreadable_rows for it in files), [])
+        return Written(loads, sum(it.checked.unreadable_rows for it in files), [])
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

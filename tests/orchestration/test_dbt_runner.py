@@ -5,11 +5,16 @@ import os
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.environments.local import LocalEnvironment
+from dbt.config.runtime import load_profile
+from dbt.flags import set_from_args
+from dbt_common.context import set_invocation_context
 
 from orchestration import dbt_runner
 from orchestration.dbt_runner import DbtError, nightly_args, parse_args, quarterly_args
@@ -275,3 +280,24 @@ def test_making_the_manifest_opens_no_database(project, monkeypatch):
     dbt_runner.prepare_manifest(settings, report=lambda _: None)
     assert "model.intent_map.mart_more" in dbt_runner.load_manifest(settings)["nodes"]
     assert not settings.warehouse.exists()
+
+
+def test_a_connection_can_be_opened_after_another_has_spilled_to_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTENT_MAP_HOME", str(tmp_path))
+    monkeypatch.setenv("INTENT_MAP_MEMORY_LIMIT", "60MB")
+    (tmp_path / "warehouse").mkdir()
+    set_invocation_context(os.environ)
+    set_from_args(Namespace(PROFILES_DIR=str(PROJECT_ROOT)), None)
+    profile = load_profile(str(PROJECT_ROOT / "dbt_project"), {})
+    environment = LocalEnvironment(profile.credentials)
+    try:
+        first = environment.handle().cursor()
+        first.execute("create table numbers as select hash(n) as n from range(5000000) as t(n)")
+        first.execute("create table sorted as select n, n as m from numbers order by n")
+        assert any((tmp_path / "warehouse" / "spill").iterdir())
+        second = environment.handle().cursor()
+        assert second.execute("select count(*) from sorted").fetchone() == (5000000,)
+        folder = second.execute("select current_setting('temp_directory')").fetchone()[0]
+        assert Path(folder) == tmp_path / "warehouse" / "spill"
+    finally:
+        environment.close()

@@ -52,6 +52,54 @@ def test_a_kept_file_reads_as_its_rows_in_a_table_would(tmp_path, monkeypatch):
     assert first == last == home.rows("select landed_at from raw.loads")[0][0]
 
 
+CLEAN = (
+    "select 'v' || n as visitor_id, timestamp '2026-01-05 10:00:00' + to_seconds(n) as "
+    "occurred_at, 'page_view' as event_name, case when n = 1 then null else 'Shop' end as source, "
+    "n * 2 as sequence, cast(n as decimal(9, 2)) as value, '{{\"a\": 1}}' as properties, "
+    "cast(0.5 as double) as country{} from range(4) as t(n)"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_clean"),
+    [
+        ("", True),
+        (", '' as medium", False),
+        (", 'x' || nullif(n, 2) as medium", True),
+        (", cast('nan' as double) as campaign", False),
+        (", case when n < 3 then '5' else '' end as order_id", False),
+        (", 'not a time' as loaded_at", False),
+        (", '2026-01-06' as loaded_at", True),
+    ],
+)
+def test_a_file_is_read_without_looking_again_only_where_there_is_nothing_to_see(
+    tmp_path, monkeypatch, change, is_clean
+):
+    home = Home(tmp_path / "kept")
+    home.drop_parquet("generic/a.parquet", CLEAN.format(change))
+    home.land()
+    assert home.rows("select kept_file is not null, kept_is_clean from raw.loads") == [
+        (True, is_clean)
+    ]
+    monkeypatch.setattr(kept, "KEPT_FROM_BYTES", 1 << 40)
+    other = Home(tmp_path / "table")
+    other.drop_parquet("generic/a.parquet", CLEAN.format(change))
+    other.land()
+    assert other.rows("select kept_is_clean from raw.loads") == [(None,)]
+    columns = "* exclude (landed_at)"
+    assert home.events(columns) == other.events(columns)
+
+
+def test_kept_files_of_both_kinds_stand_side_by_side(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet("generic/a.parquet", CLEAN.format(", 'cpc' as medium"))
+    home.drop_parquet("generic/b.parquet", CLEAN.format(", '' as medium"))
+    home.land()
+    assert home.rows(
+        "select load_id, count(*), count(medium) from raw.generic_events group by 1 order by 1"
+    ) == [(1, 4, 4), (2, 4, 0)]
+
+
 def test_kept_files_and_rows_of_other_files_stand_side_by_side(tmp_path):
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + ROW)

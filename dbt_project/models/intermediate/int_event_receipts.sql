@@ -6,7 +6,14 @@
 
 with
 
--- read three times, each with the columns needed there: a wide CTE would be kept whole in memory
+-- read four times, each with the columns needed there: a wide CTE would be kept whole in memory
+arrivals_to_compare as (
+
+    select * from {{ ref('int_staged_events') }}
+    where {{ arrived_since_last_build() }}
+
+),
+
 arrivals_to_judge as (
 
     select * from {{ ref('int_staged_events') }}
@@ -52,63 +59,14 @@ currency_rates as (
 
 ),
 
--- the first reason that applies; consent first, since a refused visitor has no id
-events_judged as (
-
-    select
-        arrivals_to_judge.source_system,
-        arrivals_to_judge.load_id,
-        arrivals_to_judge.row_number,
-        arrivals_to_judge.event_key,
-        case
-            when {{ json_text('arrivals_to_judge.unreadable', "'row'") }} is not null
-                then 'unreadable_row'
-            when arrivals_to_judge.consent_analytics in ('denied', 'no', 'false', '0')
-                then 'consent_denied'
-            when arrivals_to_judge.visitor_id is null then 'no_visitor'
-            when {{ json_text('arrivals_to_judge.unreadable', "'occurred_at'") }} is not null
-                then 'unreadable_time'
-            when arrivals_to_judge.occurred_at is null then 'no_time'
-            when arrivals_to_judge.occurred_at < timestamp '{{ var("project_start_date") }}'
-                then 'before_project_start'
-            when arrivals_to_judge.occurred_at > {{ dbt.dateadd(
-                'hour', var('future_tolerance_hours'), 'arrivals_to_judge.landed_at'
-            ) }} then 'in_the_future'
-            when arrivals_to_judge.source_event_name is null then 'no_event_name'
-            when
-                {{ json_text('arrivals_to_judge.unreadable', "'value'") }} is not null
-                or {{ json_text('arrivals_to_judge.unreadable', "'ecommerce.purchase_revenue'") }}
-                is not null
-                then 'unreadable_value'
-            when {{ json_text('arrivals_to_judge.unreadable', "'properties'") }} is not null
-                then 'unreadable_properties'
-            when user_agents.bot_rule is not null then 'bot'
-            when
-                arrivals_to_judge.value is not null
-                and arrivals_to_judge.currency is not null
-                and currency_rates.rate is null
-                then 'currency_without_rate'
-        end as reason
-
-    from arrivals_to_judge
-    left join user_agents
-        on arrivals_to_judge.user_agent = user_agents.user_agent
-    left join currency_rates
-        on arrivals_to_judge.currency = currency_rates.currency
-        and cast(arrivals_to_judge.occurred_at as date) >= currency_rates.valid_from
-        and cast(arrivals_to_judge.occurred_at as date) < currency_rates.valid_to
-
-),
-
--- keys that came more than once, or had come before: few, so only they are ranked
+-- keys that came more than once, or had come before: few, so only their rows are ranked
 keys_repeated as (
 
     select
         event_key,
         false as came_before
 
-    from events_judged
-    where reason is null
+    from arrivals_to_compare
     group by event_key
     having count(*) > 1
 
@@ -123,52 +81,58 @@ keys_repeated as (
         where
             kept.outcome = 'accepted'
             and kept.event_key in (
-                select events_judged.event_key from events_judged
-                where events_judged.reason is null
+                select arrivals_to_compare.event_key from arrivals_to_compare
             )
     {% endif %}
+
+),
+
+repeats_judged as (
+
+    select
+        arrivals_to_judge.source_system,
+        arrivals_to_judge.load_id,
+        arrivals_to_judge.row_number,
+        arrivals_to_judge.event_key,
+        keys_repeated.came_before,
+        {{ refusal_reason(
+            'arrivals_to_judge', 'user_agents.bot_rule', 'currency_rates.rate'
+        ) }} as reason
+
+    from arrivals_to_judge
+    inner join keys_repeated on arrivals_to_judge.event_key = keys_repeated.event_key
+    left join user_agents
+        on arrivals_to_judge.user_agent = user_agents.user_agent
+    left join currency_rates
+        on arrivals_to_judge.currency = currency_rates.currency
+        and cast(arrivals_to_judge.occurred_at as date) >= currency_rates.valid_from
+        and cast(arrivals_to_judge.occurred_at as date) < currency_rates.valid_to
 
 ),
 
 repeats_ranked as (
 
     select
-        events_judged.source_system,
-        events_judged.load_id,
-        events_judged.row_number,
-        keys_repeated.came_before,
+        source_system,
+        load_id,
+        row_number,
+        came_before,
         row_number() over (
-            partition by events_judged.event_key, keys_repeated.came_before
-            order by events_judged.load_id, events_judged.row_number
+            partition by event_key, came_before
+            order by load_id, row_number
         ) as copy_number
 
-    from events_judged
-    inner join keys_repeated on events_judged.event_key = keys_repeated.event_key
-    where events_judged.reason is null
+    from repeats_judged
+    where reason is null
 
 ),
 
--- few rows against the many accepted ones
-not_accepted as (
+duplicates as (
 
-    select
+    select distinct
         source_system,
         load_id,
-        row_number,
-        'refused' as outcome,
-        reason
-
-    from events_judged
-    where reason is not null
-
-    union
-
-    select
-        source_system,
-        load_id,
-        row_number,
-        'duplicate' as outcome,
-        null as reason
+        row_number
 
     from repeats_ranked
     where came_before or copy_number > 1
@@ -247,57 +211,79 @@ questions_answered as (
     from questions_asked
     group by source_system, load_id, row_number
 
+),
+
+events_judged as (
+
+    select
+        arrivals.*,
+        {{ refusal_reason('arrivals', 'user_agents.bot_rule', 'currency_rates.rate') }} as reason,
+        duplicates.row_number is not null as is_duplicate,
+        coalesce(rules_met_by_name.rules_met, 0) + coalesce(questions_answered.rules_met, 0)
+            as rules_met,
+        coalesce(questions_answered.is_incomplete, false) as is_incomplete
+
+    from arrivals
+    left join duplicates
+        on arrivals.load_id = duplicates.load_id
+        and arrivals.row_number = duplicates.row_number
+        and arrivals.source_system = duplicates.source_system
+    left join user_agents
+        on arrivals.user_agent = user_agents.user_agent
+    left join currency_rates
+        on arrivals.currency = currency_rates.currency
+        and cast(arrivals.occurred_at as date) >= currency_rates.valid_from
+        and cast(arrivals.occurred_at as date) < currency_rates.valid_to
+    left join rules_met_by_name on arrivals.event_name = rules_met_by_name.event_name
+    left join questions_answered
+        on arrivals.load_id = questions_answered.load_id
+        and arrivals.row_number = questions_answered.row_number
+        and arrivals.source_system = questions_answered.source_system
+
 )
 
 select
-    arrivals.source_system,
-    arrivals.load_id,
-    arrivals.row_number,
-    coalesce(not_accepted.outcome, 'accepted') as outcome,
-    not_accepted.reason,
+    source_system,
+    load_id,
+    row_number,
+    case
+        when reason is not null then 'refused'
+        when is_duplicate then 'duplicate'
+        else 'accepted'
+    end as outcome,
+    reason,
 
     ---------- what the row says of itself, also when it is not accepted
-    arrivals.event_key,
-    arrivals.landed_at,
-    arrivals.occurred_at,
-    arrivals.source_event_name,
-    arrivals.event_name,
-    arrivals.is_known_name,
+    event_key,
+    landed_at,
+    occurred_at,
+    source_event_name,
+    event_name,
+    is_known_name,
 
     ---------- what later models sort by, join by and show of a session
     {% for name, expression in {
-        'visitor_key': 'arrivals.visitor_key',
-        'visitor_id': 'arrivals.visitor_id',
-        'user_id': known_id('arrivals.user_id'),
+        'visitor_key': 'visitor_key',
+        'visitor_id': 'visitor_id',
+        'user_id': known_id('user_id'),
         'source_session_id':
-            'arrivals.source_session_id' if var('session_id_source') == 'source'
+            'source_session_id' if var('session_id_source') == 'source'
             else 'cast(null as varchar)',
-        'sequence': 'arrivals.sequence',
-        'page': "split_part(arrivals.page_url, '?', 1)",
-        'source': known_text('arrivals.source'),
-        'medium': known_text('arrivals.medium'),
-        'campaign': known_text('arrivals.campaign'),
-        'has_google_click':
-            'coalesce(arrivals.gclid, arrivals.gbraid, arrivals.wbraid) is not null',
-        'has_meta_click': 'arrivals.fbclid is not null',
-        'source_channel_group': 'arrivals.source_channel_group',
-        'device_category': 'arrivals.device_category',
-        'country': 'arrivals.country',
-        'rules_met':
-            'coalesce(rules_met_by_name.rules_met, 0) + coalesce(questions_answered.rules_met, 0)',
-        'is_incomplete': 'coalesce(questions_answered.is_incomplete, false)'
+        'sequence': 'sequence',
+        'page': "split_part(page_url, '?', 1)",
+        'source': known_text('source'),
+        'medium': known_text('medium'),
+        'campaign': known_text('campaign'),
+        'has_google_click': 'coalesce(gclid, gbraid, wbraid) is not null',
+        'has_meta_click': 'fbclid is not null',
+        'source_channel_group': 'source_channel_group',
+        'device_category': 'device_category',
+        'country': 'country',
+        'rules_met': 'rules_met',
+        'is_incomplete': 'is_incomplete'
     }.items() %}
-        case when not_accepted.outcome is null then {{ expression }} end as {{ name }}
+        case when reason is null and not is_duplicate then {{ expression }} end as {{ name }}
         {%- if not loop.last %},{% endif %}
     {% endfor %}
 
-from arrivals
-left join not_accepted
-    on arrivals.load_id = not_accepted.load_id
-    and arrivals.row_number = not_accepted.row_number
-    and arrivals.source_system = not_accepted.source_system
-left join rules_met_by_name on arrivals.event_name = rules_met_by_name.event_name
-left join questions_answered
-    on arrivals.load_id = questions_answered.load_id
-    and arrivals.row_number = questions_answered.row_number
-    and arrivals.source_system = questions_answered.source_system
+from events_judged

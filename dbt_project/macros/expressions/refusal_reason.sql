@@ -1,0 +1,35 @@
+{% macro refusal_reason(event, bot_rule, currency_rate) -%}
+    {#- Why the staged row `event` is refused, or null: the first reason that applies. Consent comes
+        before all that asks for an id, since a refused visitor has none. `bot_rule` is the rule that
+        its user agent meets, `currency_rate` the rate of its currency on its day; both null where
+        there is none. -#}
+    case
+        when {{ json_text(event ~ '.unreadable', "'row'") }} is not null
+            then 'unreadable_row'
+        when {{ event }}.consent_analytics in ('denied', 'no', 'false', '0')
+            then 'consent_denied'
+        when {{ event }}.visitor_id is null then 'no_visitor'
+        when {{ json_text(event ~ '.unreadable', "'occurred_at'") }} is not null
+            then 'unreadable_time'
+        when {{ event }}.occurred_at is null then 'no_time'
+        when {{ event }}.occurred_at < timestamp '{{ var("project_start_date") }}'
+            then 'before_project_start'
+        when {{ event }}.occurred_at > {{ dbt.dateadd(
+            'hour', var('future_tolerance_hours'), event ~ '.landed_at'
+        ) }} then 'in_the_future'
+        when {{ event }}.source_event_name is null then 'no_event_name'
+        when
+            {{ json_text(event ~ '.unreadable', "'value'") }} is not null
+            or {{ json_text(event ~ '.unreadable', "'ecommerce.purchase_revenue'") }}
+            is not null
+            then 'unreadable_value'
+        when {{ json_text(event ~ '.unreadable', "'properties'") }} is not null
+            then 'unreadable_properties'
+        when {{ bot_rule }} is not null then 'bot'
+        when
+            {{ event }}.value is not null
+            and {{ event }}.currency is not null
+            and {{ currency_rate }} is null
+            then 'currency_without_rate'
+    end
+{%- endmacro %}
