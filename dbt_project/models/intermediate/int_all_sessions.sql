@@ -23,22 +23,7 @@ all_session_events as (
 
 ),
 
--- three readings, each with the columns needed there: a wide CTE would be kept whole in memory
-first_events as (
-
-    select * from {{ ref('int_event_receipts') }}
-    where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
-
-),
-
-source_events as (
-
-    select * from {{ ref('int_event_receipts') }}
-    where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
-
-),
-
-page_events as (
+receipts as (
 
     select * from {{ ref('int_event_receipts') }}
     where outcome = 'accepted' and {{ not_before('occurred_at', earliest_touched) }}
@@ -138,7 +123,45 @@ sessions_numbered as (
 
 ),
 
--- strings are fetched for the one event of each session that gives them
+-- distinct, which also tells the planner that they are few
+events_that_describe as (
+
+    select first_event_key as event_key from sessions_numbered
+
+    union
+
+    select source_event_key as event_key from sessions_numbered
+
+    union
+
+    select page_event_key as event_key from sessions_numbered
+
+),
+
+-- strings are fetched for the one event of each session that gives them: looked for while all
+-- receipts are read, since keeping these for a join would take far more memory
+events_described as (
+
+    select
+        event_key,
+        occurred_at,
+        visitor_id,
+        source_session_id,
+        device_category,
+        country,
+        source,
+        medium,
+        campaign,
+        has_google_click,
+        has_meta_click,
+        source_channel_group,
+        page
+
+    from receipts
+    where event_key in (select events_that_describe.event_key from events_that_describe)
+
+),
+
 sessions_described as (
 
     select
@@ -157,11 +180,11 @@ sessions_described as (
         page_events.page as landing_page
 
     from sessions_numbered
-    inner join first_events
+    inner join events_described as first_events
         on sessions_numbered.first_event_key = first_events.event_key
-    left join source_events
+    left join events_described as source_events
         on sessions_numbered.source_event_key = source_events.event_key
-    left join page_events
+    left join events_described as page_events
         on sessions_numbered.page_event_key = page_events.event_key
 
 ),

@@ -151,36 +151,63 @@ events_by_key as (
 ),
 
 -- only events that share moment and sequence need their ids, which are long, to be put in order
+events_tied as (
+
+    select * from events_by_key
+    where is_tied
+
+),
+
+-- a semi join first: the few tied events are looked for while the many are read
+ids_of_tied as (
+
+    select
+        source_system,
+        load_id,
+        row_number,
+        own_event_id
+
+    from staged_events
+    where
+        (load_id, row_number, source_system) in (
+            select
+                events_tied.load_id,
+                events_tied.row_number,
+                events_tied.source_system
+            from events_tied
+        )
+
+),
+
 ties_by_id as (
 
     select
-        events_by_key.event_key,
-        events_by_key.occurred_at,
-        min(events_by_key.position) over tied as first_position,
-        min(events_by_key.previous_at) over tied as previous_at,
+        events_tied.event_key,
+        events_tied.occurred_at,
+        min(events_tied.position) over tied as first_position,
+        min(events_tied.previous_at) over tied as previous_at,
         row_number() over tied_by_id as place
 
-    from events_by_key
-    inner join staged_events
-        on events_by_key.load_id = staged_events.load_id
-        and events_by_key.row_number = staged_events.row_number
-        and events_by_key.source_system = staged_events.source_system
-    where events_by_key.is_tied
+    from events_tied
+    inner join ids_of_tied
+        on events_tied.load_id = ids_of_tied.load_id
+        and events_tied.row_number = ids_of_tied.row_number
+        and events_tied.source_system = ids_of_tied.source_system
     window
         tied as (
             partition by
-                events_by_key.visitor_key,
-                events_by_key.given_session_key,
-                events_by_key.occurred_at,
-                events_by_key.sequence
+                events_tied.visitor_key,
+                events_tied.given_session_key,
+                events_tied.occurred_at,
+                events_tied.sequence
         ),
         tied_by_id as (
             partition by
-                events_by_key.visitor_key,
-                events_by_key.given_session_key,
-                events_by_key.occurred_at,
-                events_by_key.sequence
-            order by staged_events.own_event_id, events_by_key.event_key
+                events_tied.visitor_key,
+                events_tied.given_session_key,
+                events_tied.occurred_at,
+                events_tied.sequence
+            order by ids_of_tied.own_event_id, events_tied.event_key
         )
 
 ),
