@@ -94,6 +94,7 @@ repeats_judged as (
         arrivals_to_judge.load_id,
         arrivals_to_judge.row_number,
         arrivals_to_judge.event_key,
+        arrivals_to_judge.loaded_at,
         keys_repeated.came_before,
         {{ refusal_reason(
             'arrivals_to_judge', 'user_agents.bot_rule', 'currency_rates.rate'
@@ -119,7 +120,7 @@ repeats_ranked as (
         came_before,
         row_number() over (
             partition by event_key, came_before
-            order by load_id, row_number
+            order by load_id, loaded_at, row_number
         ) as copy_number
 
     from repeats_judged

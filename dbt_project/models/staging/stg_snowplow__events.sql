@@ -99,7 +99,8 @@ select
 
     ---------- times and order
     coalesce(derived_tstamp, collector_tstamp) as occurred_at,
-    coalesce(load_tstamp, landed_at) as loaded_at,
+    -- of copies in one load, the one that the collector saw first is the event
+    coalesce(collector_tstamp, load_tstamp, landed_at) as loaded_at,
     0 as sequence,
 
     ---------- what happened
