@@ -1,12 +1,9 @@
 {% macro compared_property(event, property) -%}
-    {#- Text of the property that a rule names, of the row `event`: one of the event's own columns,
-        else a member of its properties. Null when the event has none, or no property is named. -#}
-    case {{ property }}
-        when 'value' then cast({{ event }}.value as varchar)
-        when 'currency' then {{ event }}.currency
-        when 'order_id' then {{ event }}.order_id
-        when 'page_url' then {{ event }}.page_url
-        when 'page_referrer' then {{ event }}.page_referrer
-        else {{ json_text(event ~ '.properties', property) }}
-    end
+    {#- Text of the property with that name, of the row `event`: one of the event's own columns, else
+        a member of its properties. Null when the event has none. -#}
+    {%- if property in ['value', 'currency', 'order_id', 'page_url', 'page_referrer'] -%}
+        cast({{ event }}.{{ property }} as varchar)
+    {%- else -%}
+        {{ json_text(event ~ '.properties', sql_text(property)) }}
+    {%- endif -%}
 {%- endmacro %}

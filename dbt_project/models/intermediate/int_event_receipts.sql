@@ -4,9 +4,14 @@
     post_hook="{{ remember_arrivals() }}"
 ) }}
 
+{%- set questions = property_questions(
+    ref('int_conversion_rules'), ref('required_properties')
+) -%}
+{%- set properties = questions | map(attribute='property') | unique | list %}
+
 with
 
--- read four times, each with the columns needed there: a wide CTE would be kept whole in memory
+-- read three times, each with the columns needed there: a wide CTE would be kept whole in memory
 arrivals_to_compare as (
 
     select * from {{ ref('int_staged_events') }}
@@ -28,22 +33,9 @@ arrivals as (
 
 ),
 
-arrivals_to_open as (
-
-    select * from {{ ref('int_staged_events') }}
-    where {{ arrived_since_last_build() }}
-
-),
-
 rules as (
 
     select * from {{ ref('int_conversion_rules') }}
-
-),
-
-required_properties as (
-
-    select * from {{ ref('required_properties') }}
 
 ),
 
@@ -152,94 +144,69 @@ rules_met_by_name as (
 
 ),
 
--- what an event is asked for besides its name: by a rule, or because it must carry it
-questions as (
-
-    select
-        event_name,
-        property,
-        operator,
-        threshold,
-        rule_bit
-
-    from rules
-    where operator is not null and rule_bit is not null
-
-    union all
-
-    select
-        event_name,
-        property,
-        'is_there' as operator,
-        null as threshold,
-        cast(0 as bigint) as rule_bit
-
-    from required_properties
-
-),
-
--- only events that are asked for one have their properties opened
-questions_asked as (
-
-    select
-        arrivals_to_open.source_system,
-        arrivals_to_open.load_id,
-        arrivals_to_open.row_number,
-        questions.operator,
-        questions.threshold,
-        questions.rule_bit,
-        {{ compared_property('arrivals_to_open', 'questions.property') }} as compared
-
-    from arrivals_to_open
-    inner join questions on arrivals_to_open.event_name = questions.event_name
-
-),
-
-questions_answered as (
-
-    select
-        source_system,
-        load_id,
-        row_number,
-        cast(
-            sum(
-                case when {{ is_met('compared', 'operator', 'threshold') }} then rule_bit else 0 end
-            ) as bigint
-        ) as rules_met,
-        max(case when operator = 'is_there' and compared is null then 1 else 0 end) = 1
-            as is_incomplete
-
-    from questions_asked
-    group by source_system, load_id, row_number
-
-),
-
-events_judged as (
+-- only an event that is asked for a property has it looked up, and once, whoever asks
+events_opened as (
 
     select
         arrivals.*,
-        {{ refusal_reason('arrivals', 'user_agents.bot_rule', 'currency_rates.rate') }} as reason,
-        duplicates.row_number is not null as is_duplicate,
-        coalesce(rules_met_by_name.rules_met, 0) + coalesce(questions_answered.rules_met, 0)
-            as rules_met,
-        coalesce(questions_answered.is_incomplete, false) as is_incomplete
+        {% for property in properties %}
+            case
+                when arrivals.event_name in (
+                    {%- for question in questions if question.property == property -%}
+                        {{ sql_text(question.event_name) }}{{ ', ' }}
+                    {%- endfor -%} null
+                )
+                    then {{ compared_property('arrivals', property) }}
+            end as asked_{{ loop.index }},
+        {% endfor %}
+        duplicates.row_number is not null as is_duplicate
 
     from arrivals
     left join duplicates
         on arrivals.load_id = duplicates.load_id
         and arrivals.row_number = duplicates.row_number
         and arrivals.source_system = duplicates.source_system
+
+),
+
+events_judged as (
+
+    select
+        events_opened.*,
+        {{ refusal_reason('events_opened', 'user_agents.bot_rule', 'currency_rates.rate') }}
+            as reason,
+        coalesce(rules_met_by_name.rules_met, 0)
+        {%- for question in questions if question.rule_bit %}
+            + case
+                when
+                    events_opened.event_name = {{ sql_text(question.event_name) }}
+                    and {{ is_met(
+                        'events_opened.asked_' ~ (properties.index(question.property) + 1),
+                        sql_text(question.operator),
+                        sql_text(question.threshold)
+                    ) }}
+                    then {{ question.rule_bit }}
+                else 0
+            end
+        {%- endfor %} as rules_met,
+        coalesce(
+            false
+            {%- for question in questions if not question.rule_bit %}
+            or (
+                events_opened.event_name = {{ sql_text(question.event_name) }}
+                and events_opened.asked_{{ properties.index(question.property) + 1 }} is null
+            )
+            {%- endfor %}, false
+        ) as is_incomplete
+
+    from events_opened
     left join user_agents
-        on arrivals.user_agent = user_agents.user_agent
+        on events_opened.user_agent = user_agents.user_agent
     left join currency_rates
-        on arrivals.currency = currency_rates.currency
-        and cast(arrivals.occurred_at as date) >= currency_rates.valid_from
-        and cast(arrivals.occurred_at as date) < currency_rates.valid_to
-    left join rules_met_by_name on arrivals.event_name = rules_met_by_name.event_name
-    left join questions_answered
-        on arrivals.load_id = questions_answered.load_id
-        and arrivals.row_number = questions_answered.row_number
-        and arrivals.source_system = questions_answered.source_system
+        on events_opened.currency = currency_rates.currency
+        and cast(events_opened.occurred_at as date) >= currency_rates.valid_from
+        and cast(events_opened.occurred_at as date) < currency_rates.valid_to
+    left join rules_met_by_name on events_opened.event_name = rules_met_by_name.event_name
 
 )
 
