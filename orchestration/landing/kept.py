@@ -10,7 +10,7 @@ file. docs/adr/0017 has the figures.
 
 import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -102,23 +102,28 @@ class Checked:
     is_clean: bool
 
 
-def check(con: duckdb.DuckDBPyConnection, home_folder: Path, file: KeptFile) -> Checked:
-    """Read every value of a kept file once.
+def check(
+    con: duckdb.DuckDBPyConnection, home_folder: Path, files: Sequence[KeptFile]
+) -> dict[int, Checked]:
+    """Read every value of kept files once; load_id → what was found.
 
-    Raises duckdb.Error when it cannot be read to its end, and Refused when a column is missing.
+    Raises duckdb.Error when one cannot be read to its end, and Refused when a column is missing.
     """
-    landed = _select(con, home_folder, [file], counts_cleaned=True)
     # looking for empty texts reads the texts; the rest would not be read to the end without a hash
-    others = ", ".join(
-        quoted(column.name)
-        for column in raw_tables()[RAW_TABLE[file.source]].columns
-        if column.data_type != "varchar"
-    )
-    rows, unreadable, cleaned, _ = con.execute(
-        "select count(*), count(unreadable), count_if(__cleaned_here), "
-        f"bit_xor(hash({others})) from ({landed}) as landed"
-    ).fetchone()
-    return Checked(rows, unreadable, not unreadable and not cleaned)
+    found = {file.load_id: Checked(0, 0, True) for file in files}
+    for alike in _by_shape(con, home_folder, files):
+        landed = _select(con, home_folder, alike, counts_cleaned=True)
+        others = ", ".join(
+            quoted(column.name)
+            for column in raw_tables()[RAW_TABLE[alike[0].source]].columns
+            if column.data_type != "varchar"
+        )
+        for load_id, rows, unreadable, cleaned, _ in con.execute(
+            "select load_id, count(*), count(unreadable), count_if(__cleaned_here), "
+            f"bit_xor(hash({others})) from ({landed}) as landed group by load_id"
+        ).fetchall():
+            found[load_id] = Checked(rows, unreadable, not unreadable and not cleaned)
+    return found
 
 
 def kept_files(con: duckdb.DuckDBPyConnection, source: str) -> list[KeptFile]:

@@ -269,22 +269,29 @@ class _Landing:
     def _land_or_copy(self, candidates: list[Candidate], copies: list[Kept]) -> None:
         """Land the files, but only copy those that are kept as they are, into copies."""
         batches: dict[reading.Shape, list[list[Candidate]]] = {}
-        sizes: dict[reading.Shape, int] = {}
+        sizes: dict[reading.Shape | None, int] = {}
+        to_keep: list[Candidate] = []
         for candidate in candidates:
             looked_at = self._look_at(candidate)
             if looked_at is None:
                 continue
             shape, size = looked_at.shape, looked_at.content.size
-            if kept.may_be_kept(looked_at.file, size, shape):
-                copies += self._keep(looked_at)
-                self._say_how_far(copies)
+            is_kept = kept.may_be_kept(looked_at.file, size, shape)
+            kind = None if is_kept else shape
+            sizes[kind] = sizes.get(kind, 0) + size
+            if is_kept:
+                if to_keep and sizes[kind] > BATCH_BYTES:
+                    self._keep(to_keep, copies)
+                    self._say_how_far(copies)
+                    to_keep, sizes[kind] = [], size
+                to_keep.append(looked_at)
                 continue
             lists = batches.setdefault(shape, [[]])
-            sizes[shape] = sizes.get(shape, 0) + size
-            if len(lists[-1]) >= BATCH_FILES or (lists[-1] and sizes[shape] > BATCH_BYTES):
+            if len(lists[-1]) >= BATCH_FILES or (lists[-1] and sizes[kind] > BATCH_BYTES):
                 lists.append([])
-                sizes[shape] = size
+                sizes[kind] = size
             lists[-1].append(looked_at)
+        self._keep(to_keep, copies)
         for lists in batches.values():
             for batch in lists:
                 self._land_batch(batch)
@@ -314,15 +321,25 @@ class _Landing:
             self._set_aside(file, candidate.content, self._in_words(error, file))
         return None
 
-    def _keep(self, candidate: Candidate) -> list[Kept]:
-        """Copy a large file as it is; one that cannot be read so goes the way of all others."""
+    def _keep(self, batch: list[Candidate], copies: list[Kept]) -> None:
+        """Copy large files as they are, into copies; on any failure halve the batch until the bad
+        file is alone, which then goes the way of all others."""
+        if not batch:
+            return
         try:
-            return [self.warehouse.keep(candidate)]
-        except ChangedMeanwhile:
-            self._skip(candidate.file, "it is still being written; it is read next time")
+            copies += self.warehouse.keep(batch)
+        except ChangedMeanwhile as changed:
+            for candidate in changed.candidates:
+                self._skip(candidate.file, "it is still being written; it is read next time")
+            self._keep([c for c in batch if c not in changed.candidates], copies)
         except (duckdb.Error, OSError, Refused) as error:
-            self._land_damaged(candidate, error)
-        return []
+            if len(batch) > 1:
+                self.warehouse.revive(error)
+                middle = len(batch) // 2
+                self._keep(batch[:middle], copies)
+                self._keep(batch[middle:], copies)
+            else:
+                self._land_damaged(batch[0], error)
 
     def _land_batch(self, batch: list[Candidate]) -> None:
         """Land files of one shape; on any failure halve the batch until the bad file is alone."""

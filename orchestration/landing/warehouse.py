@@ -174,17 +174,21 @@ class Warehouse:
         ledger.write(self.con, load)
         return load
 
-    def keep(self, candidate: Candidate) -> Kept:
-        """Copy one Parquet file as it is and read it once; note_kept makes it part of raw.
+    def keep(self, candidates: list[Candidate]) -> list[Kept]:
+        """Copy Parquet files as they are and read them once; note_kept makes them part of raw.
 
-        Raises ChangedMeanwhile, Refused, OSError or duckdb.Error; the next landing removes a copy
-        that was not noted.
+        Raises ChangedMeanwhile, Refused, OSError or duckdb.Error, which may be of any one of them;
+        the next landing removes copies that were not noted.
         """
         landed = round((self.now - datetime(1970, 1, 1)).total_seconds() * 1_000_000)
-        copy = kept.copy(self.kept_folder, candidate.file, candidate.load_id, landed)
-        if not candidate.is_as_hashed:
-            raise ChangedMeanwhile([candidate])
-        return Kept(candidate, copy, kept.check(self.con, self.kept_folder, copy))
+        copies = [kept.copy(self.kept_folder, c.file, c.load_id, landed) for c in candidates]
+        if changed := [candidate for candidate in candidates if not candidate.is_as_hashed]:
+            raise ChangedMeanwhile(changed)
+        checked = kept.check(self.con, self.kept_folder, copies)
+        return [
+            Kept(candidate, copy, checked[copy.load_id])
+            for candidate, copy in zip(candidates, copies, strict=True)
+        ]
 
     def note_kept(self, source: str, files: list[Kept]) -> Written:
         """Their ledger entries and the view that reads them, in one transaction: the view opens

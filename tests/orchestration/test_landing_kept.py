@@ -186,10 +186,10 @@ def test_files_copied_before_one_fails_stay(tmp_path, monkeypatch, failure, ends
         home.drop_parquet(f"generic/{name}.parquet", EVENTS.replace("'v'", f"'{name}'"))
     check = kept.check
 
-    def fails_at_b(con, folder, file):
-        if "/b.parquet" in file.path:
+    def fails_at_b(con, folder, files):
+        if any("/b.parquet" in file.path for file in files):
             raise failure
-        return check(con, folder, file)
+        return check(con, folder, files)
 
     monkeypatch.setattr(kept, "check", fails_at_b)
     if ends:
