@@ -62,6 +62,9 @@ ALMOST: tuple[tuple[str, Row], ...] = (
     ("Add To Cart", {}),
 )
 
+# thresholds that a reader of the rules may take for something else than the text that they are
+ODD = {"null": "null", "a quote": "it's", "a number": "0010", "braces": "{{ 7 }}"}
+
 
 def shipped(file: str) -> list[Row]:
     with (SHIPPED / file).open(encoding="utf-8", newline="") as lines:
@@ -89,6 +92,14 @@ def home(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Home:
         for row in rows:
             row[name] = f"{row['starter_pack']}: {row[name]}"
             row["starter_pack"] = "ecommerce"
+        if file == "micro_conversions.csv":
+            rows += [
+                rows[0] | {
+                    "micro_conversion": f"odd: {name_of_rule}", "event_name": "search",
+                    "property": "search_term", "operator": "contains", "threshold": threshold,
+                }
+                for name_of_rule, threshold in ODD.items()
+            ]  # fmt: skip
         with Path(seeds, file).open("w", encoding="utf-8", newline="") as lines:
             writer = csv.DictWriter(lines, list(rows[0]))
             writer.writeheader()
@@ -99,7 +110,17 @@ def home(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Home:
     home.drop(
         "generic",
         "events",
-        [*acts_of("busy", ACTS), second_visit, third_visit, *acts_of("almost", ALMOST)],
+        [
+            *acts_of("busy", ACTS),
+            second_visit,
+            third_visit,
+            *acts_of("almost", ALMOST),
+            *[
+                event
+                for rule, threshold in ODD.items()
+                for event in acts_of(rule, (("search", {"search_term": f"[{threshold}]"}),))
+            ],
+        ],
     )
     home.night(select=["+int_micro_conversions", "+int_macro_conversions"])
     return home
@@ -139,6 +160,11 @@ def test_every_enabled_rule_of_a_pack_fires(home: Home, pack: str) -> None:
 
 def test_acts_that_are_not_quite_enough_meet_no_rule(home: Home) -> None:
     assert met(home, "almost") == {}
+
+
+@pytest.mark.parametrize("rule", ODD)
+def test_a_threshold_is_the_text_that_it_is(home: Home, rule: str) -> None:
+    assert met(home, rule)["odd"] == {rule}
 
 
 def test_a_second_visit_is_the_second_one_and_a_share_counts_each_time(home: Home) -> None:
