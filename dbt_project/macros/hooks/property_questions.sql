@@ -5,21 +5,19 @@
     {%- if not execute or load_relation(rules) is none -%}
         {{ return([]) }}
     {%- endif -%}
-    {#- a mark before each text: one that reads as a number or as null would be taken for that -#}
     {%- set found = run_query(
-        "select '=' || event_name, '=' || property, '=' || operator, '=' || threshold, rule_bit"
-        ~ " from " ~ rules
+        "select event_name, property, operator, threshold, rule_bit from " ~ rules
         ~ " where operator is not null and property is not null and rule_bit is not null"
-        ~ " union all select '=' || event_name, '=' || property, null, null, null"
-        ~ " from " ~ required_properties ~ " order by 1, 2, 3, 4, 5"
+        ~ " union all select event_name, property, null, null, null from " ~ required_properties
+        ~ " order by 1, 2, 3, 4, 5"
     ) -%}
     {%- set questions = [] -%}
     {%- for row in found.rows -%}
         {%- do questions.append({
-            'event_name': row[0][1:],
-            'property': row[1][1:],
-            'operator': row[2][1:] if row[2] else none,
-            'threshold': row[3][1:] if row[3] else none,
+            'event_name': row[0],
+            'property': row[1],
+            'operator': row[2],
+            'threshold': row[3],
             'rule_bit': row[4] | int if row[4] else none,
         }) -%}
     {%- endfor -%}
