@@ -104,7 +104,7 @@ totals as (
         ('weight', 'weight_key', 'enters_weight'),
         ('state', 'state_key', 'true'),
     ] %}
-        {% for is_of_all in [false, true] if level != 'state' or not is_of_all %}
+        {% for is_of_all in [false, true] %}
             select
                 macro_conversion,
                 '{{ level }}{{ '_of_all' if is_of_all }}' as level,
@@ -129,7 +129,7 @@ totals as (
                 {{ key }},
                 moment
 
-            {% if level != 'state' %}
+            {% if level != 'state' or not is_of_all %}
                 union all
             {% endif %}
         {% endfor %}
@@ -147,7 +147,8 @@ moments as (
 
 ),
 
--- each group and the one that it leans on. Tiers are there unseen, and weights in every segment
+-- each group and the one of all segments that it leans on. Tiers are there unseen, and weights in
+-- every segment
 members as (
 
     select
@@ -158,8 +159,6 @@ members as (
         cast(tiers.deepest_tier_rank as bigint) as state_key,
         moments.moment,
         tiers.deepest_tier_rank,
-        '(all)' as parent_intent_class,
-        '(all)' as parent_visitor_type,
         cast(0 as bigint) as parent_key
 
     from goals
@@ -176,8 +175,6 @@ members as (
         cast(tiers.deepest_tier_rank as bigint) as state_key,
         moments.moment,
         tiers.deepest_tier_rank,
-        '(all)' as parent_intent_class,
-        '(all)' as parent_visitor_type,
         cast(tiers.deepest_tier_rank as bigint) as parent_key
 
     from goals
@@ -195,8 +192,6 @@ members as (
         state_key,
         moment,
         deepest_tier_rank,
-        '(all)' as parent_intent_class,
-        '(all)' as parent_visitor_type,
         cast(deepest_tier_rank as bigint) as parent_key
 
     from totals
@@ -212,8 +207,6 @@ members as (
         totals.state_key,
         totals.moment,
         totals.deepest_tier_rank,
-        '(all)' as parent_intent_class,
-        '(all)' as parent_visitor_type,
         totals.state_key as parent_key
 
     from totals
@@ -230,12 +223,10 @@ members as (
         state_key,
         moment,
         deepest_tier_rank,
-        intent_class as parent_intent_class,
-        visitor_type as parent_visitor_type,
         weight_key as parent_key
 
     from totals
-    where level = 'state'
+    where level = 'state_of_all'
 
 ),
 
@@ -258,7 +249,7 @@ group_totals as (
 
 ),
 
--- a family: those that lean on one parent
+-- a family: those that lean on the same
 families as (
 
     select
@@ -281,8 +272,6 @@ families as (
         level,
         deepest_tier_rank,
         moment,
-        parent_intent_class,
-        parent_visitor_type,
         parent_key
 
 ),
@@ -348,7 +337,7 @@ means_0 as (
 
 ),
 
-{% for levels in ["'tier_of_all'", "'tier', 'weight_of_all'", "'weight'", "'state'"] %}
+{% for levels in ["'tier_of_all'", "'tier', 'weight_of_all'", "'weight', 'state_of_all'"] %}
     means_{{ loop.index }} as (
 
         select
@@ -366,8 +355,7 @@ means_0 as (
         from groups
         inner join means_{{ loop.index0 }} as parents
             on groups.macro_conversion = parents.macro_conversion
-            and groups.parent_intent_class = parents.intent_class
-            and groups.parent_visitor_type = parents.visitor_type
+            and parents.intent_class = '(all)'
             and groups.parent_key = parents.state_key
             and groups.moment = parents.moment
         where groups.level in ({{ levels }})
@@ -375,6 +363,118 @@ means_0 as (
     ),
 
 {% endfor %}
+-- what a state of a segment leans on: the same state of all, as much more or less as the segment's
+-- sessions of that weight are worth beside all
+states_expected as (
+
+    select
+        totals.macro_conversion,
+        totals.intent_class,
+        totals.visitor_type,
+        totals.state_key,
+        totals.moment,
+        totals.deepest_tier_rank,
+        totals.sessions,
+        totals.credit,
+        totals.squares,
+        coalesce(
+            states_of_all.mean_credit * weights.mean_credit / nullif(weights_of_all.mean_credit, 0),
+            weights.mean_credit
+        ) as expected_credit
+
+    from totals
+    inner join means_3 as states_of_all
+        on totals.macro_conversion = states_of_all.macro_conversion
+        and states_of_all.level = 'state_of_all'
+        and totals.state_key = states_of_all.state_key
+        and totals.moment = states_of_all.moment
+    inner join means_3 as weights
+        on totals.macro_conversion = weights.macro_conversion
+        and weights.level = 'weight'
+        and totals.intent_class = weights.intent_class
+        and totals.visitor_type = weights.visitor_type
+        and totals.weight_key = weights.state_key
+        and totals.moment = weights.moment
+    inner join means_2 as weights_of_all
+        on totals.macro_conversion = weights_of_all.macro_conversion
+        and weights_of_all.level = 'weight_of_all'
+        and totals.weight_key = weights_of_all.state_key
+        and totals.moment = weights_of_all.moment
+    where totals.level = 'state'
+
+),
+
+-- as above, round what is expected of each
+state_families as (
+
+    select
+        macro_conversion,
+        deepest_tier_rank,
+        moment,
+        count(*) as states,
+        sum(sessions) - count(*) as effective_size,
+        sum(sessions * power(credit / sessions - expected_credit, 2)) as between_groups,
+        sum(squares / sessions - power(expected_credit, 2)) as chance
+
+    from states_expected
+    where sessions > 0
+    group by macro_conversion, deepest_tier_rank, moment
+
+),
+
+state_variances as (
+
+    select
+        macro_conversion,
+        deepest_tier_rank,
+        moment,
+        chance / states as chance,
+        (between_groups - chance) / nullif(effective_size, 0) as between_variance
+
+    from state_families
+
+),
+
+state_strengths as (
+
+    select
+        macro_conversion,
+        deepest_tier_rank,
+        moment,
+        {{ credibility(
+            'greatest(chance - between_variance, 0.0)',
+            'between_variance',
+            var('state_prior_sessions')
+        ) }} as prior_sessions
+
+    from state_variances
+
+),
+
+states_with_mean as (
+
+    select
+        states_expected.macro_conversion,
+        'state' as level,
+        states_expected.intent_class,
+        states_expected.visitor_type,
+        states_expected.state_key,
+        states_expected.moment,
+        states_expected.sessions,
+        {{ shrunk_mean(
+            'states_expected.credit', 'states_expected.sessions',
+            'states_expected.expected_credit',
+            'coalesce(state_strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
+        ) }} as mean_credit
+
+    from states_expected
+    left join state_strengths
+        on states_expected.macro_conversion = state_strengths.macro_conversion
+        and states_expected.deepest_tier_rank = state_strengths.deepest_tier_rank
+        and states_expected.moment = state_strengths.moment
+
+),
+
 values_by_moment as (
 
     select * from means_2
@@ -383,10 +483,21 @@ values_by_moment as (
     union all
 
     select * from means_3
+    where level = 'weight'
 
     union all
 
-    select * from means_4
+    select
+        macro_conversion,
+        level,
+        intent_class,
+        visitor_type,
+        state_key,
+        moment,
+        sessions,
+        mean_credit
+
+    from states_with_mean
 
 )
 
