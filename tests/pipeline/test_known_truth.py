@@ -206,7 +206,7 @@ def test_each_step_of_buying_adds_what_it_truly_adds_and_soft_acts_together_do_t
     said = increments(models, 12_000, range(1, 5))
     for name in STEPS_OF_BUYING:
         assert said[name].mean() == pytest.approx(true[name].money, rel=0.3), name
-    # leaning on their weight of the segment alone they say 0.6 of it
+    # leaning on their weight of the segment alone they say two thirds of it
     assert 0.75 <= together(SOFT, said, true) <= 1.25
 
 
@@ -423,3 +423,20 @@ def test_in_a_single_shop_a_channel_with_five_hundred_orders_comes_within_ten_pe
     ]
     assert len(within) >= 20
     assert share(within) >= 0.95
+
+
+@pytest.mark.deep
+def test_in_a_large_shop_alone_the_quarter_and_every_channel_come_true(
+    models: list[Model], tmp_path: Path
+) -> None:
+    """One business, so large that chance is far below the bar in its rarest channel too."""
+    many = {"social": 28, "referral": 19, "display": 15, "paid_social": 5, "organic": 1.5}
+    plan = Plan(VERSION_DATE, future=91, times_as_many=many)
+    (quarter,) = quarters(models, 8_000_000, range(1, 2), plan, tmp_path / "shop.duckdb")
+    said, came, _ = np.sum([*quarter.channels.values()], axis=0)
+    assert 0.95 <= said / came <= 1.05
+    assert len(quarter.channels) == 8
+    for name, (said, came, sold) in quarter.channels.items():
+        assert np.sqrt((1 + quarter.variation) / sold) < 0.035, name
+        assert 0.9 <= said / came <= 1.1, name
+    assert quarter.by_value > quarter.by_revenue
