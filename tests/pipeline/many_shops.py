@@ -10,7 +10,7 @@ the values must come up to (test_known_truth.py).
 import importlib.util
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -116,18 +116,25 @@ def _model(node: Mapping[str, Any], needs: frozenset[str]) -> Model:
 
 @dataclass(frozen=True)
 class Plan:
-    """When the shop is open: `history` days before the version date, `future` days after it."""
+    """When the shop is open: `history` days before the version date, `future` days after it.
+
+    times_as_many: by medium of the campaign, how often as many people come as otherwise would.
+    """
 
     version_date: date
     history: int = 200
     future: int = 0
+    times_as_many: Mapping[str | None, float] = field(default_factory=dict)
 
     @property
     def traffic(self) -> Traffic:
         days = self.history + self.future
-        return plan_traffic(
+        traffic = plan_traffic(
             self.version_date - timedelta(days=self.history), days, np.random.default_rng(1)
         )
+        times = [self.times_as_many.get(campaign.medium, 1) for campaign in c.CAMPAIGNS]
+        arrivals = traffic.arrival_shares.reshape(days, -1) * times
+        return replace(traffic, arrival_shares=(arrivals / arrivals.sum()).ravel())
 
     @property
     def moment(self) -> int:
@@ -163,11 +170,24 @@ def people_of(
 class Shop:
     """One shop in memory: its rows, then whatever the models make of them."""
 
-    def __init__(self, plan: Plan, people: int, seed: int, since: date | None = None) -> None:
-        """since: sessions before that day are left out, as if the shop had just opened."""
+    def __init__(
+        self,
+        plan: Plan,
+        people: int,
+        seed: int,
+        since: date | None = None,
+        file: Path | None = None,
+    ) -> None:
+        """since: sessions before that day are left out, as if the shop had just opened. file: the
+        rows of a large shop lie there and not in memory."""
         self.connection = duckdb.connect()
         # the compiled SQL names the warehouse
-        self.connection.execute("attach ':memory:' as intent_map; use intent_map")
+        self.connection.execute(f"attach '{file or ':memory:'}' as intent_map; use intent_map")
+        if file:
+            self.connection.execute(
+                f"set memory_limit = '4GB'; set temp_directory = '{file}.spill'; "
+                "set preserve_insertion_order = false"
+            )
         self.connection.execute("set threads = 2; set timezone = 'UTC'")
         for schema in SCHEMAS:
             self.connection.execute(f"create schema {schema}")

@@ -489,16 +489,17 @@ class Shop:
         seen: Sequence[tuple[Segment, frozenset[str]]],
     ) -> dict[tuple[Segment, object], float]:
         """Each place's mean, leaning on its parent's: a tier of a segment on the tier, a weight on
-        its tier, a weight of a segment on the weight, and a state on its weight of its segment."""
+        its tier, a weight of a segment on the weight, a state on its weight; and a state of a
+        segment on the state, times what the segment's weight is beside the weight."""
         segments = {self.segment_of(session) for session in self.sessions}
         values: dict[tuple[Segment, object], float] = {}
         for rank in range(5):
             values[ALL, rank] = means.mean((ALL, rank), start, 0)
             weights = sorted({place for place in weighed.values() if place[0] == rank})
+            here = [(of, state) for of, state in seen if weighed[state][0] == rank]
             states: dict[tuple[Segment, object], list[tuple[Segment, object]]] = defaultdict(list)
-            for of, state in seen:
-                if weighed[state][0] == rank:
-                    states[of, weighed[state]].append((of, state))
+            for state in sorted({state for _, state in here}, key=sorted):
+                states[ALL, weighed[state]].append((ALL, state))
             # parent → children
             for families in (
                 {(ALL, rank): [(of, rank) for of in segments]},
@@ -516,6 +517,23 @@ class Shop:
                 for parent, children in families.items():
                     for key in children:
                         values[key] = means.mean(key, values[parent], strength)
+            expected = {}
+            for of, state in here:
+                weight = weighed[state]
+                beside = values[of, weight] / values[ALL, weight] if values[ALL, weight] else None
+                expected[of, state] = (
+                    values[of, weight] if beside is None else values[ALL, state] * beside
+                )
+            strength = _credibility_of_expected(
+                [
+                    (means.amounts[key], mean)
+                    for key, mean in expected.items()
+                    if key in means.amounts
+                ],
+                self.policy["state_prior_sessions"],
+            )
+            for key, mean in expected.items():
+                values[key] = means.mean(key, mean, strength)
         return values
 
     def value_of(self, segment: Segment, step: Step) -> tuple[Decimal, Decimal]:
@@ -674,6 +692,20 @@ def _credibility(families: Sequence[Mapping[object, list[float]]], most: float) 
         return most
     excess = (between - chance) / effective
     return min(max(chance / free - excess, 0.0) / excess, most) if excess > 0 else most
+
+
+def _credibility_of_expected(groups: Sequence[tuple[Sequence[float], float]], most: float) -> float:
+    """The same for groups of which each one's mean is expected beforehand."""
+    effective = sum(len(amounts) - 1 for amounts, _ in groups)
+    if not effective:
+        return most
+    between = chance = 0.0
+    for amounts, expected in groups:
+        mean = math.fsum(amounts) / len(amounts)
+        between += len(amounts) * (mean - expected) ** 2
+        chance += math.fsum(amount**2 for amount in amounts) / len(amounts) - expected**2
+    excess = (between - chance) / effective
+    return min(max(chance / len(groups) - excess, 0.0) / excess, most) if excess > 0 else most
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -267,7 +267,7 @@ slopes_shrunk as (
                 slopes.variance * account.spread / (slopes.variance + account.spread)
                 + account.variance
                 * power(slopes.variance / (slopes.variance + account.spread), 2)
-            ) * {{ t_quantile_90('slopes.degrees_of_freedom') }},
+            ) * {{ t_quantile('1.6449', 'slopes.degrees_of_freedom') }},
             6
         ) as half_width
 

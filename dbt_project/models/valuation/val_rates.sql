@@ -8,54 +8,94 @@ trials as (
 
 ),
 
+micro_trials as (
+
+    select * from {{ ref('val_trials') }}
+    where micro_conversion <> '(session)'
+
+),
+
+-- the sessions (or users) themselves, seen from their start
+units as (
+
+    select * from {{ ref('val_trials') }}
+    where micro_conversion = '(session)'
+
+),
+
 delay_curve as (
 
     select * from {{ ref('val_delay_curve') }}
 
 ),
 
--- a trial counts for the share of its time that it has had: G(age)
-trials_matured as (
+-- trials of one age count for the same share, so they are counted first
+trials_by_age as (
 
     select
-        trials.*,
-        case
-            when trials.age_hours >= {{ horizon_hours() }} then 1.0
-            else coalesce(delay_curve.maturity, 0.0)
-        end as maturity,
-        case when trials.macro_at is not null then 1 else 0 end as is_success
+        macro_conversion,
+        micro_conversion,
+        intent_class,
+        visitor_type,
+        age_hours,
+        count(*) as trials,
+        count(macro_at) as conversions
 
     from trials
-    left join delay_curve
-        on trials.macro_conversion = delay_curve.macro_conversion
-        and trials.micro_conversion = delay_curve.micro_conversion
-        and trials.age_hours = delay_curve.age_hours
+    group by macro_conversion, micro_conversion, intent_class, visitor_type, age_hours
 
 ),
 
-units as (
-
-    select * from trials_matured
-    where micro_conversion = '(session)'
-
-),
-
--- the same sessions (or users) seen from their start, for those that had the micro-conversion
-units_with_micro as (
+-- a trial counts for the share of its time that it has had: G(age). Numbers beside the names,
+-- since by names the sums by user below take twice as long
+ages as (
 
     select
-        trials_matured.macro_conversion,
-        trials_matured.micro_conversion,
-        units.intent_class,
-        units.visitor_type,
-        units.maturity,
-        units.is_success
+        trials_by_age.*,
+        case
+            when trials_by_age.age_hours >= {{ horizon_hours() }} then 1.0
+            else coalesce(delay_curve.maturity, 0.0)
+        end as maturity,
+        cast(
+            dense_rank() over (
+                order by trials_by_age.macro_conversion, trials_by_age.micro_conversion
+            ) as smallint
+        ) as pair_number,
+        cast(dense_rank() over (order by trials_by_age.intent_class) as smallint)
+            as intent_number,
+        cast(dense_rank() over (order by trials_by_age.visitor_type) as smallint)
+            as visitor_type_number
 
-    from trials_matured
-    inner join units
-        on trials_matured.unit_key = units.unit_key
-        and trials_matured.macro_conversion = units.macro_conversion
-    where trials_matured.micro_conversion <> '(session)'
+    from trials_by_age
+    left join delay_curve
+        on trials_by_age.macro_conversion = delay_curve.macro_conversion
+        and trials_by_age.micro_conversion = delay_curve.micro_conversion
+        and trials_by_age.age_hours = delay_curve.age_hours
+
+),
+
+totals as (
+
+    select
+        macro_conversion,
+        micro_conversion,
+        coalesce(intent_class, '(all)') as intent_class,
+        coalesce(visitor_type, '(all)') as visitor_type,
+        max(pair_number) as pair_number,
+        case when intent_class is not null then max(intent_number) end as intent_number,
+        case when visitor_type is not null then max(visitor_type_number) end
+            as visitor_type_number,
+        sum(trials) as trials,
+        sum(trials * maturity) as matured,
+        sum(conversions) as conversions,
+        sum(case when maturity > 1 - 1e-9 then trials else 0 end) as mature_trials
+
+    from ages
+    group by grouping sets (
+        (macro_conversion, micro_conversion),
+        (macro_conversion, micro_conversion, intent_class),
+        (macro_conversion, micro_conversion, intent_class, visitor_type)
+    )
 
 ),
 
@@ -63,42 +103,63 @@ units_with_micro as (
 users as (
 
     select
-        macro_conversion,
-        micro_conversion,
-        user_key,
-        coalesce(intent_class, '(all)') as intent_class,
-        coalesce(visitor_type, '(all)') as visitor_type,
-        count(*) as trials,
-        sum(maturity) as matured,
-        sum(is_success) as conversions,
-        count(case when maturity > 1 - 1e-9 then 1 end) as mature_trials
+        ages.pair_number,
+        ages.intent_number,
+        ages.visitor_type_number,
+        trials.user_key,
+        sum(ages.maturity) as matured,
+        count(trials.macro_at) as conversions
 
-    from trials_matured
+    from trials
+    inner join ages
+        on trials.macro_conversion = ages.macro_conversion
+        and trials.micro_conversion = ages.micro_conversion
+        and trials.intent_class = ages.intent_class
+        and trials.visitor_type = ages.visitor_type
+        and trials.age_hours = ages.age_hours
     group by grouping sets (
-        (macro_conversion, micro_conversion, user_key),
-        (macro_conversion, micro_conversion, user_key, intent_class),
-        (macro_conversion, micro_conversion, user_key, intent_class, visitor_type)
+        (ages.pair_number, trials.user_key),
+        (ages.pair_number, ages.intent_number, trials.user_key),
+        (ages.pair_number, ages.intent_number, ages.visitor_type_number, trials.user_key)
     )
+
+),
+
+user_squares as (
+
+    select
+        pair_number,
+        intent_number,
+        visitor_type_number,
+        sum(conversions * conversions) as conversions_squared,
+        sum(conversions * matured) as conversions_matured,
+        sum(matured * matured) as matured_squared
+
+    from users
+    group by pair_number, intent_number, visitor_type_number
 
 ),
 
 group_totals as (
 
     select
-        macro_conversion,
-        micro_conversion,
-        intent_class,
-        visitor_type,
-        sum(trials) as trials,
-        sum(matured) as matured,
-        sum(conversions) as conversions,
-        sum(mature_trials) as mature_trials,
-        sum(conversions * conversions) as conversions_squared,
-        sum(conversions * matured) as conversions_matured,
-        sum(matured * matured) as matured_squared
+        totals.macro_conversion,
+        totals.micro_conversion,
+        totals.intent_class,
+        totals.visitor_type,
+        totals.trials,
+        totals.matured,
+        totals.conversions,
+        totals.mature_trials,
+        user_squares.conversions_squared,
+        user_squares.conversions_matured,
+        user_squares.matured_squared
 
-    from users
-    group by macro_conversion, micro_conversion, intent_class, visitor_type
+    from totals
+    inner join user_squares
+        on totals.pair_number = user_squares.pair_number
+        and totals.intent_number is not distinct from user_squares.intent_number
+        and totals.visitor_type_number is not distinct from user_squares.visitor_type_number
 
 ),
 
@@ -158,21 +219,67 @@ unit_totals as (
 
 ),
 
+-- the same sessions (or users) seen from their start, for those that had the micro-conversion
+units_with_micro as (
+
+    select
+        micro_trials.macro_conversion,
+        micro_trials.micro_conversion,
+        units.intent_class,
+        units.visitor_type,
+        units.age_hours,
+        count(*) as units,
+        count(units.macro_at) as conversions
+
+    from micro_trials
+    inner join units
+        on micro_trials.unit_key = units.unit_key
+        and micro_trials.macro_conversion = units.macro_conversion
+    group by
+        micro_trials.macro_conversion,
+        micro_trials.micro_conversion,
+        units.intent_class,
+        units.visitor_type,
+        units.age_hours
+
+),
+
+unit_ages as (
+
+    select * from ages
+    where micro_conversion = '(session)'
+
+),
+
 units_with_micro_totals as (
 
     select
-        macro_conversion,
-        micro_conversion,
-        coalesce(intent_class, '(all)') as intent_class,
-        coalesce(visitor_type, '(all)') as visitor_type,
-        sum(maturity) as matured,
-        sum(is_success) as conversions
+        units_with_micro.macro_conversion,
+        units_with_micro.micro_conversion,
+        coalesce(units_with_micro.intent_class, '(all)') as intent_class,
+        coalesce(units_with_micro.visitor_type, '(all)') as visitor_type,
+        sum(units_with_micro.units * unit_ages.maturity) as matured,
+        sum(units_with_micro.conversions) as conversions
 
     from units_with_micro
+    inner join unit_ages
+        on units_with_micro.macro_conversion = unit_ages.macro_conversion
+        and units_with_micro.intent_class = unit_ages.intent_class
+        and units_with_micro.visitor_type = unit_ages.visitor_type
+        and units_with_micro.age_hours = unit_ages.age_hours
     group by grouping sets (
-        (macro_conversion, micro_conversion),
-        (macro_conversion, micro_conversion, intent_class),
-        (macro_conversion, micro_conversion, intent_class, visitor_type)
+        (units_with_micro.macro_conversion, units_with_micro.micro_conversion),
+        (
+            units_with_micro.macro_conversion,
+            units_with_micro.micro_conversion,
+            units_with_micro.intent_class
+        ),
+        (
+            units_with_micro.macro_conversion,
+            units_with_micro.micro_conversion,
+            units_with_micro.intent_class,
+            units_with_micro.visitor_type
+        )
     )
 
 )

@@ -1,3 +1,8 @@
+{#- a session is settled when its credit is, and when it has ended before the version date -#}
+{% set settled_days = [
+    var('attribution_look_back_days') | int,
+    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int,
+] | max -%}
 {{ config(tags=['quarterly']) }}
 
 with
@@ -32,9 +37,9 @@ select
     end as intent_class,
     sessions.visitor_type,
     sessions.started_at >= {{ days_before_version(var('look_back_days')) }} as is_in_look_back,
-    sessions.started_at < {{ days_before_version(var('attribution_look_back_days')) }}
+    sessions.started_at < {{ days_before_version(settled_days) }}
     and sessions.started_at >= {{ days_before_version(
-        var('look_back_days') + var('attribution_look_back_days')
+        var('look_back_days') + settled_days
     ) }} as is_settled
 
 from sessions
@@ -47,5 +52,5 @@ inner join traffic_sources
 where
     sessions.started_at < {{ version_moment() }}
     and sessions.started_at >= {{ days_before_version(
-        var('look_back_days') + 2 * var('attribution_look_back_days')
+        var('look_back_days') + settled_days + var('attribution_look_back_days')
     ) }}

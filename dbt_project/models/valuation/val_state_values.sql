@@ -2,21 +2,9 @@
 
 with
 
-sessions as (
+state_steps as (
 
-    select * from {{ ref('val_sessions') }}
-
-),
-
-states as (
-
-    select * from {{ ref('int_session_states') }}
-
-),
-
-credits as (
-
-    select * from {{ ref('val_session_credits') }}
+    select * from {{ ref('val_state_steps') }}
 
 ),
 
@@ -40,207 +28,228 @@ tiers as (
 
 ),
 
--- the two averages: of sessions that passed through a state, of those that ended in it
-moments as (
+states as (
 
     select
-        number as is_end,
-        case number when 0 then 'passed' else 'ended' end as moment
+        macro_conversion,
+        state_key,
+        max(deepest_tier_rank) as deepest_tier_rank,
+        max(weight_key) as weight_key
 
-    from {{ whole_numbers_below(2) }}
-
-),
-
--- only sessions whose credit is settled: younger ones would look worthless
-steps as (
-
-    select
-        states.session_key,
-        states.macro_conversion,
-        states.state_key,
-        states.deepest_tier_rank,
-        {{ weight_level_key('states.deepest_tier_rank', 'states.deepest_weight') }} as weight_key,
-        case when states.is_last then 1 else 0 end as is_last,
-        sessions.intent_class,
-        sessions.visitor_type,
-        coalesce(credits.credit, 0.0) as credit
-
-    from states
-    inner join sessions on states.session_key = sessions.session_key
-    left join credits
-        on states.session_key = credits.session_key
-        and states.macro_conversion = credits.macro_conversion
-    where sessions.is_settled
+    from state_steps
+    group by macro_conversion, state_key
 
 ),
 
 -- a session passes through a tier, or a weight of one, once, however many states it had there
-weight_steps as (
+steps as (
 
     select
-        session_key,
+        state_steps.*,
+        coalesce(states.deepest_tier_rank <> state_steps.deepest_tier_rank, true)
+            as enters_tier,
+        coalesce(states.weight_key <> state_steps.weight_key, true) as enters_weight
+
+    from state_steps
+    left join states
+        on state_steps.macro_conversion = states.macro_conversion
+        and state_steps.state_key_before = states.state_key
+
+),
+
+-- the two averages: of sessions that passed through a state, of those that ended in it
+steps_by_moment as (
+
+    select
         macro_conversion,
-        deepest_tier_rank,
-        weight_key,
         intent_class,
         visitor_type,
-        credit,
-        max(is_last) as is_last
+        deepest_tier_rank,
+        weight_key,
+        state_key,
+        enters_tier,
+        enters_weight,
+        'passed' as moment,
+        passed as sessions,
+        passed_credit as credit,
+        passed_squares as squares
 
     from steps
-    group by
-        session_key,
-        macro_conversion,
-        deepest_tier_rank,
-        weight_key,
-        intent_class,
-        visitor_type,
-        credit
 
-),
-
-tier_steps as (
+    union all
 
     select
-        session_key,
         macro_conversion,
-        deepest_tier_rank,
         intent_class,
         visitor_type,
-        credit,
-        max(is_last) as is_last
+        deepest_tier_rank,
+        weight_key,
+        state_key,
+        true as enters_tier,
+        true as enters_weight,
+        'ended' as moment,
+        ended as sessions,
+        ended_credit as credit,
+        ended_squares as squares
 
-    from weight_steps
-    group by
-        session_key, macro_conversion, deepest_tier_rank, intent_class, visitor_type, credit
+    from steps
 
 ),
 
+-- each level sums its own: a segment's and, as their parents, those of all
 totals as (
 
-    select
-        macro_conversion,
-        intent_class,
-        visitor_type,
-        'tier' as level,
-        deepest_tier_rank,
-        cast(null as bigint) as weight_key,
-        cast(deepest_tier_rank as bigint) as state_key,
-        count(*) as passed,
-        sum(credit) as passed_credit,
-        sum(credit * credit) as passed_squares,
-        sum(is_last) as ended,
-        sum(is_last * credit) as ended_credit,
-        sum(is_last * credit * credit) as ended_squares
+    {% for level, key, enters in [
+        ('tier', 'deepest_tier_rank', 'enters_tier'),
+        ('weight', 'weight_key', 'enters_weight'),
+        ('state', 'state_key', 'true'),
+    ] %}
+        {% for is_of_all in [false, true] %}
+            select
+                macro_conversion,
+                '{{ level }}{{ '_of_all' if is_of_all }}' as level,
+                {{ "'(all)'" if is_of_all else 'intent_class' }} as intent_class,
+                {{ "'(all)'" if is_of_all else 'visitor_type' }} as visitor_type,
+                cast({{ key }} as bigint) as state_key,
+                moment,
+                max(deepest_tier_rank) as deepest_tier_rank,
+                max(weight_key) as weight_key,
+                sum(sessions) as sessions,
+                sum(credit) as credit,
+                sum(squares) as squares
 
-    from tier_steps
-    group by macro_conversion, intent_class, visitor_type, deepest_tier_rank
+            from steps_by_moment
+            where {{ enters }}
+            group by
+                macro_conversion,
+                {% if not is_of_all %}
+                    intent_class,
+                    visitor_type,
+                {% endif %}
+                {{ key }},
+                moment
 
-    union all
-
-    select
-        macro_conversion,
-        intent_class,
-        visitor_type,
-        'weight' as level,
-        deepest_tier_rank,
-        weight_key,
-        weight_key as state_key,
-        count(*) as passed,
-        sum(credit) as passed_credit,
-        sum(credit * credit) as passed_squares,
-        sum(is_last) as ended,
-        sum(is_last * credit) as ended_credit,
-        sum(is_last * credit * credit) as ended_squares
-
-    from weight_steps
-    group by macro_conversion, intent_class, visitor_type, deepest_tier_rank, weight_key
-
-    union all
-
-    select
-        macro_conversion,
-        intent_class,
-        visitor_type,
-        'state' as level,
-        max(deepest_tier_rank) as deepest_tier_rank,
-        max(weight_key) as weight_key,
-        state_key,
-        count(*) as passed,
-        sum(credit) as passed_credit,
-        sum(credit * credit) as passed_squares,
-        sum(is_last) as ended,
-        sum(is_last * credit) as ended_credit,
-        sum(is_last * credit * credit) as ended_squares
-
-    from steps
-    group by macro_conversion, intent_class, visitor_type, state_key
+            {% if level != 'state' or not is_of_all %}
+                union all
+            {% endif %}
+        {% endfor %}
+    {% endfor %}
 
 ),
 
-groups_of_segments as (
+moments as (
+
+    select 'passed' as moment
+
+    union all
+
+    select 'ended' as moment
+
+),
+
+-- each group and the one of all segments that it leans on. Tiers are there unseen, and weights in
+-- every segment
+members as (
+
+    select
+        goals.macro_conversion,
+        'tier_of_all' as level,
+        '(all)' as intent_class,
+        '(all)' as visitor_type,
+        cast(tiers.deepest_tier_rank as bigint) as state_key,
+        moments.moment,
+        tiers.deepest_tier_rank,
+        cast(0 as bigint) as parent_key
+
+    from goals
+    cross join tiers
+    cross join moments
+
+    union all
+
+    select
+        goals.macro_conversion,
+        'tier' as level,
+        segments.intent_class,
+        segments.visitor_type,
+        cast(tiers.deepest_tier_rank as bigint) as state_key,
+        moments.moment,
+        tiers.deepest_tier_rank,
+        cast(tiers.deepest_tier_rank as bigint) as parent_key
+
+    from goals
+    cross join tiers
+    cross join moments
+    cross join segments
+
+    union all
+
+    select
+        macro_conversion,
+        level,
+        intent_class,
+        visitor_type,
+        state_key,
+        moment,
+        deepest_tier_rank,
+        cast(deepest_tier_rank as bigint) as parent_key
+
+    from totals
+    where level = 'weight_of_all'
+
+    union all
 
     select
         totals.macro_conversion,
-        totals.intent_class,
-        totals.visitor_type,
-        totals.level,
-        totals.deepest_tier_rank,
-        totals.weight_key,
+        'weight' as level,
+        segments.intent_class,
+        segments.visitor_type,
         totals.state_key,
-        moments.moment,
-        case when moments.is_end = 0 then totals.passed else totals.ended end as sessions,
-        case when moments.is_end = 0 then totals.passed_credit else totals.ended_credit end
-            as credit,
-        case when moments.is_end = 0 then totals.passed_squares else totals.ended_squares end
-            as squares
+        totals.moment,
+        totals.deepest_tier_rank,
+        totals.state_key as parent_key
 
     from totals
-    cross join moments
-
-),
-
--- a weight over all segments is a group of its own, below its tier
-groups as (
-
-    select
-        macro_conversion,
-        intent_class,
-        visitor_type,
-        level,
-        deepest_tier_rank,
-        weight_key,
-        state_key,
-        moment,
-        sessions,
-        credit,
-        squares
-
-    from groups_of_segments
+    cross join segments
+    where totals.level = 'weight_of_all'
 
     union all
 
     select
         macro_conversion,
-        '(all)' as intent_class,
-        '(all)' as visitor_type,
-        'weight_of_all' as level,
-        deepest_tier_rank,
-        weight_key,
+        level,
+        intent_class,
+        visitor_type,
         state_key,
         moment,
-        sum(sessions) as sessions,
-        sum(credit) as credit,
-        sum(squares) as squares
+        deepest_tier_rank,
+        weight_key as parent_key
 
-    from groups_of_segments
-    where level = 'weight'
-    group by macro_conversion, deepest_tier_rank, weight_key, state_key, moment
+    from totals
+    where level = 'state_of_all'
 
 ),
 
--- a family: the segments or the weights of a tier, the segments of a weight, or the states of
--- a weight within one segment
+group_totals as (
+
+    select
+        members.*,
+        coalesce(totals.sessions, 0) as sessions,
+        coalesce(totals.credit, 0.0) as credit,
+        coalesce(totals.squares, 0.0) as squares
+
+    from members
+    left join totals
+        on members.macro_conversion = totals.macro_conversion
+        and members.level = totals.level
+        and members.intent_class = totals.intent_class
+        and members.visitor_type = totals.visitor_type
+        and members.state_key = totals.state_key
+        and members.moment = totals.moment
+
+),
+
+-- a family: those that lean on the same
 families as (
 
     select
@@ -256,16 +265,14 @@ families as (
         sum(squares / sessions) - sum(squares) / sum(sessions)
         - (count(*) - 1) * power(sum(credit) / sum(sessions), 2) as chance
 
-    from groups
-    where sessions > 0
+    from group_totals
+    where sessions > 0 and level <> 'tier_of_all'
     group by
         macro_conversion,
         level,
         deepest_tier_rank,
         moment,
-        case when level in ('weight', 'state') then weight_key end,
-        case when level = 'state' then intent_class end,
-        case when level = 'state' then visitor_type end
+        parent_key
 
 ),
 
@@ -286,11 +293,152 @@ variances as (
 
 ),
 
-strengths as (
+-- a tier that was seen at all speaks for itself
+groups as (
+
+    select
+        group_totals.*,
+        case
+            when group_totals.level = 'tier_of_all' then 0.0
+            else {{ credibility(
+                'greatest(variances.chance - variances.between_variance, 0.0)',
+                'variances.between_variance',
+                var('state_prior_sessions')
+            ) }}
+        end as prior_sessions
+
+    from group_totals
+    left join variances
+        on group_totals.macro_conversion = variances.macro_conversion
+        and group_totals.level = variances.level
+        and group_totals.deepest_tier_rank = variances.deepest_tier_rank
+        and group_totals.moment = variances.moment
+
+),
+
+-- a tier that nobody reached has the value of the start, which every session passes through
+means_0 as (
+
+    select
+        goals.macro_conversion,
+        '(all)' as intent_class,
+        '(all)' as visitor_type,
+        cast(0 as bigint) as state_key,
+        moments.moment,
+        coalesce(totals.credit / totals.sessions, 0.0) as mean_credit
+
+    from goals
+    cross join moments
+    left join totals
+        on goals.macro_conversion = totals.macro_conversion
+        and totals.level = 'tier_of_all'
+        and totals.state_key = 0
+        and totals.moment = 'passed'
+
+),
+
+{% for levels in ["'tier_of_all'", "'tier', 'weight_of_all'", "'weight', 'state_of_all'"] %}
+    means_{{ loop.index }} as (
+
+        select
+            groups.macro_conversion,
+            groups.level,
+            groups.intent_class,
+            groups.visitor_type,
+            groups.state_key,
+            groups.moment,
+            groups.sessions,
+            {{ shrunk_mean(
+                'groups.credit', 'groups.sessions', 'parents.mean_credit', 'groups.prior_sessions'
+            ) }} as mean_credit
+
+        from groups
+        inner join means_{{ loop.index0 }} as parents
+            on groups.macro_conversion = parents.macro_conversion
+            and parents.intent_class = '(all)'
+            and groups.parent_key = parents.state_key
+            and groups.moment = parents.moment
+        where groups.level in ({{ levels }})
+
+    ),
+
+{% endfor %}
+-- what a state of a segment leans on: the same state of all, as much more or less as the segment's
+-- sessions of that weight are worth beside all
+states_expected as (
+
+    select
+        totals.macro_conversion,
+        totals.intent_class,
+        totals.visitor_type,
+        totals.state_key,
+        totals.moment,
+        totals.deepest_tier_rank,
+        totals.sessions,
+        totals.credit,
+        totals.squares,
+        coalesce(
+            states_of_all.mean_credit * weights.mean_credit / nullif(weights_of_all.mean_credit, 0),
+            weights.mean_credit
+        ) as expected_credit
+
+    from totals
+    inner join means_3 as states_of_all
+        on totals.macro_conversion = states_of_all.macro_conversion
+        and states_of_all.level = 'state_of_all'
+        and totals.state_key = states_of_all.state_key
+        and totals.moment = states_of_all.moment
+    inner join means_3 as weights
+        on totals.macro_conversion = weights.macro_conversion
+        and weights.level = 'weight'
+        and totals.intent_class = weights.intent_class
+        and totals.visitor_type = weights.visitor_type
+        and totals.weight_key = weights.state_key
+        and totals.moment = weights.moment
+    inner join means_2 as weights_of_all
+        on totals.macro_conversion = weights_of_all.macro_conversion
+        and weights_of_all.level = 'weight_of_all'
+        and totals.weight_key = weights_of_all.state_key
+        and totals.moment = weights_of_all.moment
+    where totals.level = 'state'
+
+),
+
+-- as above, round what is expected of each
+state_families as (
 
     select
         macro_conversion,
-        level,
+        deepest_tier_rank,
+        moment,
+        count(*) as states,
+        sum(sessions) - count(*) as effective_size,
+        sum(sessions * power(credit / sessions - expected_credit, 2)) as between_groups,
+        sum(squares / sessions - power(expected_credit, 2)) as chance
+
+    from states_expected
+    where sessions > 0
+    group by macro_conversion, deepest_tier_rank, moment
+
+),
+
+state_variances as (
+
+    select
+        macro_conversion,
+        deepest_tier_rank,
+        moment,
+        chance / states as chance,
+        (between_groups - chance) / nullif(effective_size, 0) as between_variance
+
+    from state_families
+
+),
+
+state_strengths as (
+
+    select
+        macro_conversion,
         deepest_tier_rank,
         moment,
         {{ credibility(
@@ -299,206 +447,57 @@ strengths as (
             var('state_prior_sessions')
         ) }} as prior_sessions
 
-    from variances
+    from state_variances
 
 ),
 
-tier_groups as (
-
-    select * from groups
-    where level = 'tier'
-
-),
-
-tier_sums as (
+states_with_mean as (
 
     select
-        macro_conversion,
-        deepest_tier_rank,
-        moment,
-        sum(credit) / nullif(sum(sessions), 0) as mean_credit
-
-    from tier_groups
-    group by macro_conversion, deepest_tier_rank, moment
-
-),
-
--- a tier that was seen speaks for itself, another has the value of the start: tier 0, which every
--- session passes through
-tiers_of_all as (
-
-    select
-        goals.macro_conversion,
-        tiers.deepest_tier_rank,
-        moments.moment,
-        coalesce(tier_sums.mean_credit, starts.mean_credit, 0.0) as mean_credit
-
-    from goals
-    cross join tiers
-    cross join moments
-    left join tier_sums
-        on goals.macro_conversion = tier_sums.macro_conversion
-        and tiers.deepest_tier_rank = tier_sums.deepest_tier_rank
-        and moments.moment = tier_sums.moment
-    left join tier_sums as starts
-        on goals.macro_conversion = starts.macro_conversion
-        and starts.deepest_tier_rank = 0
-        and starts.moment = 'passed'
-
-),
-
-tiers_of_segments as (
-
-    select
-        tiers_of_all.macro_conversion,
-        segments.intent_class,
-        segments.visitor_type,
-        tiers_of_all.deepest_tier_rank,
-        tiers_of_all.moment,
-        coalesce(tier_groups.sessions, 0) as sessions,
+        states_expected.macro_conversion,
+        'state' as level,
+        states_expected.intent_class,
+        states_expected.visitor_type,
+        states_expected.state_key,
+        states_expected.moment,
+        states_expected.sessions,
         {{ shrunk_mean(
-            'coalesce(tier_groups.credit, 0.0)', 'coalesce(tier_groups.sessions, 0)',
-            'tiers_of_all.mean_credit',
-            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
+            'states_expected.credit', 'states_expected.sessions',
+            'states_expected.expected_credit',
+            'coalesce(state_strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
         ) }} as mean_credit
 
-    from tiers_of_all
-    cross join segments
-    left join tier_groups
-        on tiers_of_all.macro_conversion = tier_groups.macro_conversion
-        and tiers_of_all.deepest_tier_rank = tier_groups.deepest_tier_rank
-        and tiers_of_all.moment = tier_groups.moment
-        and segments.intent_class = tier_groups.intent_class
-        and segments.visitor_type = tier_groups.visitor_type
-    left join strengths
-        on tiers_of_all.macro_conversion = strengths.macro_conversion
-        and strengths.level = 'tier'
-        and tiers_of_all.deepest_tier_rank = strengths.deepest_tier_rank
-        and tiers_of_all.moment = strengths.moment
-
-),
-
--- a weight that no session reached has no row: its tier speaks
-weights_of_all as (
-
-    select
-        groups.macro_conversion,
-        groups.weight_key,
-        groups.deepest_tier_rank,
-        groups.moment,
-        {{ shrunk_mean(
-            'groups.credit', 'groups.sessions', 'tiers_of_all.mean_credit',
-            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
-        ) }} as mean_credit
-
-    from groups
-    inner join tiers_of_all
-        on groups.macro_conversion = tiers_of_all.macro_conversion
-        and groups.deepest_tier_rank = tiers_of_all.deepest_tier_rank
-        and groups.moment = tiers_of_all.moment
-    left join strengths
-        on groups.macro_conversion = strengths.macro_conversion
-        and groups.level = strengths.level
-        and groups.deepest_tier_rank = strengths.deepest_tier_rank
-        and groups.moment = strengths.moment
-    where groups.level = 'weight_of_all'
-
-),
-
-weight_groups as (
-
-    select * from groups
-    where level = 'weight'
-
-),
-
-weights_of_segments as (
-
-    select
-        weights_of_all.macro_conversion,
-        segments.intent_class,
-        segments.visitor_type,
-        weights_of_all.weight_key,
-        weights_of_all.moment,
-        coalesce(weight_groups.sessions, 0) as sessions,
-        {{ shrunk_mean(
-            'coalesce(weight_groups.credit, 0.0)', 'coalesce(weight_groups.sessions, 0)',
-            'weights_of_all.mean_credit',
-            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
-        ) }} as mean_credit
-
-    from weights_of_all
-    cross join segments
-    left join weight_groups
-        on weights_of_all.macro_conversion = weight_groups.macro_conversion
-        and weights_of_all.weight_key = weight_groups.weight_key
-        and weights_of_all.moment = weight_groups.moment
-        and segments.intent_class = weight_groups.intent_class
-        and segments.visitor_type = weight_groups.visitor_type
-    left join strengths
-        on weights_of_all.macro_conversion = strengths.macro_conversion
-        and strengths.level = 'weight'
-        and weights_of_all.deepest_tier_rank = strengths.deepest_tier_rank
-        and weights_of_all.moment = strengths.moment
+    from states_expected
+    left join state_strengths
+        on states_expected.macro_conversion = state_strengths.macro_conversion
+        and states_expected.deepest_tier_rank = state_strengths.deepest_tier_rank
+        and states_expected.moment = state_strengths.moment
 
 ),
 
 values_by_moment as (
 
-    select
-        macro_conversion,
-        intent_class,
-        visitor_type,
-        'tier' as level,
-        cast(deepest_tier_rank as bigint) as state_key,
-        moment,
-        sessions,
-        mean_credit
+    select * from means_2
+    where level = 'tier'
 
-    from tiers_of_segments
+    union all
+
+    select * from means_3
+    where level = 'weight'
 
     union all
 
     select
         macro_conversion,
+        level,
         intent_class,
         visitor_type,
-        'weight' as level,
-        weight_key as state_key,
+        state_key,
         moment,
         sessions,
         mean_credit
 
-    from weights_of_segments
-
-    union all
-
-    select
-        groups.macro_conversion,
-        groups.intent_class,
-        groups.visitor_type,
-        groups.level,
-        groups.state_key,
-        groups.moment,
-        groups.sessions,
-        {{ shrunk_mean(
-            'groups.credit', 'groups.sessions', 'parents.mean_credit',
-            'coalesce(strengths.prior_sessions, ' ~ var('state_prior_sessions') ~ ')'
-        ) }} as mean_credit
-
-    from groups
-    inner join weights_of_segments as parents
-        on groups.macro_conversion = parents.macro_conversion
-        and groups.intent_class = parents.intent_class
-        and groups.visitor_type = parents.visitor_type
-        and groups.weight_key = parents.weight_key
-        and groups.moment = parents.moment
-    left join strengths
-        on groups.macro_conversion = strengths.macro_conversion
-        and strengths.level = 'state'
-        and groups.deepest_tier_rank = strengths.deepest_tier_rank
-        and groups.moment = strengths.moment
-    where groups.level = 'state'
+    from states_with_mean
 
 )
 

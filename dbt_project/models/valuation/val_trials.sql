@@ -1,3 +1,5 @@
+{% set scope = 'session_key' if var('conversion_scope') == 'session' else 'user_key' -%}
+{% set unit = 'user_key' if var('trial_unit') == 'user' else 'session_key' -%}
 {{ config(tags=['quarterly']) }}
 
 with
@@ -36,6 +38,57 @@ goals as (
 
 ),
 
+macros_of_users as (
+
+    select
+        macro_conversions.macro_conversion,
+        macro_conversions.session_key,
+        macro_conversions.occurred_at,
+        macro_conversions.sequence,
+        macro_conversions.event_number,
+        coalesce(identities.user_key, macro_conversions.visitor_key) as user_key
+
+    from macro_conversions
+    left join identities on macro_conversions.visitor_key = identities.visitor_key
+
+),
+
+-- a success is looked for among the macros of the same user, or of the same session only
+macros_of_scopes as (
+
+    select
+        macro_conversion,
+        {{ scope }} as scope_key,
+        occurred_at,
+        sequence,
+        event_number
+
+    from macros_of_users
+
+),
+
+scopes_with_macro as (
+
+    -- distinct: who had any macro at all
+    select distinct scope_key from macros_of_scopes
+
+),
+
+sessions_of_scopes as (
+
+    select
+        sessions.session_key,
+        sessions.user_key,
+        sessions.intent_class,
+        sessions.visitor_type,
+        sessions.started_at,
+        scopes_with_macro.scope_key
+
+    from sessions
+    left join scopes_with_macro on sessions.{{ scope }} = scopes_with_macro.scope_key
+
+),
+
 -- every session is a trial of `(session)`, which gives the base rate, and of each micro it met
 moments as (
 
@@ -66,13 +119,13 @@ candidates as (
     select
         moments.*,
         sessions.user_key,
+        sessions.scope_key,
         sessions.intent_class,
         sessions.visitor_type,
-        {{ 'sessions.user_key' if var('trial_unit') == 'user' else 'sessions.session_key' }}
-            as unit_key
+        sessions.{{ unit }} as unit_key
 
     from moments
-    inner join sessions on moments.session_key = sessions.session_key
+    inner join sessions_of_scopes as sessions on moments.session_key = sessions.session_key
 
 ),
 
@@ -93,43 +146,56 @@ candidates_numbered as (
 
 ),
 
--- trials and macros of one user (or session) on one line, in event order
-timeline as (
+trials_of_goals as (
 
     select
         goals.macro_conversion,
-        candidates_numbered.session_key,
-        candidates_numbered.micro_conversion,
-        candidates_numbered.unit_key,
-        candidates_numbered.intent_class,
-        candidates_numbered.visitor_type,
-        candidates_numbered.user_key,
-        candidates_numbered.trial_at as occurred_at,
-        candidates_numbered.sequence,
-        candidates_numbered.event_number,
-        0 as is_macro
+        candidates_numbered.*
 
     from candidates_numbered
     cross join goals
     where candidates_numbered.trial_number = 1
 
+),
+
+-- trials and macros of one user (or session) on one line, in event order. Most never had a macro:
+-- their trials need no order
+timeline as (
+
+    select
+        macro_conversion,
+        scope_key,
+        micro_conversion,
+        unit_key,
+        user_key,
+        session_key,
+        intent_class,
+        visitor_type,
+        trial_at,
+        sequence,
+        event_number,
+        cast(null as timestamp) as macro_at
+
+    from trials_of_goals
+    where scope_key is not null
+
     union all
 
     select
-        macro_conversions.macro_conversion,
-        macro_conversions.session_key,
+        macro_conversion,
+        scope_key,
         null as micro_conversion,
         null as unit_key,
+        null as user_key,
+        null as session_key,
         null as intent_class,
         null as visitor_type,
-        coalesce(identities.user_key, macro_conversions.visitor_key) as user_key,
-        macro_conversions.occurred_at,
-        macro_conversions.sequence,
-        macro_conversions.event_number,
-        1 as is_macro
+        occurred_at as trial_at,
+        sequence,
+        event_number,
+        occurred_at as macro_at
 
-    from macro_conversions
-    left join identities on macro_conversions.visitor_key = identities.visitor_key
+    from macros_of_scopes
 
 ),
 
@@ -138,11 +204,9 @@ timeline_with_next_macro as (
 
     select
         *,
-        min(case when is_macro = 1 then occurred_at end) over (
-            partition by
-                macro_conversion,
-                {{ 'session_key' if var('conversion_scope') == 'session' else 'user_key' }}
-            order by occurred_at asc, sequence asc, event_number asc, is_macro desc
+        min(macro_at) over (
+            partition by macro_conversion, scope_key
+            order by trial_at asc, sequence asc, event_number asc, macro_at asc nulls last
             rows between 1 following and unbounded following
         ) as next_macro_at
 
@@ -153,16 +217,39 @@ timeline_with_next_macro as (
 trials as (
 
     select
-        *,
+        macro_conversion,
+        micro_conversion,
+        unit_key,
+        user_key,
+        session_key,
+        intent_class,
+        visitor_type,
+        trial_at,
         case
             when next_macro_at <= {{ dbt.dateadd(
-                'second', (var('horizon_days') | float * 86400) | round | int, 'occurred_at'
+                'second', (var('horizon_days') | float * 86400) | round | int, 'trial_at'
             ) }}
                 then next_macro_at
         end as macro_at
 
     from timeline_with_next_macro
-    where is_macro = 0
+    where macro_at is null
+
+    union all
+
+    select
+        macro_conversion,
+        micro_conversion,
+        unit_key,
+        user_key,
+        session_key,
+        intent_class,
+        visitor_type,
+        trial_at,
+        null as macro_at
+
+    from trials_of_goals
+    where scope_key is null
 
 )
 
@@ -175,11 +262,10 @@ select
     session_key,
     intent_class,
     visitor_type,
-    occurred_at as trial_at,
     macro_at,
     cast(
         least(
-            floor({{ seconds_between('occurred_at', version_moment()) }} / 3600.0),
+            floor({{ seconds_between('trial_at', version_moment()) }} / 3600.0),
             {{ horizon_hours() }}
         ) as integer
     ) as age_hours,
@@ -187,7 +273,7 @@ select
         when macro_at is not null
             then cast(
                 least(
-                    floor({{ seconds_between('occurred_at', 'macro_at') }} / 3600.0),
+                    floor({{ seconds_between('trial_at', 'macro_at') }} / 3600.0),
                     greatest({{ horizon_hours() }} - 1, 0)
                 ) as integer
             )
