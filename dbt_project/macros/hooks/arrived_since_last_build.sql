@@ -4,14 +4,8 @@
     {%- if not is_incremental() -%}
         true
     {%- else -%}
-        {%- set seen = run_query(
+        {{ is_of_later_load(run_query(
             "select source_system, load_id from " ~ source('raw', 'watermarks')
-            ~ " where model = '" ~ (model or this.identifier) ~ "'") -%}
-        (
-            {%- for row in seen.rows %}
-            (source_system = '{{ row[0] }}' and load_id > {{ row[1] }}) or
-            {%- endfor %}
-            source_system not in ('' {%- for row in seen.rows %}, '{{ row[0] }}'{% endfor %})
-        )
+            ~ " where model = '" ~ (model or this.identifier) ~ "'").rows) }}
     {%- endif -%}
 {%- endmacro %}

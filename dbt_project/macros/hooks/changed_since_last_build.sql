@@ -7,7 +7,7 @@
         true
     {%- else -%}
         {%- set changes = source('raw', 'session_changes') -%}
-        {%- set of_these = "model in ('" ~ models_that_note() | join("', '") ~ "')" -%}
+        {%- set of_these = "model in ('" ~ models_that_note(model.unique_id) | join("', '") ~ "')" -%}
         {%- set seen = run_query(
             "select change_number from " ~ source('raw', 'changes_seen')
             ~ " where model = '" ~ this.identifier ~ "'").rows -%}
@@ -26,9 +26,9 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro models_that_note() -%}
-    {#- Names of all models that this one is built on and that note changed sessions. -#}
-    {%- set noting, seen, left = [], [], [model.unique_id] -%}
+{% macro models_that_note(unique_id) -%}
+    {#- Names of all models that note changed sessions, of those that this node is built on and itself. -#}
+    {%- set noting, seen, left = [], [], [unique_id] -%}
     {#- no model is looked at twice, so there are no more turns than nodes -#}
     {%- for _ in graph.nodes if left -%}
         {%- set node = graph.nodes[left.pop()] -%}
@@ -44,6 +44,7 @@
 {% macro remember_changes() -%}
     {#- Post-hook of a model that follows changed sessions, in its own transaction. -#}
     {%- set seen = source('raw', 'changes_seen') -%}
+    {{ forget_tested() }}
     delete from {{ seen }} where model = '{{ this.identifier }}';
     insert into {{ seen }} (model, change_number)
     select

@@ -19,6 +19,9 @@
             select change_number from {{ source('raw', 'session_changes') }}
             union all
             select change_number from {{ source('raw', 'changes_seen') }}
+            union all
+            select last_tested as change_number from {{ source('raw', 'tested') }}
+            where source_system is null
         ) as numbers
     )
 {%- endmacro %}
@@ -47,18 +50,39 @@
 {%- endmacro %}
 
 {% macro forget_changes() -%}
-    {#- At the end of a run: drops the changes that all models that follow them have seen. -#}
+    {#- At the end of a run: drops the changes that all models that follow them have seen. What
+        tests have not seen of them is then not known any more. -#}
     {%- if execute -%}
-        {%- set following = [] -%}
+        {%- set following, noting_for_tests = [], [] -%}
         {%- for node in graph.nodes.values()
             if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users') -%}
             {%- do following.append(node.name) -%}
+            {%- if node.config.incremental_strategy == 'replace_users' -%}
+                {%- do noting_for_tests.append(node.name) -%}
+            {%- endif -%}
         {%- endfor -%}
+        {%- set seen_by_all -%}
+            (
+                select case when count(*) = {{ following | length }} then min(change_number) end
+                from {{ source('raw', 'changes_seen') }}
+                where model in ('{{ following | join("', '") }}')
+            )
+        {%- endset -%}
+        delete from {{ source('raw', 'tested') }} as tested
+        using {{ source('raw', 'session_changes') }} as noted
+        where
+            tested.source_system is null
+            and noted.change_number > tested.last_tested
+            and (
+                noted.change_number <= {{ seen_by_all }}
+                or (
+                    noted.model = tested.model
+                    and tested.model in ('{{ noting_for_tests | join("', '") }}')
+                )
+            );
         delete from {{ source('raw', 'session_changes') }}
-        where change_number <= (
-            select case when count(*) = {{ following | length }} then min(change_number) end
-            from {{ source('raw', 'changes_seen') }}
-            where model in ('{{ following | join("', '") }}')
-        )
+        where
+            change_number <= {{ seen_by_all }}
+            or model in ('{{ noting_for_tests | join("', '") }}')
     {%- endif -%}
 {%- endmacro %}

@@ -3,6 +3,7 @@
         model has seen, so that the next night reads what came after it, also after a kill.
         The receipts see every raw row; all other models follow them. -#}
     {%- set watermarks = source('raw', 'watermarks') -%}
+    {{ forget_tested() }}
     delete from {{ watermarks }} where model = '{{ this.identifier }}';
     insert into {{ watermarks }}
     {% if this.identifier == 'int_event_receipts' -%}
