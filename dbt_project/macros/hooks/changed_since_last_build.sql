@@ -1,13 +1,13 @@
-{% macro changed_since_last_build(column, key='session_key') -%}
+{% macro changed_since_last_build(column, key='session_key', besides=[]) -%}
     {#- True for rows of sessions that changed since this model was built last: those that a model
         below it noted in raw.session_changes, by `key` (session_key, public_session_key or
-        session_date). Always true when the model is built from nothing, and when all sessions
-        changed. -#}
+        session_date). besides: models whose notes say nothing to this one. Always true when the
+        model is built from nothing, and when all sessions changed. -#}
     {%- if not is_incremental() -%}
         true
     {%- else -%}
         {%- set changes = source('raw', 'session_changes') -%}
-        {%- set of_these = "model in ('" ~ models_that_note(model.unique_id) | join("', '") ~ "')" -%}
+        {%- set of_these = "model in ('" ~ (models_that_note(model.unique_id) | reject('in', besides)) | join("', '") ~ "')" -%}
         {%- set seen = run_query(
             "select change_number from " ~ source('raw', 'changes_seen')
             ~ " where model = '" ~ this.identifier ~ "'").rows -%}
@@ -27,16 +27,20 @@
 {%- endmacro %}
 
 {% macro models_that_note(unique_id) -%}
-    {#- Names of all models that note changed sessions, of those that this node is built on and itself. -#}
+    {#- Names of the models that note changed sessions and that this node is built on, or itself. What
+        lies below one of them is left out: what comes of it there, that model notes. -#}
     {%- set noting, seen, left = [], [], [unique_id] -%}
     {#- no model is looked at twice, so there are no more turns than nodes -#}
     {%- for _ in graph.nodes if left -%}
         {%- set node = graph.nodes[left.pop()] -%}
-        {%- if node.config.meta.get('notes_changes') -%}{%- do noting.append(node.name) -%}{%- endif -%}
-        {%- for parent in node.depends_on.nodes if parent in graph.nodes and parent not in seen -%}
-            {%- do seen.append(parent) -%}
-            {%- do left.append(parent) -%}
-        {%- endfor -%}
+        {%- if node.config.meta.get('notes_changes') -%}
+            {%- do noting.append(node.name) -%}
+        {%- else -%}
+            {%- for parent in node.depends_on.nodes if parent in graph.nodes and parent not in seen -%}
+                {%- do seen.append(parent) -%}
+                {%- do left.append(parent) -%}
+            {%- endfor -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(noting | sort) }}
 {%- endmacro %}

@@ -38,13 +38,18 @@
 {% macro note_sessions_of_version() -%}
     {#- Post-hook of the table with which a value version comes into force, in its transaction: the
         sessions from its first day on are worth something else now. Sooner by the longest visit and
-        a day, since acts of a visit that began before have dates of their own. -#}
+        a day, since acts of a visit that began before have dates of their own; and its days, since
+        spend and refunds may stand on days without sessions. -#}
     {%- if var('version_date') -%}
         {{ note_changed_sessions(
             "select session_key, public_session_key, session_date from " ~ ref('int_all_sessions')
             ~ " where session_date >= " ~ dbt.dateadd(
                 'hour', -24 - var('session_maximum_hours') | int, version_date()
             )
+            ~ " union select 0, 0, spend_date from " ~ ref('int_daily_spend')
+            ~ " where spend_date >= " ~ version_date()
+            ~ " union select 0, 0, refund_date from " ~ ref('int_daily_refunds')
+            ~ " where refund_date >= " ~ version_date()
         ) }}
     {%- endif -%}
 {%- endmacro %}

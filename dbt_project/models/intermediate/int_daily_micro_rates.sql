@@ -1,10 +1,17 @@
-{{ config(materialized='view') }}
+{% set of_changed_days = {'column': 'date', 'key': 'session_date'} -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': of_changed_days},
+    post_hook="{{ remember_changes() }}"
+) }}
 
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_date', 'session_date') }}
 
 ),
 
