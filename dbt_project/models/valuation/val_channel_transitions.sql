@@ -2,19 +2,7 @@ with
 
 sessions as (
 
-    select * from {{ ref('int_sessions') }}
-
-),
-
-identities as (
-
-    select * from {{ ref('int_visitor_identities') }}
-
-),
-
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
+    select * from {{ ref('int_sessions_of_users') }}
 
 ),
 
@@ -31,23 +19,18 @@ converting_sessions as (
 
 ),
 
-sessions_of_users as (
+sessions_with_ends as (
 
     select
         sessions.session_key,
         sessions.started_at,
         sessions.session_date,
-        coalesce(identities.user_key, sessions.visitor_key) as user_key,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
+        sessions.user_key,
+        sessions.channel_group,
         converting_sessions.session_key is not null as converts
 
     from sessions
-    left join identities on sessions.visitor_key = identities.visitor_key
     left join converting_sessions on sessions.session_key = converting_sessions.session_key
-    inner join traffic_sources
-        on sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
 
 ),
 
@@ -60,7 +43,7 @@ sessions_in_order as (
         lead(started_at) over user_in_order as next_at,
         lead(channel_group) over user_in_order as next_channel
 
-    from sessions_of_users
+    from sessions_with_ends
     window user_in_order as (partition by user_key order by started_at, session_key)
 
 ),
