@@ -3,27 +3,42 @@
         below it noted in raw.session_changes, by `key` (session_key, public_session_key or
         session_date). besides: models whose notes say nothing to this one. Always true when the
         model is built from nothing, and when all sessions changed. -#}
-    {%- if not is_incremental() -%}
+    {%- set unseen = unseen_changes(besides) -%}
+    {%- if unseen is none -%}
         true
     {%- else -%}
-        {%- set changes = source('raw', 'session_changes') -%}
-        {%- set of_these = "model in ('" ~ (models_that_note(model.unique_id) | reject('in', besides)) | join("', '") ~ "')" -%}
-        {%- set seen = run_query(
-            "select change_number from " ~ source('raw', 'changes_seen')
-            ~ " where model = '" ~ this.identifier ~ "'").rows -%}
-        {%- set since = seen[0][0] if seen else 0 -%}
-        {%- set all_changed = run_query(
-            "select count(*) from " ~ changes ~ " where session_key is null and change_number > "
-            ~ since ~ " and " ~ of_these).rows[0][0] > 0 -%}
-        {%- if not seen or all_changed -%}
-            true
-        {%- else -%}
-            {{ column }} in (
-                select changed.{{ key }} from {{ changes }} as changed
-                where changed.change_number > {{ since }} and changed.{{ of_these }}
-            )
-        {%- endif -%}
+        {{ column }} in (select changed.{{ key }} {{ unseen.noted }})
     {%- endif -%}
+{%- endmacro %}
+
+{% macro first_month_changed(days_before) -%}
+    {#- First day of the month in which the earliest of these sessions began, or of an earlier one when
+        what changes with it lies so many days before; the first day of all when every session
+        changed. -#}
+    {%- set unseen = unseen_changes() -%}
+    {%- if unseen is none -%}
+        {{ return('0001-01-01') }}
+    {%- elif unseen.earliest is none -%}
+        {{ return('9999-12-01') }}
+    {%- endif -%}
+    {{ return((unseen.earliest - modules.datetime.timedelta(days=days_before)).strftime('%Y-%m-01')) }}
+{%- endmacro %}
+
+{% macro unseen_changes(besides=[]) -%}
+    {#- What was noted below this model since it was built last: noted, SQL of these rows from `from`
+        on, as changed; earliest, the first date of their sessions. None when all sessions changed. -#}
+    {%- if not is_incremental() -%}{{ return(none) }}{%- endif -%}
+    {%- set seen = run_query(
+        "select change_number from " ~ source('raw', 'changes_seen')
+        ~ " where model = '" ~ this.identifier ~ "'").rows -%}
+    {%- if not seen -%}{{ return(none) }}{%- endif -%}
+    {%- set noted = "from " ~ source('raw', 'session_changes') ~ " as changed where changed.change_number > "
+        ~ seen[0][0] ~ " and changed.model in ('"
+        ~ (models_that_note(model.unique_id) | reject('in', besides)) | join("', '") ~ "')" -%}
+    {%- set found = run_query(
+        "select count(*) - count(changed.session_key), min(changed.session_date) " ~ noted).rows[0] -%}
+    {%- if found[0] > 0 -%}{{ return(none) }}{%- endif -%}
+    {{ return({'noted': noted, 'earliest': found[1]}) }}
 {%- endmacro %}
 
 {% macro models_that_note(unique_id) -%}

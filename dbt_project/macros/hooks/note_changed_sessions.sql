@@ -60,7 +60,8 @@
     {%- if execute -%}
         {%- set following, noting_for_tests = [], [] -%}
         {%- for node in graph.nodes.values()
-            if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users') -%}
+            if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users')
+            or node.config.get('meta', {}).get('follows_changes') -%}
             {%- do following.append(node.name) -%}
             {%- if node.config.incremental_strategy == 'replace_users' -%}
                 {%- do noting_for_tests.append(node.name) -%}

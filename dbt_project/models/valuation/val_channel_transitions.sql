@@ -1,10 +1,50 @@
+{#- a change joins or parts paths that end within the look-back before it; a day each for the hours of
+    a visit and for the time zone -#}
+{% set first_month = first_month_changed(var('attribution_look_back_days') | int + 2) -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['month', 'from_state', 'to_state'],
+    meta={'follows_changes': true},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
-sessions as (
+all_sessions as (
 
     select * from {{ ref('int_sessions_of_users') }}
 
 ),
+
+{% if is_incremental() %}
+
+    -- a path that ended before that month is as it was; distinct: a user is looked up once
+    users_seen_since as (
+
+        select distinct user_key from all_sessions
+        where session_date >= date '{{ first_month }}'
+
+    ),
+
+    sessions as (
+
+        select all_sessions.*
+
+        from all_sessions
+        inner join users_seen_since on all_sessions.user_key = users_seen_since.user_key
+
+    ),
+
+{% else %}
+
+    sessions as (
+
+        select * from all_sessions
+
+    ),
+
+{% endif %}
 
 macro_conversions as (
 
@@ -114,4 +154,20 @@ select
     count(*) as steps
 
 from steps
+{% if is_incremental() %}
+    where ended_on >= date '{{ first_month }}'
+{% endif %}
 group by cast({{ dbt.date_trunc('month', 'ended_on') }} as date), from_state, to_state
+
+{% if is_incremental() %}
+    union all
+
+    select
+        month,
+        from_state,
+        to_state,
+        steps
+
+    from {{ this }}
+    where month < date '{{ first_month }}'
+{% endif %}
