@@ -83,8 +83,8 @@ def refreshed(home: Home, name: str) -> Home:
     return copy
 
 
-def behind_the_past(workshop: Workshop) -> Home:
-    home = workshop.home("past")
+def behind_the_past(workshop: Workshop, name: str) -> Home:
+    home = workshop.home(name)
     past(home)
     home.night()
     return home
@@ -93,7 +93,7 @@ def behind_the_past(workshop: Workshop) -> Home:
 def test_a_night_at_the_end_of_a_long_past_leaves_what_a_full_refresh_leaves(
     workshop: Workshop,
 ) -> None:
-    home = behind_the_past(workshop)
+    home = behind_the_past(workshop, "past")
     second_night(home)
     months = home.query("select distinct month from valuation.val_channel_transitions")
     assert len(months) == 8

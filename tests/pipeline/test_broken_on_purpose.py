@@ -419,17 +419,17 @@ def test_nights_with_a_broken_path_leave_something_else_than_a_full_refresh(
 @pytest.fixture(scope="module")
 def bounded(workshop: Workshop) -> tuple[Home, Home]:
     """A long past before its second night, and what a full refresh leaves behind that."""
-    home = behind_the_past(workshop)
-    before = home.copy("past_before")
+    home = behind_the_past(workshop, "bounded")
+    before = home.copy("bounded_before")
     second_night(home, version=True)
-    return before, refreshed(home, "past_refreshed")
+    return before, refreshed(home, "bounded_refreshed")
 
 
 def bounded_night_differs(
     project: BrokenProject, bounded: tuple[Home, Home], mutation: Mutation
 ) -> bool:
     before, wanted = bounded
-    home = project.home(before, "broken_past")
+    home = project.home(before, "broken_bounded")
     try:
         with project.broken(mutation):
             second_night(home, version=True)

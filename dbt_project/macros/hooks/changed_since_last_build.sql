@@ -26,15 +26,26 @@
 
 {% macro unseen_changes(besides=[]) -%}
     {#- What was noted below this model since it was built last: noted, SQL of these rows from `from`
-        on, as changed; earliest, the first date of their sessions. None when all sessions changed. -#}
+        on, as changed; earliest, the first date of their sessions. None when all sessions changed.
+        Asked once for each model and kept with its node, since it stands in many places. -#}
     {%- if not is_incremental() -%}{{ return(none) }}{%- endif -%}
+    {%- set kept_as = 'unseen_changes ' ~ besides | join(' ') -%}
+    {%- if kept_as not in model -%}
+        {%- do model.update({kept_as: ask_for_unseen_changes(besides)}) -%}
+    {%- endif -%}
+    {{ return(model[kept_as]) }}
+{%- endmacro %}
+
+{% macro ask_for_unseen_changes(besides) -%}
+    {#- See unseen_changes. -#}
     {%- set seen = run_query(
         "select change_number from " ~ source('raw', 'changes_seen')
         ~ " where model = '" ~ this.identifier ~ "'").rows -%}
     {%- if not seen -%}{{ return(none) }}{%- endif -%}
-    {%- set noted = "from " ~ source('raw', 'session_changes') ~ " as changed where changed.change_number > "
-        ~ seen[0][0] ~ " and changed.model in ('"
-        ~ (models_that_note(model.unique_id) | reject('in', besides)) | join("', '") ~ "')" -%}
+    {%- set noting = models_that_note(model.unique_id) | reject('in', besides) | join("', '") -%}
+    {%- set noted = "from " ~ source('raw', 'session_changes')
+        ~ " as changed where changed.change_number > " ~ seen[0][0]
+        ~ " and changed.model in ('" ~ noting ~ "')" -%}
     {%- set found = run_query(
         "select count(*) - count(changed.session_key), min(changed.session_date) " ~ noted).rows[0] -%}
     {%- if found[0] > 0 -%}{{ return(none) }}{%- endif -%}
