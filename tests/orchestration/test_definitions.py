@@ -54,6 +54,7 @@ landing raw/removals
 landing raw/segment_events
 landing raw/session_changes
 landing raw/snowplow_events
+landing raw/tested
 landing raw/watermarks
 marts marts/mart_attribution
 marts marts/mart_bidding_targets

@@ -197,7 +197,8 @@ def unseen(home: Path) -> dict[str, int]:
         while left:
             above = {one for one in parents[left.pop()] if one in nodes} - below
             below |= above
-            left += above
+            # what comes of a note below a model that notes, that model notes itself
+            left += [one for one in above if not nodes[one]["config"]["meta"].get("notes_changes")]
         return {
             nodes[one]["name"] for one in below if nodes[one]["config"]["meta"].get("notes_changes")
         }

@@ -2,6 +2,7 @@
 
 PATHS break only what a night does and a full refresh does not: the nights must then leave other
 tables than the refresh. RULES break both alike: what was reckoned without SQL must then differ.
+BOUNDS break how far a night looks back, behind a past that reaches further.
 NOTES are about what a night leaves for the next one, with runs
 between them that build only a part.
 TIES are rules about the order of events, which the model's own unit tests hold.
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 from pipeline.histories import NIGHTS
-from pipeline.homes import Workshop
+from pipeline.homes import Home, Workshop
 from pipeline.mutants import BrokenProject, Mutation, unit_tests_pass
 from pipeline.promise_checks import (
     MIDWAY,
@@ -22,6 +23,7 @@ from pipeline.promise_checks import (
     sessions_are_exact,
 )
 from pipeline.shared_nights import Setting, SharedNights
+from pipeline.test_bounds_of_a_night import behind_the_past, refreshed, second_night
 from pipeline.test_partial_nights import nights_with_parts
 
 from orchestration.errors import IntentMapError
@@ -159,6 +161,78 @@ PATHS = (
         f"{INTERMEDIATE}/int_agents_met.sql",
         "staged_events.user_agent is not null",
         "staged_events.user_agent is not null {% if is_incremental() %} and false {% endif %}",
+    ),
+)
+BOUNDS = (
+    Mutation(
+        "a path that ended within the look-back before a change goes on",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "var('attribution_look_back_days') | int + 2",
+        "0",
+    ),
+    Mutation(
+        "who came on the first day that is read is one of those that are read",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "where session_date >= date",
+        "where session_date > date",
+    ),
+    Mutation(
+        "a path that ended on the first day of the month is counted anew",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "where ended_on >= date",
+        "where ended_on > date",
+    ),
+    Mutation(
+        "the transitions of months before stay",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "where month < date",
+        "where false and month < date",
+    ),
+    *(
+        Mutation(
+            f"the days of rows of {model} that differ are noted as changed",
+            f"{INTERMEDIATE}/{model}.sql",
+            "'notes_changes': true",
+            "'notes_changes': false",
+        )
+        for model in ("int_daily_spend", "int_daily_refunds")
+    ),
+    Mutation(
+        "a day of spend alone gets the version that comes into force",
+        "macros/hooks/note_changed_sessions.sql",
+        "where spend_date >= ",
+        "where false and spend_date >= ",
+    ),
+    Mutation(
+        "the days of sessions that changed are counted anew",
+        "models/marts/mart_daily_funnels.sql",
+        "besides = ['int_visitor_identities', ",
+        "besides = ['int_all_sessions', 'int_visitor_identities', ",
+    ),
+    Mutation(
+        "the days of sessions that are credited otherwise are counted anew",
+        "models/marts/mart_daily_values.sql",
+        "besides = ['int_visitor_identities'",
+        "besides = ['int_session_credits', 'int_visitor_identities'",
+    ),
+    Mutation(
+        "a visitor with a new login is known by all of them",
+        f"{INTERMEDIATE}/int_visitor_identities.sql",
+        "on all_logins.visitor_key = visitors_with_new_logins.visitor_key",
+        "on all_logins.visitor_key = visitors_with_new_logins.visitor_key "
+        "and {{ arrived_since_last_build() }}",
+    ),
+    Mutation(
+        "a visitor without a new login stays known",
+        f"{INTERMEDIATE}/int_visitor_identities.sql",
+        "where visitors_with_new_logins.visitor_key is null",
+        "where false and visitors_with_new_logins.visitor_key is null",
+    ),
+    Mutation(
+        "the first load behind those that were seen is read",
+        "macros/hooks/arrived_since_last_build.sql",
+        "and load_id > {{ seen",
+        "and load_id > 3 + {{ seen",
     ),
 )
 NOTES = (
@@ -319,7 +393,7 @@ def reckoning_differs(project: BrokenProject, promise: Done, mutation: Mutation)
 
 
 def test_every_rule_still_stands_where_it_is_broken() -> None:
-    mutations = [*PATHS, *NOTES, *RULES, *(mutation for _, mutation in TIES)]
+    mutations = [*PATHS, *BOUNDS, *NOTES, *RULES, *(mutation for _, mutation in TIES)]
     assert not [fault for mutation in mutations if (fault := mutation.fault())]
     assert LOOK_BACK.fault() != replace(LOOK_BACK, old="select nothing").fault()
 
@@ -340,6 +414,40 @@ def test_nights_with_a_broken_path_leave_something_else_than_a_full_refresh(
     project: BrokenProject, promise: Done, mutation: Mutation
 ) -> None:
     assert nights_differ(project, promise, mutation)
+
+
+@pytest.fixture(scope="module")
+def bounded(workshop: Workshop) -> tuple[Home, Home]:
+    """A long past before its second night, and what a full refresh leaves behind that."""
+    home = behind_the_past(workshop, "bounded")
+    before = home.copy("bounded_before")
+    second_night(home, version=True)
+    return before, refreshed(home, "bounded_refreshed")
+
+
+def bounded_night_differs(
+    project: BrokenProject, bounded: tuple[Home, Home], mutation: Mutation
+) -> bool:
+    before, wanted = bounded
+    home = project.home(before, "broken_bounded")
+    try:
+        with project.broken(mutation):
+            second_night(home, version=True)
+        left, right = (of.fingerprints(without=("landed_at", "loaded_at")) for of in (home, wanted))
+        return left != right
+    finally:
+        shutil.rmtree(home.path)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mutation", BOUNDS, ids=[mutation.rule for mutation in BOUNDS])
+def test_a_night_with_a_broken_bound_leaves_something_else_than_a_full_refresh(
+    project: BrokenProject, bounded: tuple[Home, Home], mutation: Mutation
+) -> None:
+    unbroken = Mutation("nothing", mutation.file, mutation.old, f"{mutation.old} ")
+    if mutation is BOUNDS[0]:
+        assert not bounded_night_differs(project, bounded, unbroken)
+    assert bounded_night_differs(project, bounded, mutation)
 
 
 def partial_nights_differ(project: BrokenProject, workshop: Workshop, mutation: Mutation) -> bool:

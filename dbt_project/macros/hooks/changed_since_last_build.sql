@@ -1,42 +1,72 @@
-{% macro changed_since_last_build(column, key='session_key') -%}
+{% macro changed_since_last_build(column, key='session_key', besides=[]) -%}
     {#- True for rows of sessions that changed since this model was built last: those that a model
         below it noted in raw.session_changes, by `key` (session_key, public_session_key or
-        session_date). Always true when the model is built from nothing, and when all sessions
-        changed. -#}
-    {%- if not is_incremental() -%}
+        session_date). besides: models whose notes say nothing to this one. Always true when the
+        model is built from nothing, and when all sessions changed. -#}
+    {%- set unseen = unseen_changes(besides) -%}
+    {%- if unseen is none -%}
         true
     {%- else -%}
-        {%- set changes = source('raw', 'session_changes') -%}
-        {%- set of_these = "model in ('" ~ models_that_note() | join("', '") ~ "')" -%}
-        {%- set seen = run_query(
-            "select change_number from " ~ source('raw', 'changes_seen')
-            ~ " where model = '" ~ this.identifier ~ "'").rows -%}
-        {%- set since = seen[0][0] if seen else 0 -%}
-        {%- set all_changed = run_query(
-            "select count(*) from " ~ changes ~ " where session_key is null and change_number > "
-            ~ since ~ " and " ~ of_these).rows[0][0] > 0 -%}
-        {%- if not seen or all_changed -%}
-            true
-        {%- else -%}
-            {{ column }} in (
-                select changed.{{ key }} from {{ changes }} as changed
-                where changed.change_number > {{ since }} and changed.{{ of_these }}
-            )
-        {%- endif -%}
+        {{ column }} in (select changed.{{ key }} {{ unseen.noted }})
     {%- endif -%}
 {%- endmacro %}
 
-{% macro models_that_note() -%}
-    {#- Names of all models that this one is built on and that note changed sessions. -#}
-    {%- set noting, seen, left = [], [], [model.unique_id] -%}
+{% macro first_month_changed(days_before) -%}
+    {#- First day of the month in which the earliest of these sessions began, or of an earlier one when
+        what changes with it lies so many days before; the first day of all when every session
+        changed. -#}
+    {%- set unseen = unseen_changes() -%}
+    {%- if unseen is none -%}
+        {{ return('0001-01-01') }}
+    {%- elif unseen.earliest is none -%}
+        {{ return('9999-12-01') }}
+    {%- endif -%}
+    {{ return((unseen.earliest - modules.datetime.timedelta(days=days_before)).strftime('%Y-%m-01')) }}
+{%- endmacro %}
+
+{% macro unseen_changes(besides=[]) -%}
+    {#- What was noted below this model since it was built last: noted, SQL of these rows from `from`
+        on, as changed; earliest, the first date of their sessions. None when all sessions changed.
+        Asked once for each model and kept with its node, since it stands in many places. -#}
+    {%- if not is_incremental() -%}{{ return(none) }}{%- endif -%}
+    {%- set kept_as = 'unseen_changes ' ~ besides | join(' ') -%}
+    {%- if kept_as not in model -%}
+        {%- do model.update({kept_as: ask_for_unseen_changes(besides)}) -%}
+    {%- endif -%}
+    {{ return(model[kept_as]) }}
+{%- endmacro %}
+
+{% macro ask_for_unseen_changes(besides) -%}
+    {#- See unseen_changes. -#}
+    {%- set seen = run_query(
+        "select change_number from " ~ source('raw', 'changes_seen')
+        ~ " where model = '" ~ this.identifier ~ "'").rows -%}
+    {%- if not seen -%}{{ return(none) }}{%- endif -%}
+    {%- set noting = models_that_note(model.unique_id) | reject('in', besides) | join("', '") -%}
+    {%- set noted = "from " ~ source('raw', 'session_changes')
+        ~ " as changed where changed.change_number > " ~ seen[0][0]
+        ~ " and changed.model in ('" ~ noting ~ "')" -%}
+    {%- set found = run_query(
+        "select count(*) - count(changed.session_key), min(changed.session_date) " ~ noted).rows[0] -%}
+    {%- if found[0] > 0 -%}{{ return(none) }}{%- endif -%}
+    {{ return({'noted': noted, 'earliest': found[1]}) }}
+{%- endmacro %}
+
+{% macro models_that_note(unique_id) -%}
+    {#- Names of the models that note changed sessions and that this node is built on, or itself. What
+        lies below one of them is left out: what comes of it there, that model notes. -#}
+    {%- set noting, seen, left = [], [], [unique_id] -%}
     {#- no model is looked at twice, so there are no more turns than nodes -#}
     {%- for _ in graph.nodes if left -%}
         {%- set node = graph.nodes[left.pop()] -%}
-        {%- if node.config.meta.get('notes_changes') -%}{%- do noting.append(node.name) -%}{%- endif -%}
-        {%- for parent in node.depends_on.nodes if parent in graph.nodes and parent not in seen -%}
-            {%- do seen.append(parent) -%}
-            {%- do left.append(parent) -%}
-        {%- endfor -%}
+        {%- if node.config.meta.get('notes_changes') -%}
+            {%- do noting.append(node.name) -%}
+        {%- else -%}
+            {%- for parent in node.depends_on.nodes if parent in graph.nodes and parent not in seen -%}
+                {%- do seen.append(parent) -%}
+                {%- do left.append(parent) -%}
+            {%- endfor -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(noting | sort) }}
 {%- endmacro %}
@@ -44,6 +74,7 @@
 {% macro remember_changes() -%}
     {#- Post-hook of a model that follows changed sessions, in its own transaction. -#}
     {%- set seen = source('raw', 'changes_seen') -%}
+    {{ forget_tested() }}
     delete from {{ seen }} where model = '{{ this.identifier }}';
     insert into {{ seen }} (model, change_number)
     select

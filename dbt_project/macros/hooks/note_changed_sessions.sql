@@ -19,6 +19,9 @@
             select change_number from {{ source('raw', 'session_changes') }}
             union all
             select change_number from {{ source('raw', 'changes_seen') }}
+            union all
+            select last_tested as change_number from {{ source('raw', 'tested') }}
+            where source_system is null
         ) as numbers
     )
 {%- endmacro %}
@@ -35,30 +38,57 @@
 {% macro note_sessions_of_version() -%}
     {#- Post-hook of the table with which a value version comes into force, in its transaction: the
         sessions from its first day on are worth something else now. Sooner by the longest visit and
-        a day, since acts of a visit that began before have dates of their own. -#}
+        a day, since acts of a visit that began before have dates of their own; and its days, since
+        spend and refunds may stand on days without sessions. -#}
     {%- if var('version_date') -%}
         {{ note_changed_sessions(
             "select session_key, public_session_key, session_date from " ~ ref('int_all_sessions')
             ~ " where session_date >= " ~ dbt.dateadd(
                 'hour', -24 - var('session_maximum_hours') | int, version_date()
             )
+            ~ " union select 0, 0, spend_date from " ~ ref('int_daily_spend')
+            ~ " where spend_date >= " ~ version_date()
+            ~ " union select 0, 0, refund_date from " ~ ref('int_daily_refunds')
+            ~ " where refund_date >= " ~ version_date()
         ) }}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro forget_changes() -%}
-    {#- At the end of a run: drops the changes that all models that follow them have seen. -#}
+    {#- At the end of a run: drops the changes that all models that follow them have seen. What
+        tests have not seen of them is then not known any more. -#}
     {%- if execute -%}
-        {%- set following = [] -%}
+        {%- set following, noting_for_tests = [], [] -%}
         {%- for node in graph.nodes.values()
-            if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users') -%}
+            if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users')
+            or node.config.get('meta', {}).get('follows_changes') -%}
             {%- do following.append(node.name) -%}
+            {%- if node.config.incremental_strategy == 'replace_users' -%}
+                {%- do noting_for_tests.append(node.name) -%}
+            {%- endif -%}
         {%- endfor -%}
+        {%- set seen_by_all -%}
+            (
+                select case when count(*) = {{ following | length }} then min(change_number) end
+                from {{ source('raw', 'changes_seen') }}
+                where model in ('{{ following | join("', '") }}')
+            )
+        {%- endset -%}
+        delete from {{ source('raw', 'tested') }} as tested
+        using {{ source('raw', 'session_changes') }} as noted
+        where
+            tested.source_system is null
+            and noted.change_number > tested.last_tested
+            and (
+                noted.change_number <= {{ seen_by_all }}
+                or (
+                    noted.model = tested.model
+                    and tested.model in ('{{ noting_for_tests | join("', '") }}')
+                )
+            );
         delete from {{ source('raw', 'session_changes') }}
-        where change_number <= (
-            select case when count(*) = {{ following | length }} then min(change_number) end
-            from {{ source('raw', 'changes_seen') }}
-            where model in ('{{ following | join("', '") }}')
-        )
+        where
+            change_number <= {{ seen_by_all }}
+            or model in ('{{ noting_for_tests | join("', '") }}')
     {%- endif -%}
 {%- endmacro %}

@@ -3,6 +3,10 @@
         model has seen, so that the next night reads what came after it, also after a kill.
         The receipts see every raw row; all other models follow them. -#}
     {%- set watermarks = source('raw', 'watermarks') -%}
+    {%- set seen = run_query(
+        "select source_system, load_id from " ~ watermarks
+        ~ " where model = '" ~ this.identifier ~ "'").rows if is_incremental() else [] -%}
+    {{ forget_tested() }}
     delete from {{ watermarks }} where model = '{{ this.identifier }}';
     insert into {{ watermarks }}
     {% if this.identifier == 'int_event_receipts' -%}
@@ -10,7 +14,14 @@
             '{{ this.identifier }}' as model,
             source_system,
             max(load_id) as load_id
-        from {{ this }}
+        from (
+            select source_system, load_id from {{ this }}
+            where {{ arrived_since_last_build() }}
+            {%- for mark in seen %}
+            union all
+            select '{{ mark[0] }}' as source_system, cast({{ mark[1] }} as bigint) as load_id
+            {%- endfor %}
+        ) as loads
         group by source_system
     {%- else -%}
         select

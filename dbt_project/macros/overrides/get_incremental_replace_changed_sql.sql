@@ -4,7 +4,7 @@
     {%- set changed_by = config.get('meta')['changed_by'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     delete from {{ arg_dict['target_relation'] }}
-    where {{ changed_since_last_build(changed_by['column'], changed_by['key']) }};
+    where {{ changed_since_last_build(**changed_by) }};
 
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }}

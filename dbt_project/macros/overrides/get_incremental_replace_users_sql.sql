@@ -3,7 +3,7 @@
         `touched_from`; a user who has none any more is found by the kept rows whose session changed,
         in the columns `changed_by` of the model's meta, from `days_before` days before them on. -#}
     {%- set meta = config.get('meta') -%}
-    {%- set kept = arg_dict['target_relation'] -%}
+    {%- set kept, new = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     delete from {{ kept }} as kept
     using (
@@ -11,7 +11,7 @@
             user_key,
             min(touched_from) as touched_from
         from (
-            select user_key, touched_from from {{ arg_dict['temp_relation'] }}
+            select user_key, touched_from from {{ new }}
             {%- for column in meta['changed_by'] %}
             union all
             select
@@ -27,5 +27,11 @@
     where kept.user_key = touched.user_key and kept.date >= touched.touched_from;
 
     insert into {{ kept }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict['temp_relation'] }}
+    select {{ columns }} from {{ new }};
+
+    {#- nothing but the tests asks for these: whose rows were written cannot be told later -#}
+    {{ note_changed_sessions(
+        "select session_key, null as public_session_key, min(date) as session_date from " ~ new
+        ~ " group by session_key"
+    ) }}
 {% endmacro %}

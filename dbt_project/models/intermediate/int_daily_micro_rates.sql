@@ -1,16 +1,18 @@
-{{ config(materialized='view') }}
+{#- whose the sessions are is not counted here -#}
+{% set besides = ['int_visitor_identities'] -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    meta={'changed_by': {'column': 'date', 'key': 'session_date', 'besides': besides}},
+    post_hook="{{ remember_changes() }}"
+) }}
 
 with
 
 sessions as (
 
-    select * from {{ ref('int_sessions') }}
-
-),
-
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
+    select * from {{ ref('int_sessions_of_users') }}
+    where {{ changed_since_last_build('session_date', 'session_date', besides) }}
 
 ),
 
@@ -27,48 +29,33 @@ micros as (
 
 ),
 
-sessions_of_channels as (
-
-    select
-        sessions.session_key,
-        sessions.session_date as date,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group
-
-    from sessions
-    inner join traffic_sources
-        on sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
-
-),
-
 traffic as (
 
     select
-        date,
+        session_date as date,
         channel_group,
         count(*) as sessions
 
-    from sessions_of_channels
-    group by date, channel_group
+    from sessions
+    group by session_date, channel_group
 
 ),
 
 counted as (
 
     select
-        sessions_of_channels.date,
-        sessions_of_channels.channel_group,
+        sessions.session_date as date,
+        sessions.channel_group,
         micro_conversions.micro_conversion,
         count(*) as conversions,
         sum(micro_conversions.occurrences) as occurrences
 
     from micro_conversions
-    inner join sessions_of_channels
-        on micro_conversions.session_key = sessions_of_channels.session_key
+    inner join sessions
+        on micro_conversions.session_key = sessions.session_key
     group by
-        sessions_of_channels.date,
-        sessions_of_channels.channel_group,
+        sessions.session_date,
+        sessions.channel_group,
         micro_conversions.micro_conversion
 
 )

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['spend_date', 'source', 'medium', 'campaign'],
+    meta={'notes_changes': true, 'date_of': 'spend_date'}
+) }}
+
 with
 
 spend as (

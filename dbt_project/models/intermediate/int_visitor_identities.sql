@@ -2,15 +2,34 @@
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key='visitor_key',
-    meta={'notes_changes': true, 'speaks_of': ['visitor_key']}
+    meta={'notes_changes': true, 'speaks_of': ['visitor_key']},
+    post_hook="{{ remember_arrivals() }}"
 ) }}
 -- depends_on: {{ ref('int_all_sessions') }}
 
 with
 
-logins as (
+all_logins as (
 
     select * from {{ ref('int_logins') }}
+
+),
+
+-- distinct: a visitor is looked up once
+visitors_with_new_logins as (
+
+    select distinct visitor_key from all_logins
+    where {{ arrived_since_last_build() }}
+
+),
+
+logins as (
+
+    select all_logins.*
+
+    from all_logins
+    inner join visitors_with_new_logins
+        on all_logins.visitor_key = visitors_with_new_logins.visitor_key
 
 ),
 
@@ -33,3 +52,18 @@ select
 
 from logins_ranked
 where login_rank = 1
+
+{% if is_incremental() %}
+    union all
+
+    -- nobody else's last login is another one
+    select
+        kept.visitor_key,
+        kept.user_id,
+        kept.user_key
+
+    from {{ this }} as kept
+    left join visitors_with_new_logins
+        on kept.visitor_key = visitors_with_new_logins.visitor_key
+    where visitors_with_new_logins.visitor_key is null
+{% endif %}

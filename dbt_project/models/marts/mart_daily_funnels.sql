@@ -1,10 +1,11 @@
+{#- whose the sessions are, and what they are credited with, is not counted here -#}
+{% set besides = ['int_visitor_identities', 'int_session_credits'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_differing',
-    unique_key=[
-        'date', 'channel_group', 'source', 'medium', 'campaign', 'visitor_type', 'device_category'
-    ],
-    on_schema_change='fail'
+    incremental_strategy='replace_changed',
+    on_schema_change='fail',
+    meta={'changed_by': {'column': 'date', 'key': 'session_date', 'besides': besides}},
+    post_hook="{{ remember_changes() }}"
 ) }}
 
 with
@@ -12,12 +13,14 @@ with
 sessions as (
 
     select * from {{ ref('mart_sessions') }}
+    where {{ changed_since_last_build('session_date', 'session_date', besides) }}
 
 ),
 
 int_sessions as (
 
     select * from {{ ref('int_sessions') }}
+    where {{ changed_since_last_build('session_date', 'session_date', besides) }}
 
 ),
 
@@ -30,6 +33,7 @@ stages as (
 spend as (
 
     select * from {{ ref('int_daily_spend') }}
+    where {{ changed_since_last_build('spend_date', 'session_date', besides) }}
 
 ),
 

@@ -1,10 +1,11 @@
+{#- whose the sessions are is not counted here; what they are credited with has notes of its own -#}
+{% set besides = ['int_visitor_identities'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_differing',
-    unique_key=[
-        'date', 'channel_group', 'source', 'medium', 'campaign', 'intent_class', 'visitor_type'
-    ],
-    on_schema_change='fail'
+    incremental_strategy='replace_changed',
+    on_schema_change='fail',
+    meta={'changed_by': {'column': 'date', 'key': 'session_date', 'besides': besides}},
+    post_hook="{{ remember_changes() }}"
 ) }}
 
 with
@@ -12,6 +13,7 @@ with
 sessions as (
 
     select * from {{ ref('mart_sessions') }}
+    where {{ changed_since_last_build('session_date', 'session_date', besides) }}
 
 ),
 
@@ -24,6 +26,7 @@ micro_conversions as (
 spend as (
 
     select * from {{ ref('int_daily_spend') }}
+    where {{ changed_since_last_build('spend_date', 'session_date', besides) }}
 
 ),
 
@@ -45,28 +48,23 @@ session_values as (
 
 ),
 
-refunds as (
+daily_refunds as (
 
-    select * from {{ ref('int_refunds') }}
-    where value > 0
-
-),
-
-refund_credits as (
-
-    select * from {{ ref('int_refund_credits') }}
+    select * from {{ ref('int_daily_refunds') }}
+    where {{ changed_since_last_build('refund_date', 'session_date', besides) }}
 
 ),
 
 micros_of_sessions as (
 
     select
-        session_key,
-        sum(weighted_value) as weighted_value,
-        sum(probability_value) as probability_value
+        micro_conversions.session_key,
+        sum(micro_conversions.weighted_value) as weighted_value,
+        sum(micro_conversions.probability_value) as probability_value
 
     from micro_conversions
-    group by session_key
+    inner join sessions on micro_conversions.session_key = sessions.session_key
+    group by micro_conversions.session_key
 
 ),
 
@@ -139,48 +137,24 @@ rows_of_spend as (
 
 ),
 
--- a refund stands on its own date, under the session of its order, and is taken from the credit of
--- the sessions that shared it
-money_given_back as (
-
-    select
-        session_key,
-        refund_date,
-        value as refunds,
-        0 as credit
-
-    from refunds
-
-    union all
-
-    select
-        session_key,
-        refund_date,
-        0 as refunds,
-        credit
-
-    from refund_credits
-
-),
-
 rows_of_refunds as (
 
     select
-        money_given_back.refund_date as date,
-        sessions.channel_group,
-        sessions.source,
-        sessions.medium,
-        sessions.campaign,
-        sessions.intent_class,
-        sessions.visitor_type,
+        refund_date as date,
+        channel_group,
+        source,
+        medium,
+        campaign,
+        intent_class,
+        visitor_type,
         0 as sessions,
         0 as soft_conversions,
         0 as medium_conversions,
         0 as hard_conversions,
         0 as macro_conversions,
-        0 - money_given_back.refunds as revenue,
-        money_given_back.refunds,
-        0 - money_given_back.credit as attributed_revenue,
+        0 - refunds as revenue,
+        refunds,
+        0 - credit as attributed_revenue,
         0 as weighted_value,
         0 as probability_value,
         0 as baseline_value,
@@ -190,9 +164,7 @@ rows_of_refunds as (
         0 as clicks,
         0 as cost
 
-    from money_given_back
-    inner join session_values on money_given_back.session_key = session_values.session_key
-    inner join sessions on session_values.public_session_key = sessions.session_key
+    from daily_refunds
 
 ),
 

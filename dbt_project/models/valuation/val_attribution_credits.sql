@@ -31,44 +31,9 @@ session_steps as (
 
 ),
 
-sessions as (
+sessions_of_users as (
 
-    select * from {{ ref('int_sessions') }}
-
-),
-
-identities as (
-
-    select * from {{ ref('int_visitor_identities') }}
-
-),
-
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
-
-),
-
--- keys instead of names: what goes through the windows below is narrow
-all_sessions_keyed as (
-
-    select
-        sessions.session_key,
-        sessions.started_at,
-        sessions.session_date,
-        coalesce(identities.user_key, sessions.visitor_key) as user_key,
-        {{ internal_key([
-            'coalesce(sessions.source_channel_group, traffic_sources.channel_group)'
-        ]) }} as channel_key,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group) = 'Direct'
-            as is_direct
-
-    from sessions
-    left join identities on sessions.visitor_key = identities.visitor_key
-    inner join traffic_sources
-        on sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
+    select * from {{ ref('int_sessions_of_users') }}
 
 ),
 
@@ -80,7 +45,7 @@ all_sessions_keyed as (
             user_key,
             session_date as date
 
-        from all_sessions_keyed
+        from sessions_of_users
         where {{ changed_since_last_build('session_key') }}
 
         union all
@@ -106,14 +71,14 @@ all_sessions_keyed as (
 
     ),
 
-    sessions_keyed as (
+    sessions as (
 
-        select all_sessions_keyed.*
+        select sessions_of_users.*
 
-        from all_sessions_keyed
+        from sessions_of_users
         inner join touched
-            on all_sessions_keyed.user_key = touched.user_key
-            and all_sessions_keyed.session_date >= {{ dbt.dateadd(
+            on sessions_of_users.user_key = touched.user_key
+            and sessions_of_users.session_date >= {{ dbt.dateadd(
                 'day', -reach, 'touched.touched_from'
             ) }}
 
@@ -121,13 +86,28 @@ all_sessions_keyed as (
 
 {% else %}
 
-    sessions_keyed as (
+    sessions as (
 
-        select * from all_sessions_keyed
+        select * from sessions_of_users
 
     ),
 
 {% endif %}
+
+-- keys instead of names: what goes through the windows below is narrow
+sessions_keyed as (
+
+    select
+        session_key,
+        started_at,
+        session_date,
+        user_key,
+        {{ internal_key(['channel_group']) }} as channel_key,
+        channel_group = 'Direct' as is_direct
+
+    from sessions
+
+),
 
 -- most sessions share with nobody: those that do not travel through no window below
 sessions_in_company as (
@@ -386,7 +366,7 @@ select
     credited.goal_key,
     cast({{ dbt.date_trunc('month', 'credited.conversion_date') }} as date) as month,
     sessions.session_date as date,
-    coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
+    sessions.channel_group,
     sessions.campaign,
     {% if is_incremental() %}
         touched.touched_from,
@@ -404,7 +384,3 @@ inner join sessions on credited.session_key = sessions.session_key
         on credited.user_key = touched.user_key
         and sessions.session_date >= touched.touched_from
 {% endif %}
-inner join traffic_sources
-    on sessions.source = traffic_sources.source
-    and sessions.medium = traffic_sources.medium
-    and sessions.campaign = traffic_sources.campaign

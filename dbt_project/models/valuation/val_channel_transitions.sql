@@ -1,22 +1,50 @@
+{#- a change joins or parts paths that end within the look-back before it; a day each for the hours of
+    a visit and for the time zone -#}
+{% set first_month = first_month_changed(var('attribution_look_back_days') | int + 2) -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_differing',
+    unique_key=['month', 'from_state', 'to_state'],
+    meta={'follows_changes': true},
+    post_hook="{{ remember_changes() }}"
+) }}
+
 with
 
-sessions as (
+all_sessions as (
 
-    select * from {{ ref('int_sessions') }}
-
-),
-
-identities as (
-
-    select * from {{ ref('int_visitor_identities') }}
+    select * from {{ ref('int_sessions_of_users') }}
 
 ),
 
-traffic_sources as (
+{% if is_incremental() %}
 
-    select * from {{ ref('int_traffic_sources') }}
+    -- a path that ended before that month is as it was; distinct: a user is looked up once
+    users_seen_since as (
 
-),
+        select distinct user_key from all_sessions
+        where session_date >= date '{{ first_month }}'
+
+    ),
+
+    sessions as (
+
+        select all_sessions.*
+
+        from all_sessions
+        inner join users_seen_since on all_sessions.user_key = users_seen_since.user_key
+
+    ),
+
+{% else %}
+
+    sessions as (
+
+        select * from all_sessions
+
+    ),
+
+{% endif %}
 
 macro_conversions as (
 
@@ -31,23 +59,18 @@ converting_sessions as (
 
 ),
 
-sessions_of_users as (
+sessions_with_ends as (
 
     select
         sessions.session_key,
         sessions.started_at,
         sessions.session_date,
-        coalesce(identities.user_key, sessions.visitor_key) as user_key,
-        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
+        sessions.user_key,
+        sessions.channel_group,
         converting_sessions.session_key is not null as converts
 
     from sessions
-    left join identities on sessions.visitor_key = identities.visitor_key
     left join converting_sessions on sessions.session_key = converting_sessions.session_key
-    inner join traffic_sources
-        on sessions.source = traffic_sources.source
-        and sessions.medium = traffic_sources.medium
-        and sessions.campaign = traffic_sources.campaign
 
 ),
 
@@ -60,7 +83,7 @@ sessions_in_order as (
         lead(started_at) over user_in_order as next_at,
         lead(channel_group) over user_in_order as next_channel
 
-    from sessions_of_users
+    from sessions_with_ends
     window user_in_order as (partition by user_key order by started_at, session_key)
 
 ),
@@ -131,4 +154,20 @@ select
     count(*) as steps
 
 from steps
+{% if is_incremental() %}
+    where ended_on >= date '{{ first_month }}'
+{% endif %}
 group by cast({{ dbt.date_trunc('month', 'ended_on') }} as date), from_state, to_state
+
+{% if is_incremental() %}
+    union all
+
+    select
+        month,
+        from_state,
+        to_state,
+        steps
+
+    from {{ this }}
+    where month < date '{{ first_month }}'
+{% endif %}

@@ -1,7 +1,5 @@
 {% test is_unique_together(model, columns) %}
-    {#- Fails with every combination of the columns that stands more than once. -#}
-select {{ columns | join(', ') }}, count(*) as copies
-    from {{ model }}
-    group by {{ columns | join(', ') }}
-    having count(*) > 1
+    {#- Fails with every combination of the columns that stands more than once; after a night, of
+        those only that stand in a row that it wrote. -#}
+    {{ copies_among_all(model, columns) }}
 {% endtest %}

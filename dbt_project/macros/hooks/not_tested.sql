@@ -1,0 +1,101 @@
+{% macro not_tested(model_name) -%}
+    {#- True at least for all rows of a model that were written since its tests of what is written
+        passed last, so that a night tests what it wrote and not the whole history. True for every
+        row when that is not known. -#}
+    {%- set node = graph.nodes.get('model.' ~ project_name ~ '.' ~ model_name) if execute else none -%}
+    {%- set way = way_of_writing(node) if node else none -%}
+    {%- set marks = run_query(
+        "select source_system, last_tested from " ~ raw_table('tested')
+        ~ " where model = '" ~ model_name ~ "'").rows if way else [] -%}
+    {%- if not marks -%}
+        true
+    {%- elif way == 'loads' -%}
+        {{ is_of_later_load(marks) }}
+    {%- else -%}
+        {%- set changed_by = node.config.meta['changed_by'] if way == 'changes' else {} -%}
+        {%- set noting = models_that_note(node.unique_id) if way == 'changes' else [node.name] -%}
+        {%- set noted = "from " ~ raw_table('session_changes') ~ " as noted where noted.change_number > "
+            ~ marks[0][1] ~ " and noted.model in ('" ~ noting | join("', '") ~ "')" -%}
+        {%- if run_query("select count(*) " ~ noted ~ " and noted.session_key is null").rows[0][0] -%}
+            true
+        {%- else -%}
+            {{ changed_by.get('column', 'session_key') }}
+            in (select noted.{{ changed_by.get('key', 'session_key') }} {{ noted }})
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro way_of_writing(node) -%}
+    {#- By what the rows that a model wrote are found: by loads, by the changes that it followed, or by
+        the sessions that it noted itself; none of a model that must be tested whole. -#}
+    {%- set strategy = node.config.get('incremental_strategy') -%}
+    {%- if strategy == 'append' and 'load_id' in node.columns -%}
+        {{ return('loads') }}
+    {%- elif strategy == 'replace_changed' -%}
+        {{ return('changes') }}
+    {%- elif strategy == 'replace_users'
+        or (strategy == 'replace_touched' and node.config.meta.get('notes_changes')) -%}
+        {{ return('notes') }}
+    {%- endif -%}
+    {{ return(none) }}
+{%- endmacro %}
+
+{% macro raw_table(name) -%}
+    {#- Name of a declared raw table, for tests: with source() they would hang on it. -#}
+    {%- for node in graph.sources.values() if node.source_name == 'raw' and node.name == name -%}
+        {{ return(node.schema ~ '.' ~ node.identifier) }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro forget_tested() -%}
+    {#- In hooks of a model that was built from nothing: none of its rows is tested. -#}
+    {%- if not is_incremental() -%}
+        delete from {{ source('raw', 'tested') }} where model = '{{ this.identifier }}';
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro remember_tested(results) -%}
+    {#- At the end of a run: models all of whose tests of what is written have passed are tested up to
+        what they have seen. -#}
+    {%- set passed = [] -%}
+    {%- for result in (results if execute else []) if result.status == 'pass' -%}
+        {%- do passed.append(result.node.unique_id) -%}
+    {%- endfor -%}
+    {%- for node in (graph.nodes.values() if execute else [])
+        if passed and node.resource_type == 'model' and way_of_writing(node) -%}
+        {%- set left, ran = [], [] -%}
+        {%- for test in graph.nodes.values() if tests_what_is_written(test, node) -%}
+            {%- do (ran if test.unique_id in passed else left).append(test.name) -%}
+        {%- endfor -%}
+        {%- if ran and not left %}
+            delete from {{ source('raw', 'tested') }} where model = '{{ node.name }}';
+            insert into {{ source('raw', 'tested') }}
+            {% if way_of_writing(node) == 'loads' -%}
+                select model, source_system, load_id as last_tested
+                from {{ source('raw', 'watermarks') }}
+                where model = '{{ node.name }}';
+            {%- elif way_of_writing(node) == 'notes' -%}
+                select
+                    '{{ node.name }}' as model,
+                    null as source_system,
+                    {{ next_change_number() }} - 1 as last_tested;
+            {%- else -%}
+                select model, null as source_system, change_number as last_tested
+                from {{ source('raw', 'changes_seen') }}
+                where model = '{{ node.name }}';
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro tests_what_is_written(test, node) -%}
+    {#- Whether a node is a test that reads `not_tested` of this model. -#}
+    {{ return(
+        test.resource_type == 'test'
+        and (
+            test.attached_node == node.unique_id
+            and test.test_metadata.name in ('unique', 'is_unique_together')
+            or test.config.meta.get('tests_what_is_written') == node.name
+        )
+    ) }}
+{%- endmacro %}

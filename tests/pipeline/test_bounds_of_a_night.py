@@ -1,0 +1,101 @@
+"""A night that touches the end of a long past, and leaves what a full refresh leaves.
+
+The histories of the promise reach into all months each night, so nothing is ever left as it was.
+Here the second night changes the last two months of eight, on the very days by which a table is
+read, and no earlier one.
+Belongs here: that past, that night, and what must hold behind it. Does not belong here: which
+bounds are broken (test_broken_on_purpose.py).
+"""
+
+from datetime import date
+
+from pipeline.homes import Home, Workshop, differences, differing_tables
+
+Rows = list[dict[str, str]]
+PURCHASE = ("view_item", "add_to_cart", "purchase")
+VERSION_DATE = date(2025, 7, 1)
+
+
+def visit(visitor: str, day: str, *names: str, **columns: str) -> Rows:
+    """Events a minute apart, from 10 o'clock of a day of 2025 on."""
+    return [
+        {
+            **{"visitor_id": visitor, "occurred_at": f"2025-{day} 10:{minute:02}:00"},
+            **{"event_name": name, "user_id": "", "source": "", "medium": "", "campaign": ""},
+            **{"value": "20" if name == "purchase" else "", "order_id": "", **columns},
+        }
+        for minute, name in enumerate(names)
+    ]
+
+
+LETTER = {"source": "newsletter", "medium": "email", "campaign": "weekly"}
+SALE = {"source": "google", "medium": "cpc", "campaign": "sale"}
+
+
+def spend(day: str, cost: str) -> dict[str, str]:
+    return {"date": f"2025-{day}", **SALE, "impressions": "9", "clicks": "3", "cost": cost}
+
+
+def past(home: Home) -> None:
+    """Who comes back every three weeks, who came in one month only, spend with and without visits,
+    an order of July that is given back in August."""
+    rows: Rows = []
+    for month in range(1, 9):
+        rows += visit("regular", f"{month:02}-03", "view_item", **LETTER)
+        rows += visit("regular", f"{month:02}-24", *PURCHASE)
+        rows += visit(f"once {month}", f"{month:02}-12", "view_item", "search", **SALE)
+    # silent for longer than a look-back since the first day of June, where a path began in May
+    rows += visit("first of june", "05-20", "view_item", **LETTER)
+    rows += visit("first of june", "06-01", "view_item", **SALE)
+    rows += visit("comes back", "06-12", "view_item", **LETTER)
+    rows += visit("gives back", "07-12", *PURCHASE, order_id="B1")
+    rows += visit("back office", "08-05", "refund", order_id="B1")
+    # two devices that will turn out to be one person
+    rows += visit("phone", "07-15", "view_item", "login", user_id="anna")
+    rows += visit("laptop", "07-18", *PURCHASE, **SALE)
+    home.drop("generic", "past", rows)
+    home.drop("ad_spend", "past", [spend("03-12", "5"), spend("07-29", "7"), spend("08-12", "9")])
+
+
+def arrivals(home: Home) -> None:
+    """From 10 July on, but for the spend of a day in March that is restated."""
+    rows = visit("comes back", "07-10", "view_item", **SALE)
+    rows += visit("laptop", "07-20", "login", user_id="anna")
+    rows += visit("once 8", "08-12", "add_to_cart", **SALE)
+    rows += visit("late buyer", "08-13", "view_item", **LETTER)
+    rows += visit("regular", "08-25", *PURCHASE)
+    # the visit of the order that was given back came from elsewhere
+    rows += visit("gives back", "07-12", "search", occurred_at="2025-07-12 09:50:00", **LETTER)
+    home.drop("generic", "arrivals", rows)
+    home.drop("ad_spend", "arrivals", [spend("03-12", "6"), spend("08-14", "4")])
+
+
+def second_night(home: Home, version: bool = False) -> None:
+    if version:
+        home.quarter(VERSION_DATE)
+    arrivals(home)
+    home.night()
+
+
+def refreshed(home: Home, name: str) -> Home:
+    copy = home.copy(name)
+    copy.night(full_refresh=True)
+    return copy
+
+
+def behind_the_past(workshop: Workshop, name: str) -> Home:
+    home = workshop.home(name)
+    past(home)
+    home.night()
+    return home
+
+
+def test_a_night_at_the_end_of_a_long_past_leaves_what_a_full_refresh_leaves(
+    workshop: Workshop,
+) -> None:
+    home = behind_the_past(workshop, "past")
+    second_night(home)
+    months = home.query("select distinct month from valuation.val_channel_transitions")
+    assert len(months) == 8
+    said = differences(*differing_tables(home, refreshed(home, "past_refreshed")))
+    assert not said, "\n".join(said)
