@@ -6,7 +6,8 @@
     {%- set way = way_of_writing(node) if node else none -%}
     {%- set marks = run_query(
         "select source_system, last_tested from " ~ raw_table('tested')
-        ~ " where model = '" ~ model_name ~ "'").rows if way else [] -%}
+        ~ " where model = '" ~ model_name ~ "'").rows
+        if way and raw_table_exists('tested') else [] -%}
     {%- if not marks -%}
         true
     {%- elif way == 'loads' -%}
@@ -45,6 +46,13 @@
     {%- for node in graph.sources.values() if node.source_name == 'raw' and node.name == name -%}
         {{ return(node.schema ~ '.' ~ node.identifier) }}
     {%- endfor -%}
+{%- endmacro %}
+
+{% macro raw_table_exists(name) -%}
+    {#- False where a query is only compiled, before any run has made the declared tables. -#}
+    {{ return(load_relation(api.Relation.create(
+        database=target.database, schema=raw_table(name).split('.')[0], identifier=name
+    )) is not none) }}
 {%- endmacro %}
 
 {% macro forget_tested() -%}
