@@ -53,6 +53,7 @@ def past(home: Home) -> None:
     # two devices that will turn out to be one person
     rows += visit("phone", "07-15", "view_item", "login", user_id="anna")
     rows += visit("laptop", "07-18", *PURCHASE, **SALE)
+    rows += visit("shared", "07-22", "login", user_id="bert")
     home.drop("generic", "past", rows)
     home.drop("ad_spend", "past", [spend("03-12", "5"), spend("07-29", "7"), spend("08-12", "9")])
 
@@ -61,6 +62,8 @@ def arrivals(home: Home) -> None:
     """From 10 July on, but for the spend of a day in March that is restated."""
     rows = visit("comes back", "07-10", "view_item", **SALE)
     rows += visit("laptop", "07-20", "login", user_id="anna")
+    # it comes later, but was not the last one
+    rows += visit("shared", "07-16", "login", user_id="cleo")
     rows += visit("once 8", "08-12", "add_to_cart", **SALE)
     rows += visit("late buyer", "08-13", "view_item", **LETTER)
     rows += visit("regular", "08-25", *PURCHASE)
