@@ -31,6 +31,7 @@ from orchestration.errors import IntentMapError
 INTERMEDIATE, VALUATION = "models/intermediate", "models/valuation"
 EXPRESSIONS = "macros/expressions"
 OVERRIDES = "macros/overrides"
+REFUSALS = "macros/expressions/refusal_reason.sql"
 LOOK_BACK = Mutation(
     "the visit that an arrival falls into is built again from its start",
     f"{INTERMEDIATE}/int_session_events.sql",
@@ -274,8 +275,8 @@ RULES = (
     Mutation(
         "of the rows of one event the first one that landed counts",
         f"{INTERMEDIATE}/int_event_receipts.sql",
-        "order by events_judged.load_id, events_judged.row_number",
-        "order by events_judged.load_id desc, events_judged.row_number desc",
+        "order by load_id, loaded_at, row_number",
+        "order by load_id desc, loaded_at desc, row_number desc",
     ),
     Mutation(
         "an order counts once",
@@ -297,20 +298,20 @@ RULES = (
     ),
     Mutation(
         "an event without consent is refused",
-        f"{INTERMEDIATE}/int_event_receipts.sql",
+        REFUSALS,
         "in ('denied', ",
         "in (",
     ),
     Mutation(
         "a bot is refused",
-        f"{INTERMEDIATE}/int_event_receipts.sql",
-        "user_agents.bot_rule is not null",
+        REFUSALS,
+        "{{ bot_rule }} is not null",
         "false",
     ),
     Mutation(
         "a currency without a rate is refused",
-        f"{INTERMEDIATE}/int_event_receipts.sql",
-        "and currency_rates.rate is null",
+        REFUSALS,
+        "and {{ currency_rate }} is null",
         "and false",
     ),
     Mutation(
@@ -335,8 +336,8 @@ TIES = (
         Mutation(
             "the id decides between equal times and sequences",
             f"{INTERMEDIATE}/int_session_events.sql",
-            "order by staged_events.own_event_id, events_by_key.event_key",
-            "order by events_by_key.event_key",
+            "order by ids_of_tied.own_event_id, events_tied.event_key",
+            "order by events_tied.event_key",
         ),
     ),
     (
