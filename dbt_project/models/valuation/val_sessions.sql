@@ -39,7 +39,7 @@ select
     sessions.started_at >= {{ days_before_version(var('look_back_days')) }} as is_in_look_back,
     sessions.started_at < {{ days_before_version(settled_days) }}
     and sessions.started_at >= {{ days_before_version(
-        var('look_back_days') + settled_days
+        var('look_back_days') | int + settled_days
     ) }} as is_settled
 
 from sessions
@@ -52,5 +52,5 @@ inner join traffic_sources
 where
     sessions.started_at < {{ version_moment() }}
     and sessions.started_at >= {{ days_before_version(
-        var('look_back_days') + settled_days + var('attribution_look_back_days')
+        var('look_back_days') | int + settled_days + var('attribution_look_back_days') | int
     ) }}

@@ -46,6 +46,12 @@ class _Adapter:
         return lambda *arguments, **named: None
 
 
+class _Node(dict):
+    """The node at hand: a mapping that macros may keep something in."""
+
+    unique_id = "lint"
+
+
 def run_query(*arguments, **named) -> SimpleNamespace:
     return SimpleNamespace(rows=[(1, 1)], columns=[])
 
@@ -56,5 +62,5 @@ execute = False
 run_started_at = datetime(2026, 7, 1, tzinfo=UTC)
 target = SimpleNamespace(name="lint", schema="lint", type="lint")
 graph = SimpleNamespace(nodes={}, sources={})
-model = SimpleNamespace(unique_id="lint")
+model = _Node()
 exceptions = SimpleNamespace(raise_compiler_error=lambda message: "", warn=lambda message: "")
