@@ -268,33 +268,31 @@ class _Landing:
 
     def _land_or_copy(self, candidates: list[Candidate], copies: list[Kept]) -> None:
         """Land the files, but only copy those that are kept as they are, into copies."""
-        batches: dict[reading.Shape, list[list[Candidate]]] = {}
+        # None: what is only copied, whatever its shape
+        batches: dict[reading.Shape | None, list[list[Candidate]]] = {}
         sizes: dict[reading.Shape | None, int] = {}
-        to_keep: list[Candidate] = []
         for candidate in candidates:
             looked_at = self._look_at(candidate)
             if looked_at is None:
                 continue
             shape, size = looked_at.shape, looked_at.content.size
-            is_kept = kept.may_be_kept(looked_at.file, size, shape)
-            kind = None if is_kept else shape
+            kind = None if kept.may_be_kept(looked_at.file, size, shape) else shape
+            lists = batches.setdefault(kind, [[]])
             sizes[kind] = sizes.get(kind, 0) + size
-            if is_kept:
-                if to_keep and sizes[kind] > BATCH_BYTES:
-                    self._keep(to_keep, copies)
-                    self._say_how_far(copies)
-                    to_keep, sizes[kind] = [], size
-                to_keep.append(looked_at)
-                continue
-            lists = batches.setdefault(shape, [[]])
             if len(lists[-1]) >= BATCH_FILES or (lists[-1] and sizes[kind] > BATCH_BYTES):
                 lists.append([])
                 sizes[kind] = size
             lists[-1].append(looked_at)
-        self._keep(to_keep, copies)
-        for lists in batches.values():
+
+        def keep(batch: list[Candidate]) -> None:
+            copies.extend(self.warehouse.keep(batch))
+
+        def write(batch: list[Candidate]) -> None:
+            self._take_note(self.warehouse.write_batch(batch))
+
+        for kind, lists in batches.items():
             for batch in lists:
-                self._land_batch(batch)
+                self._land_batch(batch, keep if kind is None else write)
                 self._say_how_far(copies)
 
     def _say_how_far(self, copies: list[Kept]) -> None:
@@ -321,42 +319,22 @@ class _Landing:
             self._set_aside(file, candidate.content, self._in_words(error, file))
         return None
 
-    def _keep(self, batch: list[Candidate], copies: list[Kept]) -> None:
-        """Copy large files as they are, into copies; on any failure halve the batch until the bad
-        file is alone, which then goes the way of all others."""
+    def _land_batch(self, batch: list[Candidate], land: Callable[[list[Candidate]], None]) -> None:
+        """Land files together; on any failure halve the batch until the bad file is alone."""
         if not batch:
             return
         try:
-            copies += self.warehouse.keep(batch)
+            land(batch)
         except ChangedMeanwhile as changed:
             for candidate in changed.candidates:
                 self._skip(candidate.file, "it is still being written; it is read next time")
-            self._keep([c for c in batch if c not in changed.candidates], copies)
+            self._land_batch([c for c in batch if c not in changed.candidates], land)
         except (duckdb.Error, OSError, Refused) as error:
             if len(batch) > 1:
                 self.warehouse.revive(error)
                 middle = len(batch) // 2
-                self._keep(batch[:middle], copies)
-                self._keep(batch[middle:], copies)
-            else:
-                self._land_damaged(batch[0], error)
-
-    def _land_batch(self, batch: list[Candidate]) -> None:
-        """Land files of one shape; on any failure halve the batch until the bad file is alone."""
-        if not batch:
-            return
-        try:
-            self._take_note(self.warehouse.write_batch(batch))
-        except ChangedMeanwhile as changed:
-            for candidate in changed.candidates:
-                self._skip(candidate.file, "it is still being written; it is read next time")
-            self._land_batch([c for c in batch if c not in changed.candidates])
-        except (duckdb.Error, OSError, Refused) as error:
-            if len(batch) > 1:
-                self.warehouse.revive(error)
-                middle = len(batch) // 2
-                self._land_batch(batch[:middle])
-                self._land_batch(batch[middle:])
+                self._land_batch(batch[:middle], land)
+                self._land_batch(batch[middle:], land)
             else:
                 self._land_damaged(batch[0], error)
 
