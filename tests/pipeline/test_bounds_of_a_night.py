@@ -47,7 +47,19 @@ def past(home: Home) -> None:
     # silent for longer than a look-back since the first day of June, where a path began in May
     rows += visit("first of june", "05-20", "view_item", **LETTER)
     rows += visit("first of june", "06-01", "view_item", **SALE)
+    rows += visit("comes back", "05-20", "view_item", **SALE)
     rows += visit("comes back", "06-12", "view_item", **LETTER)
+    # the step of the 10th follows the view of the day before within its window
+    rows += visit("hesitates", "07-06", "view_item")
+    rows += visit("hesitates", "07-09", "view_item")
+    rows += visit("hesitates", "07-10", "add_to_cart", occurred_at="2025-07-10 09:30:00")
+    rows += [
+        {**event, "event_id": f"{number} of a tie", "occurred_at": "2025-07-11 10:00:00"}
+        for number in range(6)
+        for event in visit(
+            "ties", "07-11", f"act {number}", page_url=f"https://shop.example/{number}"
+        )
+    ]
     rows += visit("gives back", "07-12", *PURCHASE, order_id="B1")
     rows += visit("back office", "08-05", "refund", order_id="B1")
     # two devices that will turn out to be one person
@@ -61,6 +73,8 @@ def past(home: Home) -> None:
 def arrivals(home: Home) -> None:
     """From 10 July on, but for the spend of a day in March that is restated."""
     rows = visit("comes back", "07-10", "view_item", **SALE)
+    rows += visit("hesitates", "07-10", "search", occurred_at="2025-07-10 09:20:00")
+    rows += visit("ties", "07-11", "search", occurred_at="2025-07-11 10:05:00")
     rows += visit("laptop", "07-20", "login", user_id="anna")
     # it comes later, but was not the last one
     rows += visit("shared", "07-16", "login", user_id="cleo")

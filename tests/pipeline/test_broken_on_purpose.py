@@ -109,8 +109,8 @@ PATHS = (
     Mutation(
         "a change is a step of entries on days before it",
         f"{INTERMEDIATE}/int_funnel_progress.sql",
-        "'-max(longest_funnels.days)'",
-        "'0 * max(longest_funnels.days)'",
+        "dbt.dateadd('day', -days, 'min(date)')",
+        "dbt.dateadd('day', 0, 'min(date)')",
     ),
     Mutation(
         "a conversion shares its credit with sessions of days before it",
@@ -222,6 +222,54 @@ BOUNDS = (
         f"{INTERMEDIATE}/int_visitor_identities.sql",
         "where visitors_with_new_logins.visitor_key is null",
         "where false and visitors_with_new_logins.visitor_key is null",
+    ),
+    Mutation(
+        "rows of sessions that changed are read from the first of them on",
+        "macros/hooks/changed_since_last_build.sql",
+        "first_date_changed(1)",
+        "first_date_changed(-9)",
+    ),
+    Mutation(
+        "what a visitor is replaced from is the first moment of all",
+        f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
+        "coalesce(min(touched_from)",
+        "coalesce(max(touched_from)",
+    ),
+    Mutation(
+        "what a user is replaced from is the first date of all",
+        f"{OVERRIDES}/get_incremental_replace_users_sql.sql",
+        "select min(touched_from) from (",
+        "select max(touched_from) from (",
+    ),
+    Mutation(
+        "a conversion that is credited anew looks back from its own day",
+        f"{VALUATION}/val_attribution_credits.sql",
+        "first_date_changed(2 * reach)",
+        "first_date_changed(reach)",
+    ),
+    Mutation(
+        "an entry whose later step changed is read, and those that go with it",
+        f"{INTERMEDIATE}/int_funnel_progress.sql",
+        "first_date_changed(2 * days) ",
+        "first_date_changed(days) ",
+    ),
+    Mutation(
+        "the steps of all these entries are read",
+        f"{INTERMEDIATE}/int_funnel_progress.sql",
+        "first_date_changed(2 * days + 1)",
+        "first_date_changed(days)",
+    ),
+    Mutation(
+        "an entry whose later step changed is found",
+        f"{INTERMEDIATE}/int_funnel_progress.sql",
+        "kept.date >= date '{{ first_date_changed(days) }}'",
+        "kept.date >= date '{{ first_date_changed(0) }}'",
+    ),
+    Mutation(
+        "ids that decide a tie are read from the loads that brought it",
+        "macros/hooks/not_landed_before.sql",
+        "select min(load_id)",
+        "select max(load_id)",
     ),
     Mutation(
         "the first load behind those that were seen is read",

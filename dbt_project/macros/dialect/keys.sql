@@ -8,6 +8,18 @@
     cast(hash({{ columns | join(', ') }}) >> 1 as bigint)
 {%- endmacro %}
 
+{% macro internal_key_of_day(moment, columns) -%}
+    {#- Like internal_key, with the UTC day of a moment in front and 47 bits of hash behind it: a table
+        in the order of such keys lies in order of time, and a search for some of them reads only the
+        parts of it from the first day to the last. -#}
+    {{ return(adapter.dispatch('internal_key_of_day', 'intent_map')(moment, columns)) }}
+{%- endmacro %}
+
+{% macro duckdb__internal_key_of_day(moment, columns) -%}
+    cast((epoch_us({{ moment }}) // 86400000000) << 47 as bigint)
+    | cast(hash({{ columns | join(', ') }}) >> 17 as bigint)
+{%- endmacro %}
+
 {% macro public_key(text) -%}
     {#- 63-bit key of a text, the same on every engine and for ever: the last bits of its MD5. -#}
     {{ return(adapter.dispatch('public_key', 'intent_map')(text)) }}

@@ -1,27 +1,35 @@
-{% macro changed_since_last_build(column, key='session_key', besides=[]) -%}
+{% macro changed_since_last_build(column, key='session_key', besides=[], dated_by=none) -%}
     {#- True for rows of sessions that changed since this model was built last: those that a model
         below it noted in raw.session_changes, by `key` (session_key, public_session_key or
-        session_date). besides: models whose notes say nothing to this one. Always true when the
-        model is built from nothing, and when all sessions changed. -#}
+        session_date). besides: models whose notes say nothing to this one. dated_by: a date or a
+        UTC moment of the rows, at or after the start of their session, so that older ones need not
+        be read. Always true when the model is built from nothing, and when all sessions changed. -#}
     {%- set unseen = unseen_changes(besides) -%}
     {%- if unseen is none -%}
         true
+    {%- elif unseen.earliest is none -%}
+        false
     {%- else -%}
-        {{ column }} in (select changed.{{ key }} {{ unseen.noted }})
+        (
+            {{ column }} in (select changed.{{ key }} {{ unseen.noted }})
+            {%- if dated_by %}
+            {#- a day sooner: the notes say the date in the reporting time zone -#}
+            and {{ dated_by }} >= date '{{ first_date_changed(1) }}'
+            {%- endif %}
+        )
     {%- endif -%}
 {%- endmacro %}
 
-{% macro first_month_changed(days_before) -%}
-    {#- First day of the month in which the earliest of these sessions began, or of an earlier one when
-        what changes with it lies so many days before; the first day of all when every session
-        changed. -#}
+{% macro first_date_changed(days_before) -%}
+    {#- So many days before the date of the earliest of these sessions; the first day of all when every
+        session changed, and the last of all when none did. -#}
     {%- set unseen = unseen_changes() -%}
     {%- if unseen is none -%}
         {{ return('0001-01-01') }}
     {%- elif unseen.earliest is none -%}
         {{ return('9999-12-01') }}
     {%- endif -%}
-    {{ return((unseen.earliest - modules.datetime.timedelta(days=days_before)).strftime('%Y-%m-01')) }}
+    {{ return((unseen.earliest - modules.datetime.timedelta(days=days_before)).strftime('%Y-%m-%d')) }}
 {%- endmacro %}
 
 {% macro unseen_changes(besides=[]) -%}

@@ -9,8 +9,12 @@
     {%- set kept = arg_dict['target_relation'] -%}
     {%- set touched = "(select distinct visitor_key, touched_from from "
         ~ arg_dict['temp_relation'] ~ ") as touched" -%}
+    {#- asked first, so that older rows need not be read -#}
+    {%- set earliest = run_query(
+        "select coalesce(min(touched_from), timestamp '9999-12-31') from " ~ arg_dict['temp_relation']
+    ).rows[0][0] -%}
     {%- set is_replaced = "kept.visitor_key = touched.visitor_key and kept." ~ touched_by
-        ~ " >= touched.touched_from" -%}
+        ~ " >= touched.touched_from and kept." ~ touched_by ~ " >= timestamp '" ~ earliest ~ "'" -%}
     {%- if config.get('meta').get('notes_changes') -%}
         {{ note_changed_sessions(
             "select kept.session_key, kept.public_session_key, kept.session_date from " ~ kept

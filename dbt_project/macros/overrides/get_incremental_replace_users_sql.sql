@@ -5,26 +5,34 @@
     {%- set meta = config.get('meta') -%}
     {%- set kept, new = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ kept }} as kept
-    using (
+    {%- set touched -%}
+        select user_key, touched_from from {{ new }}
+        {%- for column in meta['changed_by'] %}
+        union all
         select
             user_key,
-            min(touched_from) as touched_from
-        from (
-            select user_key, touched_from from {{ new }}
-            {%- for column in meta['changed_by'] %}
-            union all
+            cast({{ dbt.dateadd('day', -meta.get('days_before', 0), 'date') }} as date)
+                as touched_from
+        from {{ kept }}
+        where {{ changed_since_last_build(column) }}
+        {%- endfor %}
+    {%- endset -%}
+    {#- asked first, so that older rows need not be read -#}
+    {%- set earliest = run_query("select min(touched_from) from (" ~ touched ~ ") as touched").rows[0][0] -%}
+    {%- if earliest %}
+        delete from {{ kept }} as kept
+        using (
             select
                 user_key,
-                cast({{ dbt.dateadd('day', -meta.get('days_before', 0), 'date') }} as date)
-                    as touched_from
-            from {{ kept }}
-            where {{ changed_since_last_build(column) }}
-            {%- endfor %}
-        ) as all_touched
-        group by user_key
-    ) as touched
-    where kept.user_key = touched.user_key and kept.date >= touched.touched_from;
+                min(touched_from) as touched_from
+            from ({{ touched }}) as all_touched
+            group by user_key
+        ) as touched
+        where
+            kept.user_key = touched.user_key
+            and kept.date >= touched.touched_from
+            and kept.date >= date '{{ earliest }}';
+    {%- endif %}
 
     insert into {{ kept }} ({{ columns }})
     select {{ columns }} from {{ new }};

@@ -358,3 +358,4 @@ inner join sessions on touched.visitor_key = sessions.visitor_key
 
 from sessions
 {% endif %}
+order by sessions.session_key

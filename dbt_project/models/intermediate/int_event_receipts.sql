@@ -70,11 +70,10 @@ keys_repeated as (
             true as came_before
 
         from {{ this }} as kept
-        where
-            kept.outcome = 'accepted'
-            and kept.event_key in (
-                select arrivals_to_compare.event_key from arrivals_to_compare
-            )
+        where kept.event_key in (select arrivals_to_compare.event_key from arrivals_to_compare)
+        group by kept.event_key
+        -- behind the search, since in front of it the planner takes the kept rows for the fewer
+        having count(case when kept.outcome = 'accepted' then 1 end) > 0
     {% endif %}
 
 ),

@@ -5,12 +5,21 @@
     post_hook="{{ remember_changes() }}"
 ) }}
 
+{#- a change is a step of entries whose window reaches it, and of none before: twice so far back, an
+    entry whose later step changed may begin what other entries go on from -#}
+{%- set days = run_query(
+    "select 1 + cast(ceil((max(window_hours) + " ~ var('session_maximum_hours') ~ ") / 24.0) as integer)"
+    ~ " from " ~ ref('funnels') ~ " where starter_pack = '" ~ var('starter_pack') ~ "'"
+).rows[0][0] or 0 if is_incremental() else 0 -%}
+
 with recursive
 
 conversion_events as (
 
     select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'step'
+    where
+        conversion_type = 'step'
+        and occurred_at >= date '{{ first_date_changed(2 * days + 1) }}'
 
 ),
 
@@ -24,6 +33,7 @@ funnels as (
 all_sessions_of_users as (
 
     select * from {{ ref('int_sessions_of_users') }}
+    where session_date >= date '{{ first_date_changed(2 * days) }}'
 
 ),
 
@@ -46,34 +56,22 @@ all_sessions_of_users as (
 
         from {{ this }} as kept
         where
-            {{ changed_since_last_build('kept.session_key') }}
-            or {{ changed_since_last_build('kept.reached_in_session_key') }}
+            kept.date >= date '{{ first_date_changed(days) }}'
+            and (
+                {{ changed_since_last_build('kept.session_key') }}
+                or {{ changed_since_last_build('kept.reached_in_session_key') }}
+            )
 
     ),
 
-    longest_funnels as (
-
-        select
-            1 + cast(
-                ceil((max(window_hours) + {{ var('session_maximum_hours') }}) / 24.0) as integer
-            ) as days
-
-        from funnels
-
-    ),
-
-    -- a change is a step of entries whose window reaches it, and of none before
     touched as (
 
         select
-            changes.user_key,
-            cast(
-                {{ dbt.dateadd('day', '-max(longest_funnels.days)', 'min(changes.date)') }} as date
-            ) as touched_from
+            user_key,
+            cast({{ dbt.dateadd('day', -days, 'min(date)') }} as date) as touched_from
 
         from changes
-        cross join longest_funnels
-        group by changes.user_key
+        group by user_key
 
     ),
 
@@ -312,3 +310,4 @@ left join progress_followed as followed
     on entries.grain = followed.grain
     and entries.funnel = followed.funnel
     and entries.session_key = followed.session_key
+order by entries.session_key

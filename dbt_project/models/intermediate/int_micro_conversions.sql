@@ -10,7 +10,9 @@ with
 conversion_events as (
 
     select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'micro' and {{ changed_since_last_build('session_key') }}
+    where
+        conversion_type = 'micro'
+        and {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
@@ -31,7 +33,7 @@ rules as (
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
@@ -220,3 +222,4 @@ select
 
 from micro_conversions
 inner join rules on micro_conversions.conversion = rules.conversion
+order by micro_conversions.session_key

@@ -37,7 +37,9 @@ receipts as (
 staged_events as (
 
     select * from {{ ref('int_staged_events') }}
-    where {{ not_before('occurred_at', earliest_touched) }}
+    where
+        {{ not_before('occurred_at', earliest_touched) }}
+        and {{ not_landed_before(earliest_touched) }}
 
 ),
 
@@ -170,7 +172,7 @@ ids_of_tied as (
     from staged_events
     where
         (load_id, row_number, source_system) in (
-            select
+            select distinct
                 events_tied.load_id,
                 events_tied.row_number,
                 events_tied.source_system
@@ -361,7 +363,7 @@ events_in_part as (
 
 select
     events_in_part.event_key,
-    {{ internal_key([
+    {{ internal_key_of_day('events_in_part.visit_started_at', [
         'events_in_part.visitor_key',
         'events_in_part.given_session_key',
         'events_in_part.visit_started_at',
@@ -391,3 +393,4 @@ inner join events_in_part on touched.visitor_key = events_in_part.visitor_key
 
 from events_in_part
 {% endif %}
+order by session_key

@@ -10,14 +10,14 @@ with
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
 conversion_events as (
 
     select * from {{ ref('int_conversion_events') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
@@ -30,14 +30,14 @@ rules as (
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
 macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
@@ -181,3 +181,4 @@ left join first_soft on sessions.session_key = first_soft.session_key
 left join first_medium on sessions.session_key = first_medium.session_key
 left join first_hard on sessions.session_key = first_hard.session_key
 left join first_macro on sessions.session_key = first_macro.session_key
+order by sessions.session_key

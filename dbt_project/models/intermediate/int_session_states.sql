@@ -10,21 +10,21 @@ with
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
 macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
@@ -127,3 +127,4 @@ select
     ) is null as is_last
 
 from steps
+order by session_key

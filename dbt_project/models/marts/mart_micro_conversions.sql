@@ -2,7 +2,9 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     on_schema_change='fail',
-    meta={'changed_by': {'column': 'session_key', 'key': 'public_session_key'}},
+    meta={'changed_by': {
+        'column': 'session_key', 'key': 'public_session_key', 'dated_by': 'occurred_at'
+    }},
     post_hook="{{ remember_changes() }}"
 ) }}
 
@@ -11,14 +13,14 @@ with
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
@@ -126,3 +128,4 @@ left join values_per_act as own
 left join increments
     on micros_described.session_key = increments.session_key
     and micros_described.micro_conversion = increments.micro_conversion
+order by micros_described.session_key

@@ -2,7 +2,9 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     on_schema_change='fail',
-    meta={'changed_by': {'column': 'session_key', 'key': 'public_session_key'}},
+    meta={'changed_by': {
+        'column': 'session_key', 'key': 'public_session_key', 'dated_by': 'session_date'
+    }},
     post_hook="{{ remember_changes() }}"
 ) }}
 
@@ -11,7 +13,7 @@ with
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
@@ -30,14 +32,14 @@ traffic_sources as (
 micro_conversions as (
 
     select * from {{ ref('int_micro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
 macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='occurred_at') }}
 
 ),
 
@@ -123,3 +125,4 @@ inner join traffic_sources
 left join micros_of_sessions on sessions.session_key = micros_of_sessions.session_key
 left join macros_of_sessions on sessions.session_key = macros_of_sessions.session_key
 inner join session_values on sessions.session_key = session_values.session_key
+order by sessions.session_key

@@ -34,6 +34,7 @@ session_steps as (
 sessions_of_users as (
 
     select * from {{ ref('int_sessions_of_users') }}
+    where session_date >= date '{{ first_date_changed(2 * reach) }}'
 
 ),
 
@@ -55,7 +56,7 @@ sessions_of_users as (
             kept.date
 
         from {{ this }} as kept
-        where {{ changed_since_last_build('kept.session_key') }}
+        where {{ changed_since_last_build('kept.session_key', dated_by='kept.date') }}
 
     ),
 
@@ -384,3 +385,4 @@ inner join sessions on credited.session_key = sessions.session_key
         on credited.user_key = touched.user_key
         and sessions.session_date >= touched.touched_from
 {% endif %}
+order by credited.session_key

@@ -17,7 +17,7 @@ states as (
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
@@ -145,3 +145,4 @@ select
     case when is_last then ended_value - value_after else 0 end as closing_value
 
 from steps_valued
+order by session_key

@@ -10,7 +10,7 @@ with
 sessions as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ changed_since_last_build('session_key') }}
+    where {{ changed_since_last_build('session_key', dated_by='session_date') }}
 
 ),
 
@@ -64,3 +64,4 @@ select
 from sessions
 left join steps_of_sessions on sessions.session_key = steps_of_sessions.session_key
 left join credits_of_sessions on sessions.session_key = credits_of_sessions.session_key
+order by sessions.session_key
