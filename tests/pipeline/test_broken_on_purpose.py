@@ -142,8 +142,8 @@ PATHS = (
     Mutation(
         "rows at the very moment from which a visitor was touched go",
         f"{OVERRIDES}/get_incremental_replace_touched_sql.sql",
-        '~ " >= touched.touched_from"',
-        '~ " > touched.touched_from"',
+        '~ " >= touched.touched_from and',
+        '~ " > touched.touched_from and',
     ),
     Mutation(
         "a load that was seen is not read again",
