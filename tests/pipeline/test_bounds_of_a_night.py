@@ -50,6 +50,7 @@ def past(home: Home) -> None:
     rows += visit("comes back", "05-20", "view_item", **SALE)
     rows += visit("comes back", "06-12", "view_item", **LETTER)
     # the step of the 10th follows the view of the day before within its window
+    rows += visit("decides", "07-09", "view_item")
     rows += visit("hesitates", "07-06", "view_item")
     rows += visit("hesitates", "07-09", "view_item")
     rows += visit("hesitates", "07-10", "add_to_cart", occurred_at="2025-07-10 09:30:00")
@@ -73,6 +74,7 @@ def past(home: Home) -> None:
 def arrivals(home: Home) -> None:
     """From 10 July on, but for the spend of a day in March that is restated."""
     rows = visit("comes back", "07-10", "view_item", **SALE)
+    rows += visit("decides", "07-10", "add_to_cart", occurred_at="2025-07-10 09:20:00")
     rows += visit("hesitates", "07-10", "search", occurred_at="2025-07-10 09:20:00")
     rows += visit("ties", "07-11", "search", occurred_at="2025-07-11 10:05:00")
     rows += visit("laptop", "07-20", "login", user_id="anna")

@@ -266,6 +266,18 @@ BOUNDS = (
         "kept.date >= date '{{ first_date_changed(0) }}'",
     ),
     Mutation(
+        "steps are counted anew on the days of entries that changed",
+        "models/marts/mart_funnel_steps.sql",
+        "first_date_changed(2 * ",
+        "first_date_changed(0 * ",
+    ),
+    Mutation(
+        "steps of days before stay counted",
+        "models/marts/mart_funnel_steps.sql",
+        "where date < date",
+        "where false and date < date",
+    ),
+    Mutation(
         "ids that decide a tie are read from the loads that brought it",
         "macros/hooks/not_landed_before.sql",
         "select min(load_id)",

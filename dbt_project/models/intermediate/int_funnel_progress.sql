@@ -5,12 +5,9 @@
     post_hook="{{ remember_changes() }}"
 ) }}
 
-{#- a change is a step of entries whose window reaches it, and of none before: twice so far back, an
-    entry whose later step changed may begin what other entries go on from -#}
-{%- set days = run_query(
-    "select 1 + cast(ceil((max(window_hours) + " ~ var('session_maximum_hours') ~ ") / 24.0) as integer)"
-    ~ " from " ~ ref('funnels') ~ " where starter_pack = '" ~ var('starter_pack') ~ "'"
-).rows[0][0] or 0 if is_incremental() else 0 -%}
+{#- a change is a step of entries whose window reaches it, and of none before: twice so far back, as
+    an entry whose later step changed may begin what other entries go on from -#}
+{%- set days = days_before_a_step() -%}
 
 with recursive
 

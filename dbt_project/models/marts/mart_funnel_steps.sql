@@ -2,14 +2,20 @@
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key=['funnel', 'step_number', 'date', 'channel_group', 'grain'],
-    on_schema_change='fail'
+    on_schema_change='fail',
+    meta={'follows_changes': true},
+    post_hook="{{ remember_changes() }}"
 ) }}
+
+{#- as far back as int_funnel_progress replaces entries -#}
+{%- set first_date = first_date_changed(2 * days_before_a_step()) %}
 
 with
 
 progress as (
 
     select * from {{ ref('int_funnel_progress') }}
+    where date >= date '{{ first_date }}'
 
 ),
 
@@ -70,3 +76,22 @@ inner join funnels
     on steps_counted.funnel = funnels.funnel
     and steps_counted.step_number = funnels.step_number
 inner join last_steps on steps_counted.funnel = last_steps.funnel
+
+{% if is_incremental() %}
+    union all
+
+    select
+        funnel,
+        step_number,
+        event_name,
+        date,
+        channel_group,
+        grain,
+        entered,
+        continued,
+        median_seconds_to_step,
+        p90_seconds_to_step
+
+    from {{ this }}
+    where date < date '{{ first_date }}'
+{% endif %}
