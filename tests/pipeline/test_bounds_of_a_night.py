@@ -67,6 +67,9 @@ def past(home: Home) -> None:
     rows += visit("phone", "07-15", "view_item", "login", user_id="anna")
     rows += visit("laptop", "07-18", *PURCHASE, **SALE)
     rows += visit("shared", "07-22", "login", user_id="bert")
+    # one person, until the device of the second step turns out to be somebody else's
+    rows += visit("tablet", "07-09", "view_item", "login", user_id="dora")
+    rows += visit("watch", "07-10", "add_to_cart", user_id="dora", occurred_at="2025-07-10 09:40:00")
     home.drop("generic", "past", rows)
     home.drop("ad_spend", "past", [spend("03-12", "5"), spend("07-29", "7"), spend("08-12", "9")])
 
@@ -80,6 +83,7 @@ def arrivals(home: Home) -> None:
     rows += visit("laptop", "07-20", "login", user_id="anna")
     # it comes later, but was not the last one
     rows += visit("shared", "07-16", "login", user_id="cleo")
+    rows += visit("watch", "07-10", "login", user_id="emil", occurred_at="2025-07-10 09:50:00")
     rows += visit("once 8", "08-12", "add_to_cart", **SALE)
     rows += visit("late buyer", "08-13", "view_item", **LETTER)
     rows += visit("regular", "08-25", *PURCHASE)
