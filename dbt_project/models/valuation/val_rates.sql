@@ -47,7 +47,8 @@ trials_by_age as (
 ),
 
 -- a trial counts for the share of its time that it has had: G(age). Numbers beside the names,
--- since by names the sums by user below take twice as long
+-- since by names the sums by user below take twice as long. Sums of shares are rounded: their last
+-- digits would tell in which order the rows came
 ages as (
 
     select
@@ -86,7 +87,7 @@ totals as (
         case when visitor_type is not null then max(visitor_type_number) end
             as visitor_type_number,
         sum(trials) as trials,
-        sum(trials * maturity) as matured,
+        round(sum(trials * maturity), 9) as matured,
         sum(conversions) as conversions,
         sum(case when maturity > 1 - 1e-9 then trials else 0 end) as mature_trials
 
@@ -107,7 +108,7 @@ users as (
         ages.intent_number,
         ages.visitor_type_number,
         trials.user_key,
-        sum(ages.maturity) as matured,
+        round(sum(ages.maturity), 9) as matured,
         count(trials.macro_at) as conversions
 
     from trials
@@ -132,8 +133,8 @@ user_squares as (
         intent_number,
         visitor_type_number,
         sum(conversions * conversions) as conversions_squared,
-        sum(conversions * matured) as conversions_matured,
-        sum(matured * matured) as matured_squared
+        round(sum(conversions * matured), 6) as conversions_matured,
+        round(sum(matured * matured), 6) as matured_squared
 
     from users
     group by pair_number, intent_number, visitor_type_number
@@ -192,20 +193,23 @@ trial_totals as (
 
     select
         *,
-        greatest(
-            coalesce(
-                sum(spread_of_users) over (
-                    partition by
-                        macro_conversion, micro_conversion,
-                        intent_class = '(all)', visitor_type = '(all)'
-                ) / nullif(
-                    sum(spread_of_trials) over (
+        round(
+            greatest(
+                coalesce(
+                    sum(spread_of_users) over (
                         partition by
                             macro_conversion, micro_conversion,
                             intent_class = '(all)', visitor_type = '(all)'
-                    ), 0
+                    ) / nullif(
+                        sum(spread_of_trials) over (
+                            partition by
+                                macro_conversion, micro_conversion,
+                                intent_class = '(all)', visitor_type = '(all)'
+                        ), 0
+                    ), 1.0
                 ), 1.0
-            ), 1.0
+            ),
+            9
         ) as design_effect
 
     from group_spreads
@@ -258,7 +262,7 @@ units_with_micro_totals as (
         units_with_micro.micro_conversion,
         coalesce(units_with_micro.intent_class, '(all)') as intent_class,
         coalesce(units_with_micro.visitor_type, '(all)') as visitor_type,
-        sum(units_with_micro.units * unit_ages.maturity) as matured,
+        round(sum(units_with_micro.units * unit_ages.maturity), 9) as matured,
         sum(units_with_micro.conversions) as conversions
 
     from units_with_micro
