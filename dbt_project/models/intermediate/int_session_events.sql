@@ -191,7 +191,8 @@ ties_by_id as (
         row_number() over tied_by_id as place
 
     from events_tied
-    inner join ids_of_tied
+    -- a raw row may have been retired since
+    left join ids_of_tied
         on events_tied.load_id = ids_of_tied.load_id
         and events_tied.row_number = ids_of_tied.row_number
         and events_tied.source_system = ids_of_tied.source_system
@@ -228,29 +229,48 @@ ties as (
 
 ),
 
+-- apart, so that the many without a tie are not looked up among the few
 events_in_order as (
 
     select
-        events_by_key.event_key,
-        events_by_key.visitor_key,
-        events_by_key.source_system,
-        events_by_key.load_id,
-        events_by_key.occurred_at,
-        events_by_key.sequence,
-        events_by_key.given_session_key,
-        events_by_key.is_page_view,
-        events_by_key.carries_source,
-        events_by_key.carries_page,
-        events_by_key.rules_met,
-        events_by_key.campaign_key,
-        coalesce(ties.position, events_by_key.position) as position,
-        case
-            when ties.event_key is null then events_by_key.previous_at
-            else ties.previous_at
-        end as previous_at
+        event_key,
+        visitor_key,
+        source_system,
+        load_id,
+        occurred_at,
+        sequence,
+        given_session_key,
+        is_page_view,
+        carries_source,
+        carries_page,
+        rules_met,
+        campaign_key,
+        position,
+        previous_at
 
     from events_by_key
-    left join ties on events_by_key.event_key = ties.event_key
+    where not is_tied
+
+    union all
+
+    select
+        events_tied.event_key,
+        events_tied.visitor_key,
+        events_tied.source_system,
+        events_tied.load_id,
+        events_tied.occurred_at,
+        events_tied.sequence,
+        events_tied.given_session_key,
+        events_tied.is_page_view,
+        events_tied.carries_source,
+        events_tied.carries_page,
+        events_tied.rules_met,
+        events_tied.campaign_key,
+        ties.position,
+        ties.previous_at
+
+    from events_tied
+    inner join ties on events_tied.event_key = ties.event_key
 
 ),
 
