@@ -69,7 +69,9 @@ def past(home: Home) -> None:
     rows += visit("shared", "07-22", "login", user_id="bert")
     # one person, until the device of the second step turns out to be somebody else's
     rows += visit("tablet", "07-09", "view_item", "login", user_id="dora")
-    rows += visit("watch", "07-10", "add_to_cart", user_id="dora", occurred_at="2025-07-10 09:40:00")
+    rows += visit(
+        "watch", "07-10", "add_to_cart", user_id="dora", occurred_at="2025-07-10 09:40:00"
+    )
     home.drop("generic", "past", rows)
     home.drop("ad_spend", "past", [spend("03-12", "5"), spend("07-29", "7"), spend("08-12", "9")])
 

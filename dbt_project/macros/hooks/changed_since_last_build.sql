@@ -14,16 +14,16 @@
             {{ column }} in (select changed.{{ key }} {{ unseen.noted }})
             {%- if dated_by %}
             {#- a day sooner: the notes say the date in the reporting time zone -#}
-            and {{ dated_by }} >= date '{{ first_date_changed(1) }}'
+            and {{ dated_by }} >= date '{{ first_date_changed(1, besides) }}'
             {%- endif %}
         )
     {%- endif -%}
 {%- endmacro %}
 
-{% macro first_date_changed(days_before) -%}
+{% macro first_date_changed(days_before, besides=[]) -%}
     {#- So many days before the date of the earliest of these sessions; the first day of all when every
         session changed, and the last of all when none did. -#}
-    {%- set unseen = unseen_changes() -%}
+    {%- set unseen = unseen_changes(besides) -%}
     {%- if unseen is none -%}
         {{ return('0001-01-01') }}
     {%- elif unseen.earliest is none -%}

@@ -5,6 +5,12 @@
     post_hook="{{ remember_changes() }}"
 ) }}
 
+{#- asked when the model is compiled: few shops count over visits, and all events are many -#}
+{%- set counts_over_visits = run_query(
+    "select count(*) > 0 from " ~ ref('int_conversion_rules') ~ " where conversion_type = 'micro'"
+    ~ " and occurrence_scope = 'visitor' and min_occurrences > 1"
+).rows[0][0] if is_incremental() else false %}
+
 with
 
 conversion_events as (
@@ -19,7 +25,10 @@ conversion_events as (
 other_conversion_events as (
 
     select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'micro' and not {{ changed_since_last_build('session_key') }}
+    where
+        conversion_type = 'micro'
+        and {{ counts_over_visits }}
+        and not {{ changed_since_last_build('session_key') }}
 
 ),
 
