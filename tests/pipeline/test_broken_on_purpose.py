@@ -396,8 +396,8 @@ TIES = (
         Mutation(
             "the id decides between equal times and sequences",
             f"{INTERMEDIATE}/int_session_events.sql",
-            "order by ids_of_tied.own_event_id, events_tied.event_key",
-            "order by events_tied.event_key",
+            "order by own_event_id, event_key",
+            "order by event_key",
         ),
     ),
     (

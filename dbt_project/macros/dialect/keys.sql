@@ -9,15 +9,19 @@
 {%- endmacro %}
 
 {% macro internal_key_of_day(moment, columns) -%}
-    {#- Like internal_key, with the UTC day of a moment in front and 47 bits of hash behind it: a table
-        in the order of such keys lies in order of time, and a search for some of them reads only the
-        parts of it from the first day to the last. -#}
+    {#- Like internal_key, with the UTC day of a moment in the upper 13 bits and 50 bits of hash below: a
+        table in the order of such keys lies in order of time, and a search for some of them reads only
+        the parts of it from the first day to the last. Days are counted from 2014-11-10 and begin again
+        after 22 years. -#}
     {{ return(adapter.dispatch('internal_key_of_day', 'intent_map')(moment, columns)) }}
 {%- endmacro %}
 
 {% macro duckdb__internal_key_of_day(moment, columns) -%}
-    cast((epoch_us({{ moment }}) // 86400000000) << 47 as bigint)
-    | cast(hash({{ columns | join(', ') }}) >> 17 as bigint)
+    cast(
+        ((epoch_us({{ moment }}) // 86400000000) & 8191) << 50
+        | cast(hash({{ columns | join(', ') }}) >> 14 as bigint)
+        as bigint
+    )
 {%- endmacro %}
 
 {% macro public_key(text) -%}

@@ -181,14 +181,11 @@ ids_of_tied as (
 
 ),
 
-ties_by_id as (
+tied_with_ids as (
 
     select
-        events_tied.event_key,
-        events_tied.occurred_at,
-        min(events_tied.position) over tied as first_position,
-        min(events_tied.previous_at) over tied as previous_at,
-        row_number() over tied_by_id as place
+        events_tied.*,
+        ids_of_tied.own_event_id
 
     from events_tied
     -- a raw row may have been retired since
@@ -196,21 +193,24 @@ ties_by_id as (
         on events_tied.load_id = ids_of_tied.load_id
         and events_tied.row_number = ids_of_tied.row_number
         and events_tied.source_system = ids_of_tied.source_system
+
+),
+
+ties_by_id as (
+
+    select
+        event_key,
+        occurred_at,
+        min(position) over tied as first_position,
+        min(previous_at) over tied as previous_at,
+        row_number() over tied_by_id as place
+
+    from tied_with_ids
     window
-        tied as (
-            partition by
-                events_tied.visitor_key,
-                events_tied.given_session_key,
-                events_tied.occurred_at,
-                events_tied.sequence
-        ),
+        tied as (partition by visitor_key, given_session_key, occurred_at, sequence),
         tied_by_id as (
-            partition by
-                events_tied.visitor_key,
-                events_tied.given_session_key,
-                events_tied.occurred_at,
-                events_tied.sequence
-            order by ids_of_tied.own_event_id, events_tied.event_key
+            partition by visitor_key, given_session_key, occurred_at, sequence
+            order by own_event_id, event_key
         )
 
 ),
