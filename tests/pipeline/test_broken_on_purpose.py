@@ -226,8 +226,8 @@ BOUNDS = (
     Mutation(
         "rows of sessions that changed are read from the first of them on",
         "macros/hooks/changed_since_last_build.sql",
-        "first_date_changed(1, besides)",
-        "first_date_changed(-9, besides)",
+        "date_before(changes, 1)",
+        "date_before(changes, -9)",
     ),
     Mutation(
         "what a visitor is replaced from is the first moment of all",

@@ -4,32 +4,13 @@
         session_date). besides: models whose notes say nothing to this one. dated_by: a date or a
         UTC moment of the rows, at or after the start of their session, so that older ones need not
         be read. Always true when the model is built from nothing, and when all sessions changed. -#}
-    {%- set unseen = unseen_changes(besides) -%}
-    {%- if unseen is none -%}
-        true
-    {%- elif unseen.earliest is none -%}
-        false
-    {%- else -%}
-        (
-            {{ column }} in (select changed.{{ key }} {{ unseen.noted }})
-            {%- if dated_by %}
-            {#- a day sooner: the notes say the date in the reporting time zone -#}
-            and {{ dated_by }} >= date '{{ first_date_changed(1, besides) }}'
-            {%- endif %}
-        )
-    {%- endif -%}
+    {{ is_of_changes(unseen_changes(besides), column, key, dated_by) }}
 {%- endmacro %}
 
 {% macro first_date_changed(days_before, besides=[]) -%}
-    {#- So many days before the date of the earliest of these sessions; the first day of all when every
-        session changed, and the last of all when none did. -#}
-    {%- set unseen = unseen_changes(besides) -%}
-    {%- if unseen is none -%}
-        {{ return('0001-01-01') }}
-    {%- elif unseen.earliest is none -%}
-        {{ return('9999-12-01') }}
-    {%- endif -%}
-    {{ return((unseen.earliest - modules.datetime.timedelta(days=days_before)).strftime('%Y-%m-%d')) }}
+    {#- So many days before the date of the earliest session that changed since this model was built
+        last: see date_before. -#}
+    {{ return(date_before(unseen_changes(besides), days_before)) }}
 {%- endmacro %}
 
 {% macro unseen_changes(besides=[]) -%}
@@ -50,14 +31,49 @@
         "select change_number from " ~ source('raw', 'changes_seen')
         ~ " where model = '" ~ this.identifier ~ "'").rows -%}
     {%- if not seen -%}{{ return(none) }}{%- endif -%}
-    {%- set noting = models_that_note(model.unique_id) | reject('in', besides) | join("', '") -%}
-    {%- set noted = "from " ~ source('raw', 'session_changes')
-        ~ " as changed where changed.change_number > " ~ seen[0][0]
-        ~ " and changed.model in ('" ~ noting ~ "')" -%}
+    {{ return(changes_noted(
+        source('raw', 'session_changes'),
+        seen[0][0],
+        models_that_note(model.unique_id) | reject('in', besides)
+    )) }}
+{%- endmacro %}
+
+{% macro changes_noted(table, after, models) -%}
+    {#- What these models noted in the table of changes behind a change number: see unseen_changes. -#}
+    {%- set noted = "from " ~ table ~ " as changed where changed.change_number > " ~ after
+        ~ " and changed.model in ('" ~ models | join("', '") ~ "')" -%}
     {%- set found = run_query(
         "select count(*) - count(changed.session_key), min(changed.session_date) " ~ noted).rows[0] -%}
     {%- if found[0] > 0 -%}{{ return(none) }}{%- endif -%}
     {{ return({'noted': noted, 'earliest': found[1]}) }}
+{%- endmacro %}
+
+{% macro is_of_changes(changes, column, key='session_key', dated_by=none) -%}
+    {#- True for rows of the sessions in changes_noted, by the key; see changed_since_last_build. -#}
+    {%- if changes is none -%}
+        true
+    {%- elif changes.earliest is none -%}
+        false
+    {%- else -%}
+        (
+            {{ column }} in (select changed.{{ key }} {{ changes.noted }})
+            {%- if dated_by %}
+            {#- a day sooner: the notes say the date in the reporting time zone -#}
+            and {{ dated_by }} >= date '{{ date_before(changes, 1) }}'
+            {%- endif %}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro date_before(changes, days) -%}
+    {#- So many days before the first date in changes_noted; the first day of all when every session
+        changed, and the last of all when none did. -#}
+    {%- if changes is none -%}
+        {{ return('0001-01-01') }}
+    {%- elif changes.earliest is none -%}
+        {{ return('9999-12-01') }}
+    {%- endif -%}
+    {{ return((changes.earliest - modules.datetime.timedelta(days=days)).strftime('%Y-%m-%d')) }}
 {%- endmacro %}
 
 {% macro models_that_note(unique_id) -%}

@@ -15,14 +15,12 @@
     {%- else -%}
         {%- set changed_by = node.config.meta['changed_by'] if way == 'changes' else {} -%}
         {%- set noting = models_that_note(node.unique_id) if way == 'changes' else [node.name] -%}
-        {%- set noted = "from " ~ raw_table('session_changes') ~ " as noted where noted.change_number > "
-            ~ marks[0][1] ~ " and noted.model in ('" ~ noting | join("', '") ~ "')" -%}
-        {%- if run_query("select count(*) " ~ noted ~ " and noted.session_key is null").rows[0][0] -%}
-            true
-        {%- else -%}
-            {{ changed_by.get('column', 'session_key') }}
-            in (select noted.{{ changed_by.get('key', 'session_key') }} {{ noted }})
-        {%- endif -%}
+        {{ is_of_changes(
+            changes_noted(raw_table('session_changes'), marks[0][1], noting),
+            changed_by.get('column', 'session_key'),
+            changed_by.get('key', 'session_key'),
+            changed_by.get('dated_by')
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 
