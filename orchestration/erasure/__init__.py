@@ -112,7 +112,7 @@ def erase_users(
         if has_tables and (raw_rows or was_unfinished):
             _build(settings, report)
         if settings.serving.is_dir() and (raw_rows or was_unfinished):
-            publish(settings, f"erasure-{begun_at:%Y%m%dT%H%M%SZ}", report)
+            publish(settings, f"erasure-{begun_at:%Y%m%dT%H%M%SZ}", report, whole=True)
             _remove_earlier_parquet(settings)
         shutil.rmtree(settings.warehouse.parent / "spill", ignore_errors=True)
         before, after = compact_warehouse(settings)

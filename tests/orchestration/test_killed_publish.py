@@ -28,7 +28,7 @@ KILL_AT_EACH = """
 
     home, base = Path(sys.argv[1]), Path(sys.argv[2])
     settings = Settings(home=home, seeds=home, hash_key="a key")
-    CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink"}
+    CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link"}
 
     def is_written(path, _, flags):
         return str(path).startswith(str(home)) and flags & (os.O_WRONLY | os.O_RDWR)

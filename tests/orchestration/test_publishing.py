@@ -344,6 +344,9 @@ OLDER_CLIENTS = ("1.1.3", "1.3.2")
 @pytest.mark.parametrize("version", OLDER_CLIENTS)
 def test_an_older_client_reads_the_served_file_and_the_copies(settings, tmp_path, version):
     publish(settings, "run-1", report=quiet)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("update marts.mart_values set state = 2")
+    publish(settings, "run-2", report=quiet)
     client = tmp_path / "client"
     installed = subprocess.run(
         [
@@ -395,8 +398,9 @@ def test_a_disk_that_is_full_leaves_what_is_served_and_no_rest(settings, monkeyp
 def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch):
     publish(settings, "run-1", report=quiet)
     before = contents(settings.serving)
-    # fails in the middle: mart_empty is copied by then
-    monkeypatch.setattr(publishing, "_rows_and_checksum", _failing_second_time())
+    fill(settings, 2)
+    # fails in the middle, each time: mart_empty is copied by then
+    monkeypatch.setattr(publishing, "_to_parquet", _failing_second_time())
     with pytest.raises(IntentMapError, match="stopped: IO Error: broken"):
         publish(settings, "run-2", report=quiet)
     assert contents(settings.serving) == before
@@ -405,11 +409,11 @@ def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch)
 def _failing_second_time():
     calls = []
 
-    def counted(*_):
+    def counted(con, name, path, real=publishing._to_parquet):
         calls.append(1)
         if len(calls) == 2:
             raise duckdb.IOException("IO Error: broken")
-        return 0, "0"
+        real(con, name, path)
 
     return counted
 
@@ -419,11 +423,11 @@ def test_a_copy_that_reads_back_otherwise_is_not_served(settings, monkeypatch):
     before = contents(settings.serving)
     real = publishing._copy
 
-    def spoiled(settings, run_id, published_at, new_file, new_folder):
-        counts = real(settings, run_id, published_at, new_file, new_folder)
-        with duckdb.connect(str(new_file)) as con:
-            con.execute("update marts.mart_sessions set state = 9 where session_key = 7")
-        return counts
+    def spoiled(con, copied, before):
+        written = real(con, copied, before)
+        with duckdb.connect(str(copied.file)) as other:
+            other.execute("update marts.mart_sessions set state = 9 where session_key = 7")
+        return written
 
     monkeypatch.setattr(publishing, "_copy", spoiled)
     with pytest.raises(IntentMapError, match="copy of mart_sessions does not read back as written"):

@@ -1,0 +1,265 @@
+"""A publish on top of another leaves what a whole one leaves, and writes what differs only."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from orchestration import published_parts, publishing
+from orchestration.errors import IntentMapError
+from orchestration.publishing import publish
+from orchestration.settings import Settings
+
+MONTHS, DAYS = 24, 730
+# a mart of each kind: by a date, by a moment that may be missing, and of one part
+MARTS = f"""
+    create schema marts;
+    create table marts.mart_sessions as
+    select i as session_key, 'visitor ' || i % 99 as visitor_id, i / 3 as revenue,
+        date '2024-01-01' + cast(i % {DAYS} as integer) as session_date
+    from range(7300) as numbers (i);
+    create table marts.mart_micro_conversions as
+    select i as session_key, 'cart' as micro_conversion, if(i % 50 = 0, null,
+        timestamp '2024-01-01' + to_days(cast(i % {DAYS} as integer))) as occurred_at
+    from range(7300) as numbers (i);
+    create table marts.mart_values as select 'cart' as micro_conversion, 1.5 as value;
+    create table marts.mart_old as select 1 as a;
+    create table marts.mart_empty (date date, a integer);
+"""
+
+
+@pytest.fixture
+def settings(tmp_path):
+    settings = Settings(home=tmp_path / "home", seeds=tmp_path, hash_key="a key")
+    settings.warehouse.parent.mkdir(parents=True)
+    change(settings, MARTS)
+    assert "anew" in said(settings, "run-0")
+    return settings
+
+
+def change(settings, statements):
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute(statements)
+
+
+def said(settings, run_id, **how):
+    lines = []
+    publish(settings, run_id, report=lines.append, **how)
+    return " ".join(lines)
+
+
+def written(text):
+    return int(re.search(r"\(([\d,]+) of them written anew\)", text)[1].replace(",", ""))
+
+
+def served(settings):
+    """Every published table as its columns and the sorted rows, from the file and from Parquet."""
+    found = {}
+    with duckdb.connect(str(settings.serving / publishing.SERVING_FILE), read_only=True) as con:
+        names = con.execute("select table_name from information_schema.tables").fetchall()
+        for (name,) in names:
+            left_out = "exclude (run_id, published_at)" if name == "publication" else ""
+            for place in (f"marts.{name}", f"'{settings.serving}/parquet/{name}.parquet'"):
+                rows = con.execute(f"select * {left_out} from {place} order by all")
+                found[place.rsplit("/", 1)[-1]] = (
+                    [c[0] for c in rows.description],
+                    rows.fetchall(),
+                )
+    return found
+
+
+def expect_as_whole(settings, tmp_path):
+    other = replace(settings, home=tmp_path / "whole")
+    other.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(settings.warehouse, other.warehouse)
+    publish(other, "whole", report=lambda _: None, whole=True)
+    assert served(settings) == served(other)
+
+
+LATE_ROW = "insert into marts.mart_sessions values (9001, 'late', 1, date '2024-03-05');"
+CHANGES = {
+    "nothing": "",
+    "a night": """
+        insert into marts.mart_sessions values (9000, 'new', 1, date '2026-01-02');
+        insert into marts.mart_micro_conversions values (9000, 'cart', '2026-01-02 10:00');
+        """
+    + LATE_ROW,
+    "a quarter": """
+        update marts.mart_values set value = 2;
+        update marts.mart_sessions set revenue = 7 where session_date >= '2025-10-01'
+        """,
+    "a backfill": "insert into marts.mart_sessions values (9002, 'x', 1, date '2021-03-05')",
+    "a month that is gone": "delete from marts.mart_sessions where session_date < '2024-02-01'",
+    "a row without a moment": "insert into marts.mart_micro_conversions values (1, 'b', null)",
+    "a row that moves": "update marts.mart_sessions set session_date = '2025-07-07' "
+    "where session_key = 5",
+    "values that trade places": "update marts.mart_sessions set revenue = 2 - revenue "
+    "where session_key in (0, 6)",
+    "an id alone": "update marts.mart_sessions set visitor_id = 'other' where session_key = 5",
+    "a new mart": "create table marts.mart_new as select 1 as a",
+    "a mart that is gone": "drop table marts.mart_old",
+    "a mart that is emptied": "delete from marts.mart_values",
+    "a mart that is filled": "insert into marts.mart_empty values ('2024-01-01', 1)",
+    "a new column": "alter table marts.mart_values add column more integer",
+    "another name": "alter table marts.mart_values rename column value to worth",
+    "another type": "alter table marts.mart_values alter value type double",
+    "everything": "update marts.mart_sessions set revenue = -1",
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_on_top_of_another_publish_it_is_as_written_whole(settings, tmp_path, what):
+    for number in range(2):
+        if CHANGES[what] and number == 0:
+            change(settings, CHANGES[what])
+        said(settings, f"run-{number}")
+        expect_as_whole(settings, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["another key", None])
+def test_another_key_leaves_no_part_as_it_was(settings, tmp_path, key):
+    settings = replace(settings, hash_key=key)
+    text = said(settings, "run-1")
+    assert "published anew" in text
+    assert written(text) == 14_602
+    expect_as_whole(settings, tmp_path)
+
+
+def test_without_a_key_a_changed_id_changes_nothing_that_is_published(settings, tmp_path):
+    settings = replace(settings, hash_key=None)
+    said(settings, "run-1")
+    change(settings, CHANGES["an id alone"])
+    assert written(said(settings, "run-2")) == 0
+    expect_as_whole(settings, tmp_path)
+
+
+def test_nothing_is_written_when_nothing_changed(settings):
+    files = {path.name: path.stat().st_ino for path in (settings.serving / "parquet").iterdir()}
+    assert written(said(settings, "run-1")) == 0
+    again = {path.name: path.stat().st_ino for path in (settings.serving / "parquet").iterdir()}
+    assert {name for name in files if files[name] != again[name]} == {"publication.parquet"}
+
+
+def test_of_a_long_past_only_the_touched_months_are_written(settings):
+    before = served(settings)["marts.mart_sessions"][1]
+    change(settings, LATE_ROW)
+    of_the_month = sum(f"{row[3]:%Y-%m}" == "2024-03" for row in before)
+    assert written(said(settings, "run-1")) == of_the_month + 1 < len(before) / 20
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"cart") if path.suffix == ".parquet" else 3 * 4096 + 262_144 // 2
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def by_hand(path):
+    with duckdb.connect(str(path)) as con:
+        con.execute("update marts.mart_sessions set revenue = 0 where session_key = 77")
+
+
+def of_another_run(path):
+    with duckdb.connect(str(path)) as con:
+        con.execute("update marts.publication set run_id = 'other'")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [flip_a_byte, by_hand, of_another_run, lambda path: path.write_bytes(b""),
+     lambda path: path.unlink()],
+)  # fmt: skip
+@pytest.mark.parametrize("is_size_known", [False, True])
+def test_a_served_file_that_is_not_as_published_is_not_carried_on(
+    settings, tmp_path, spoil, is_size_known
+):
+    path = settings.serving / publishing.SERVING_FILE
+    size = path.stat().st_size
+    spoil(path)
+    manifest = settings.serving / publishing.MANIFEST_FILE
+    if is_size_known and path.exists():
+        # as if its size had stayed
+        text = manifest.read_text()
+        bytes_now = f'"serving_bytes": {path.stat().st_size}'
+        manifest.write_text(text.replace(f'"serving_bytes": {size}', bytes_now))
+    assert "published anew" in said(settings, "run-1")
+    expect_as_whole(settings, tmp_path)
+
+
+def test_a_parquet_file_that_is_not_as_published_is_not_carried_on(settings, tmp_path):
+    flip_a_byte(settings.serving / "parquet" / "mart_micro_conversions.parquet")
+    assert written(said(settings, "run-1")) == 0
+    expect_as_whole(settings, tmp_path)
+
+
+def test_parquet_files_are_copied_where_links_are_impossible(settings, tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refused)
+    said(settings, "run-1")
+    expect_as_whole(settings, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"run_id": 1, "tables": [{"name": "a"}]}'])
+def test_a_manifest_that_says_something_else_leads_to_a_whole_one(settings, tmp_path, content):
+    (settings.serving / publishing.MANIFEST_FILE).write_text(content)
+    assert "published anew: the manifest" in said(settings, "run-1")
+    expect_as_whole(settings, tmp_path)
+
+
+def test_a_file_with_too_much_unused_room_is_written_whole(settings, monkeypatch):
+    monkeypatch.setattr(published_parts, "TOO_LOOSE", 0.9)
+    text = said(settings, "run-1")
+    assert "room that is not used" in text
+    assert written(text) == 14_602
+
+
+def test_the_file_stays_small_over_many_publishes(settings):
+    path = settings.serving / publishing.SERVING_FILE
+    size = path.stat().st_size
+    for number in range(1, 25):
+        change(settings, f"update marts.mart_sessions set revenue = {number} "
+               f"where month(session_date) = {number % 12 + 1}")  # fmt: skip
+        said(settings, f"run-{number}")
+        assert path.stat().st_size <= 2.5 * size
+
+
+def test_a_whole_one_leaves_nothing_of_what_was_served(settings):
+    assert written(said(settings, "run-1", whole=True)) == 14_602
+
+
+def test_a_publish_that_does_not_compare_is_noticed(settings, monkeypatch):
+    change(settings, CHANGES["an id alone"])
+    monkeypatch.setattr(published_parts, "different", lambda *_: [])
+    monkeypatch.setattr(publishing, "different", lambda *_: [])
+    text = said(settings, "run-1")
+    assert "published anew: Table mart_sessions" in text
+
+
+def test_what_is_kept_of_ids_cannot_be_guessed_without_the_key():
+    with duckdb.connect() as con:
+        con.execute("create table one as select 'somebody' as visitor_id")
+        proofs = {
+            published_parts.sources_of(con, "mart_x", "one", key)[0] for key in ("a", "b", None)
+        }
+        con.execute("update one set visitor_id = 'somebody else'")
+        assert published_parts.sources_of(con, "mart_x", "one", "a")[0] not in proofs
+        assert published_parts.sources_of(con, "mart_x", "one", None)[0] in proofs
+    assert len(proofs) == 3
+
+
+def test_a_mart_that_lost_rows_in_the_copy_is_not_published(settings, monkeypatch):
+    change(settings, LATE_ROW)
+    before = served(settings)
+    real = publishing._selection
+    monkeypatch.setattr(
+        publishing,
+        "_selection",
+        lambda con, name: f"select * from (from ({real(con, name)}) limit 1)",
+    )
+    with pytest.raises(IntentMapError, match="rows in the warehouse but"):
+        said(settings, "run-1")
+    assert served(settings) == before
