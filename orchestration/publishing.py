@@ -249,7 +249,7 @@ def _copy(
         checksum = str(sum(int(part.checksum) for part in parts.values()))
         counts[name] = (sum(part.rows for part in parts.values()), checksum)
         path = copied.folder / f"{name}.parquet"
-        if old is None or written or not _is_linked(old, path, served_before.parent):
+        if old is None or written or not _link_unchanged(old, path, served_before.parent):
             _to_parquet(con, name, path)
         tables.append(
             PublishedTable(
@@ -301,9 +301,9 @@ def _written(
     if old is None or (changed and part_column == "0"):
         changed = sorted(sources)
         kept = {}
-        # a month stands together, so that replacing it later rewrites few other rows
-        order = "" if part_column == "0" else f" order by {part_column}"
-        con.execute(f"create or replace table {served} as {selection}{order}")
+        # the warehouse has them in order of days, so a month stands nearly together here too, and
+        # replacing it later rewrites few other rows
+        con.execute(f"create or replace table {served} as {selection}")
     else:
         kept = {part.part: part for part in old.parts if part.part not in changed}
         if changed:
@@ -333,8 +333,9 @@ def _expect_rows(name: str, parts: dict[int, PublishedPart], sources: Sources) -
         )
 
 
-def _is_linked(old: PublishedTable, path: Path, serving: Path) -> bool:
-    """Whether the Parquet file of the last publish stands at path too, byte for byte."""
+def _link_unchanged(old: PublishedTable, path: Path, serving: Path) -> bool:
+    """Put the Parquet file of the last publish at path too; False when it is not byte for byte
+    what was published."""
     before = serving / PARQUET_LINK / path.name
     try:
         if before.stat().st_size != old.parquet_bytes or checksum_of(before) != old.parquet_sha256:
