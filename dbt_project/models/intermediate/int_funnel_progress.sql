@@ -101,16 +101,19 @@ steps as (
         funnels.funnel,
         funnels.step_number,
         funnels.window_hours,
-        sessions_of_users.user_key,
-        sessions_of_users.session_key,
-        conversion_events.visitor_key,
+        conversion_events.session_key,
         conversion_events.occurred_at,
         conversion_events.sequence,
         conversion_events.event_number
 
     from conversion_events
-    inner join sessions_of_users on conversion_events.session_key = sessions_of_users.session_key
     inner join funnels on conversion_events.conversion = funnels.event_name
+    {% if is_incremental() %}
+        where
+            conversion_events.session_key in (
+                select sessions_of_users.session_key from sessions_of_users
+            )
+    {% endif %}
 
 ),
 
@@ -120,13 +123,14 @@ entries_of_sessions as (
     select
         funnel,
         window_hours,
-        user_key,
         session_key,
-        min(occurred_at) as occurred_at
+        min(occurred_at) as occurred_at,
+        min_by(sequence, event_number) as sequence,
+        min(event_number) as event_number
 
     from steps
     where step_number = 1
-    group by funnel, window_hours, user_key, session_key
+    group by funnel, window_hours, session_key
 
 ),
 
@@ -134,6 +138,8 @@ entries_described as (
 
     select
         entries_of_sessions.*,
+        sessions_of_users.user_key,
+        sessions_of_users.visitor_key,
         sessions_of_users.session_date as date,
         sessions_of_users.channel_group,
         {% if is_incremental() %}
@@ -142,10 +148,10 @@ entries_described as (
         row_number() over (
             partition by
                 entries_of_sessions.funnel,
-                entries_of_sessions.user_key,
+                sessions_of_users.user_key,
                 sessions_of_users.session_date
             order by entries_of_sessions.occurred_at, entries_of_sessions.session_key
-        ) as entry_of_day
+        ) = 1 as is_first_of_day
 
     from entries_of_sessions
     inner join sessions_of_users
@@ -169,7 +175,25 @@ entries as (
         *
 
     from entries_described
-    where entry_of_day = 1
+    where is_first_of_day
+
+),
+
+later_steps as (
+
+    select
+        steps.funnel,
+        steps.step_number,
+        steps.session_key,
+        steps.occurred_at,
+        steps.sequence,
+        steps.event_number,
+        sessions_of_users.user_key,
+        sessions_of_users.visitor_key
+
+    from steps
+    inner join sessions_of_users on steps.session_key = sessions_of_users.session_key
+    where steps.step_number > 1
 
 ),
 
@@ -181,8 +205,37 @@ users_going_on as (
         funnel,
         user_key
 
-    from steps
-    where step_number > 1
+    from later_steps
+
+),
+
+steps_to_follow as (
+
+    select
+        entries_described.funnel,
+        1 as step_number,
+        entries_described.session_key,
+        entries_described.occurred_at,
+        entries_described.sequence,
+        entries_described.event_number,
+        entries_described.user_key,
+        entries_described.visitor_key,
+        entries_described.window_hours,
+        entries_described.is_first_of_day
+
+    from entries_described
+    inner join users_going_on
+        on entries_described.funnel = users_going_on.funnel
+        and entries_described.user_key = users_going_on.user_key
+
+    union all
+
+    select
+        *,
+        null as window_hours,
+        false as is_first_of_day
+
+    from later_steps
 
 ),
 
@@ -191,29 +244,38 @@ users_going_on as (
 steps_in_order as (
 
     select
-        steps.*,
+        funnel,
+        step_number,
+        user_key,
+        session_key,
+        occurred_at,
+        {{ dbt.dateadd('hour', 'window_hours', 'occurred_at') }} as window_ends_at,
+        is_first_of_day,
         rank() over (
-            partition by steps.user_key
-            order by steps.occurred_at, steps.sequence, steps.visitor_key, steps.event_number
+            partition by user_key order by occurred_at, sequence, visitor_key, event_number
         ) as event_place
 
-    from steps
-    inner join users_going_on
-        on steps.funnel = users_going_on.funnel
-        and steps.user_key = users_going_on.user_key
+    from steps_to_follow
 
 ),
 
-places_of_entries as (
+entries_in_order as (
 
     select
-        funnel,
-        session_key,
-        min(event_place) as event_place
+        'session' as grain,
+        *
 
     from steps_in_order
     where step_number = 1
-    group by funnel, session_key
+
+    union all
+
+    select
+        'user' as grain,
+        *
+
+    from steps_in_order
+    where step_number = 1 and is_first_of_day
 
 ),
 
@@ -221,21 +283,18 @@ places_of_entries as (
 progress as (
 
     select
-        entries.grain,
-        entries.funnel,
-        entries.user_key,
-        entries.session_key,
-        {{ dbt.dateadd('hour', 'entries.window_hours', 'entries.occurred_at') }} as window_ends_at,
-        1 as step_number,
-        entries.session_key as reached_in_session_key,
-        places_of_entries.event_place,
-        entries.occurred_at,
+        grain,
+        funnel,
+        user_key,
+        session_key,
+        window_ends_at,
+        step_number,
+        session_key as reached_in_session_key,
+        event_place,
+        occurred_at,
         cast(null as timestamp) as previous_at
 
-    from entries
-    inner join places_of_entries
-        on entries.funnel = places_of_entries.funnel
-        and entries.session_key = places_of_entries.session_key
+    from entries_in_order
 
     union all
 
@@ -270,41 +329,74 @@ progress as (
 
 ),
 
-progress_followed as (
+furthest_steps as (
 
     select
         grain,
         funnel,
         session_key,
-        reached_in_session_key,
-        step_number,
-        {{ seconds_between('previous_at', 'occurred_at') }} as seconds_to_step,
-        lead(step_number) over (
-            partition by grain, funnel, session_key order by step_number
-        ) is not null as continued
+        max(step_number) as step_number
 
     from progress
+    where step_number > 1
+    group by grain, funnel, session_key
+
+),
+
+entries_followed as (
+
+    select
+        entries.*,
+        furthest_steps.step_number as furthest_step
+
+    from entries
+    left join furthest_steps
+        on entries.grain = furthest_steps.grain
+        and entries.funnel = furthest_steps.funnel
+        and entries.session_key = furthest_steps.session_key
 
 )
+
+select
+    grain,
+    funnel,
+    user_key,
+    session_key,
+    session_key as reached_in_session_key,
+    date,
+    channel_group,
+    1 as step_number,
+    cast(null as double) as seconds_to_step,
+    {% if is_incremental() %}
+        touched_from,
+    {% endif %}
+    furthest_step is not null as continued
+
+from entries_followed
+
+union all
 
 select
     entries.grain,
     entries.funnel,
     entries.user_key,
     entries.session_key,
-    coalesce(followed.reached_in_session_key, entries.session_key) as reached_in_session_key,
+    progress.reached_in_session_key,
     entries.date,
     entries.channel_group,
-    coalesce(followed.step_number, 1) as step_number,
-    cast(followed.seconds_to_step as double) as seconds_to_step,
+    progress.step_number,
+    cast({{ seconds_between('progress.previous_at', 'progress.occurred_at') }} as double)
+        as seconds_to_step,
     {% if is_incremental() %}
         entries.touched_from,
     {% endif %}
-    coalesce(followed.continued, false) as continued
+    progress.step_number < entries.furthest_step as continued
 
-from entries
-left join progress_followed as followed
-    on entries.grain = followed.grain
-    and entries.funnel = followed.funnel
-    and entries.session_key = followed.session_key
-order by entries.session_key
+from progress
+inner join entries_followed as entries
+    on progress.grain = entries.grain
+    and progress.funnel = entries.funnel
+    and progress.session_key = entries.session_key
+where progress.step_number > 1
+
+order by session_key

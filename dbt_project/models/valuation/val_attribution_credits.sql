@@ -95,8 +95,9 @@ sessions_of_users as (
 
 {% endif %}
 
--- keys instead of names: what goes through the windows below is narrow
-sessions_keyed as (
+-- keys instead of names: what is shared below is narrow. Most sessions share with nobody: those
+-- that do not are in no path below
+sessions_in_company as (
 
     select
         session_key,
@@ -104,17 +105,8 @@ sessions_keyed as (
         session_date,
         user_key,
         {{ internal_key(['channel_group']) }} as channel_key,
-        channel_group = 'Direct' as is_direct
-
-    from sessions
-
-),
-
--- most sessions share with nobody: those that do not travel through no window below
-sessions_in_company as (
-
-    select
-        *,
+        channel_group = 'Direct' as is_direct,
+        cast(row_number() over user_in_order as integer) as place,
         coalesce(
             lag(started_at) over user_in_order >= {{ dbt.dateadd(
                 'day', '-' ~ var('attribution_look_back_days'), 'started_at'
@@ -123,8 +115,8 @@ sessions_in_company as (
             false
         ) as has_company
 
-    from sessions_keyed
-    window user_in_order as (partition by user_key order by started_at, session_key)
+    from sessions
+    window user_in_order as (partition by user_key order by started_at asc, session_key desc)
 
 ),
 
@@ -140,7 +132,7 @@ micros_of_sessions as (
         step_number > 0
         and item <> '(macro)'
         {% if is_incremental() %}
-            and session_key in (select sessions_keyed.session_key from sessions_keyed)
+            and session_key in (select sessions.session_key from sessions)
         {% endif %}
     group by session_key
 
@@ -171,17 +163,17 @@ touches as (
         {{ reporting_date('session_credits.macro_at') }} as conversion_date,
         macro_conversions.value as amount,
         session_credits.share as weight,
-        sessions_keyed.user_key,
-        sessions_keyed.session_key,
-        sessions_keyed.started_at,
-        sessions_keyed.channel_key,
-        sessions_keyed.is_direct
+        sessions_in_company.session_key,
+        sessions_in_company.place,
+        sessions_in_company.channel_key,
+        sessions_in_company.is_direct
 
     from session_credits
     inner join macro_conversions
         on session_credits.event_key = macro_conversions.event_key
         and session_credits.macro_conversion = macro_conversions.macro_conversion
-    inner join sessions_keyed on session_credits.session_key = sessions_keyed.session_key
+    inner join sessions_in_company
+        on session_credits.session_key = sessions_in_company.session_key
 
     union all
 
@@ -191,20 +183,19 @@ touches as (
         0 as goal_key,
         micro_sessions.session_date as conversion_date,
         micro_sessions.micro_value as amount,
-        {{ attribution_weight('sessions_keyed.started_at', 'micro_sessions.started_at') }}
+        {{ attribution_weight('sessions_in_company.started_at', 'micro_sessions.started_at') }}
             as weight,
-        sessions_keyed.user_key,
-        sessions_keyed.session_key,
-        sessions_keyed.started_at,
-        sessions_keyed.channel_key,
-        sessions_keyed.is_direct
+        sessions_in_company.session_key,
+        sessions_in_company.place,
+        sessions_in_company.channel_key,
+        sessions_in_company.is_direct
 
     from micro_sessions
-    inner join sessions_keyed
-        on micro_sessions.user_key = sessions_keyed.user_key
+    inner join sessions_in_company
+        on micro_sessions.user_key = sessions_in_company.user_key
         and {{ shares_the_credit(
-            'sessions_keyed.started_at',
-            'sessions_keyed.session_key',
+            'sessions_in_company.started_at',
+            'sessions_in_company.session_key',
             'micro_sessions.started_at',
             'micro_sessions.session_key'
         ) }}
@@ -212,135 +203,145 @@ touches as (
 
 ),
 
-touches_numbered as (
+-- weights as decimals: their sum does not depend on the order in which an engine adds
+channels_of_paths as (
 
     select
-        *,
-        row_number() over (
-            partition by conversion_key, goal_key order by started_at desc, session_key asc
-        ) as touch_from_last,
-        count(*) over (partition by conversion_key, goal_key) as touches,
-        sum(weight) over (
-            partition by conversion_key, goal_key order by started_at desc, session_key asc
-            rows between unbounded preceding and unbounded following
-        ) as weights,
-        count(*) over (partition by conversion_key, goal_key, channel_key) as touches_of_channel
+        conversion_key,
+        goal_key,
+        channel_key,
+        count(*) as touches,
+        sum(cast(weight as decimal(18, 14))) as weights,
+        min(place) as first_place,
+        max(place) as last_place,
+        max(case when not is_direct then place end) as last_non_direct_place
 
     from touches
+    group by conversion_key, goal_key, channel_key
 
 ),
 
-touches_of_paths as (
+paths as (
 
     select
-        *,
-        min(case when not is_direct then touch_from_last end) over (
-            partition by conversion_key, goal_key
-        ) as last_non_direct,
-        round(sum(1.0 / touches_of_channel) over (partition by conversion_key, goal_key))
-            as channels
+        conversion_key,
+        goal_key,
+        sum(touches) as touches,
+        count(*) as channels,
+        cast(sum(weights) as double) as weights,
+        min(first_place) as first_place,
+        max(last_place) as last_place,
+        coalesce(max(last_non_direct_place), max(last_place)) as last_non_direct_place
 
-    from touches_numbered
+    from channels_of_paths
+    group by conversion_key, goal_key
 
 ),
 
 touches_shared as (
 
     select
-        is_macro,
-        conversion_key,
-        goal_key,
-        conversion_date,
-        user_key,
-        session_key,
-        amount,
-        touch_from_last,
-        case when touch_from_last = touches then 1.0 else 0.0 end as share_first,
-        case when touch_from_last = 1 then 1.0 else 0.0 end as share_last,
-        case when touch_from_last = coalesce(last_non_direct, 1) then 1.0 else 0.0 end
-            as share_last_non_direct,
-        1.0 / touches as share_linear,
+        touches.is_macro,
+        touches.conversion_key,
+        touches.goal_key,
+        touches.conversion_date,
+        touches.session_key,
+        touches.amount,
+        touches.place = paths.first_place as is_first,
+        touches.place = paths.last_place as is_last,
+        touches.place = paths.last_non_direct_place as is_last_non_direct,
+        1.0 / paths.touches as share_linear,
         case
-            when touches <= 2 then 1.0 / touches
-            when touch_from_last in (1, touches) then 0.4
-            else 0.2 / (touches - 2)
+            when paths.touches <= 2 then 1.0 / paths.touches
+            when touches.place in (paths.first_place, paths.last_place) then 0.4
+            else 0.2 / (paths.touches - 2)
         end as share_position,
-        case when is_macro then weight else weight / weights end as share_time_decay,
-        1.0 / (channels * touches_of_channel) as share_shapley
+        case when touches.is_macro then touches.weight else touches.weight / paths.weights end
+            as share_time_decay,
+        1.0 / (paths.channels * channels_of_paths.touches) as share_shapley
 
-    from touches_of_paths
+    from touches
+    inner join channels_of_paths
+        on touches.conversion_key = channels_of_paths.conversion_key
+        and touches.goal_key = channels_of_paths.goal_key
+        and touches.channel_key = channels_of_paths.channel_key
+    inner join paths
+        on touches.conversion_key = paths.conversion_key
+        and touches.goal_key = paths.goal_key
 
 ),
 
+-- parts of a conversion are counted of macro-conversions only
 touches_rounded as (
 
     select
         {% for model in shared_models %}
-            cast(round(share_{{ model }}, 6) as decimal(18, 6)) as part_{{ model }},
+            case when is_macro then cast(round(share_{{ model }}, 6) as decimal(18, 6)) else 0 end
+                as part_{{ model }},
             cast(round(cast(amount as double) * share_{{ model }}, 4) as decimal(18, 4))
                 as credit_{{ model }},
         {% endfor %}
         {% for model in whole_models %}
-            share_{{ model }},
+            is_{{ model }},
         {% endfor %}
         is_macro,
         conversion_key,
         goal_key,
-        user_key,
         session_key,
         conversion_date,
-        amount,
-        touch_from_last
+        amount
 
     from touches_shared
 
 ),
 
--- the last touch takes what rounding leaves, so the credits of a conversion sum to the whole; parts
--- of a conversion are counted of macro-conversions only
+-- what rounding leaves of each conversion
+remainders as (
+
+    select
+        {% for model in shared_models %}
+            max(case when is_macro then 1 else 0 end) - sum(part_{{ model }})
+                as part_{{ model }},
+            max(amount) - sum(credit_{{ model }}) as credit_{{ model }},
+        {% endfor %}
+        conversion_key,
+        goal_key
+
+    from touches_rounded
+    group by conversion_key, goal_key
+
+),
+
+-- the last touch takes it, so the credits of a conversion sum to the whole
 touches_credited as (
 
-    {% for is_macro in [true, false] %}
-        select
-            {% for model in shared_models %}
-                {% if is_macro %}
-                    case
-                        when touch_from_last = 1
-                            then 1 - (
-                                sum(part_{{ model }}) over (partition by conversion_key, goal_key)
-                                - part_{{ model }}
-                            )
-                        else part_{{ model }}
-                    end as conversions_{{ model }},
-                {% else %}
-                    0 as conversions_{{ model }},
-                {% endif %}
-                case
-                    when touch_from_last = 1
-                        then amount - (
-                            sum(credit_{{ model }}) over (partition by conversion_key, goal_key)
-                            - credit_{{ model }}
-                        )
-                    else credit_{{ model }}
-                end as credit_{{ model }},
-            {% endfor %}
-            {% for model in whole_models %}
-                {{ 'share_' ~ model if is_macro else '0' }} as conversions_{{ model }},
-                case when share_{{ model }} = 1 then amount else 0 end as credit_{{ model }},
-            {% endfor %}
-            is_macro,
-            conversion_key,
-            goal_key,
-            user_key,
-            session_key,
-            conversion_date
+    select
+        {% for model in shared_models %}
+            touches_rounded.part_{{ model }} + coalesce(remainders.part_{{ model }}, 0)
+                as conversions_{{ model }},
+            touches_rounded.credit_{{ model }} + coalesce(remainders.credit_{{ model }}, 0)
+                as credit_{{ model }},
+        {% endfor %}
+        {% for model in whole_models %}
+            case when touches_rounded.is_macro and touches_rounded.is_{{ model }} then 1 else 0 end
+                as conversions_{{ model }},
+            case when touches_rounded.is_{{ model }} then touches_rounded.amount else 0 end
+                as credit_{{ model }},
+        {% endfor %}
+        touches_rounded.is_macro,
+        touches_rounded.conversion_key,
+        touches_rounded.goal_key,
+        touches_rounded.session_key,
+        touches_rounded.conversion_date
 
-        from touches_rounded
-        where {{ 'is_macro' if is_macro else 'not is_macro' }}
+    from touches_rounded
+    left join remainders
+        on touches_rounded.conversion_key = remainders.conversion_key
+        and touches_rounded.goal_key = remainders.goal_key
+        and touches_rounded.is_last
 
-        union all
+    union all
 
-    {% endfor %}
     -- a path of one session shares nothing
     select
         {% for model in shared_models + whole_models %}
@@ -350,7 +351,6 @@ touches_credited as (
         false as is_macro,
         session_key as conversion_key,
         0 as goal_key,
-        user_key,
         session_key,
         session_date as conversion_date
 
@@ -360,7 +360,7 @@ touches_credited as (
 )
 
 select
-    credited.user_key,
+    sessions.user_key,
     credited.session_key,
     credited.is_macro,
     credited.conversion_key,
@@ -382,7 +382,7 @@ from touches_credited as credited
 inner join sessions on credited.session_key = sessions.session_key
 {% if is_incremental() %}
     inner join touched
-        on credited.user_key = touched.user_key
+        on sessions.user_key = touched.user_key
         and sessions.session_date >= touched.touched_from
 {% endif %}
 order by credited.session_key

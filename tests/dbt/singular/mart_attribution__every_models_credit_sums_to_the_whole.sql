@@ -53,7 +53,8 @@ session_values as (
 
 ),
 
--- of orders as placed: what was given back later is no matter of attribution
+-- of orders as placed: what was given back later is no matter of attribution. Most sessions are
+-- credited with nothing, which adds nothing
 attributed as (
 
     select
@@ -64,6 +65,7 @@ attributed as (
 
     from session_values
     inner join sessions on session_values.public_session_key = sessions.session_key
+    where session_values.attributed_revenue <> 0
     group by sessions.session_date, sessions.channel_group, sessions.campaign
 
 ),
@@ -93,13 +95,13 @@ where
 union all
 
 select
-    'time_decay on ' || cast(attributed.date as varchar) as model,
+    'time_decay on ' || cast(coalesce(attributed.date, decayed.date) as varchar) as model,
     decayed.credited_revenue as revenue,
     attributed.revenue as expected_revenue
 
 from attributed
-left join decayed
+full join decayed
     on attributed.date = decayed.date
     and attributed.channel_group = decayed.channel_group
     and attributed.campaign = decayed.campaign
-where coalesce(decayed.credited_revenue, 0) <> attributed.revenue
+where coalesce(decayed.credited_revenue, 0) <> coalesce(attributed.revenue, 0)
