@@ -32,7 +32,7 @@ other_conversion_events as (
 
 ),
 
-rules as (
+conversion_rules as (
 
     select * from {{ ref('int_conversion_rules') }}
     where conversion_type = 'micro'
@@ -46,11 +46,14 @@ sessions as (
 
 ),
 
--- what is counted over all visits of a visitor counts on in the visits that changed
-rules_over_visits as (
+-- numbers instead of names: what is grouped below is narrow
+rules as (
 
-    select * from rules
-    where occurrence_scope = 'visitor' and min_occurrences > 1
+    select
+        *,
+        cast(row_number() over (order by conversion) as integer) as rule_number
+
+    from conversion_rules
 
 ),
 
@@ -61,12 +64,15 @@ visitors_changed as (
 
 ),
 
+-- what is counted over all visits of a visitor counts on in the visits that changed
 occurrences_in_other_visits as (
 
     select
         other_conversion_events.session_key,
         other_conversion_events.visitor_key,
-        other_conversion_events.conversion,
+        rules.rule_number,
+        rules.min_occurrences,
+        rules.occurrence_scope,
         other_conversion_events.occurred_at,
         other_conversion_events.sequence,
         other_conversion_events.event_number
@@ -74,8 +80,8 @@ occurrences_in_other_visits as (
     from other_conversion_events
     inner join visitors_changed
         on other_conversion_events.visitor_key = visitors_changed.visitor_key
-    inner join rules_over_visits
-        on other_conversion_events.conversion = rules_over_visits.conversion
+    inner join rules on other_conversion_events.conversion = rules.conversion
+    where rules.occurrence_scope = 'visitor' and rules.min_occurrences > 1
 
 ),
 
@@ -85,7 +91,9 @@ session_starts as (
     select
         sessions.session_key,
         sessions.visitor_key,
-        rules.conversion,
+        rules.rule_number,
+        rules.min_occurrences,
+        rules.occurrence_scope,
         sessions.started_at as occurred_at,
         cast(-1 as bigint) as sequence,
         0 as event_number,
@@ -100,36 +108,44 @@ session_starts as (
 
 ),
 
-qualified as (
+starts_qualified as (
+
+    select * from session_starts
+    where {{ is_met('compared', 'operator', 'threshold') }}
+
+),
+
+-- of rules that take more than one
+occurrences as (
 
     select
-        session_key,
-        visitor_key,
-        conversion,
-        occurred_at,
-        sequence,
-        event_number
+        conversion_events.session_key,
+        conversion_events.visitor_key,
+        rules.rule_number,
+        rules.min_occurrences,
+        rules.occurrence_scope,
+        conversion_events.occurred_at,
+        conversion_events.sequence,
+        conversion_events.event_number
 
     from conversion_events
+    inner join rules on conversion_events.conversion = rules.conversion
+    where rules.min_occurrences > 1
 
     union all
 
     select
         session_key,
         visitor_key,
-        conversion,
+        rule_number,
+        min_occurrences,
+        occurrence_scope,
         occurred_at,
         sequence,
         event_number
 
-    from session_starts
-    where {{ is_met('compared', 'operator', 'threshold') }}
-
-),
-
-occurrences as (
-
-    select * from qualified
+    from starts_qualified
+    where min_occurrences > 1
 
     union all
 
@@ -141,26 +157,17 @@ occurrences as (
 occurrences_numbered as (
 
     select
-        occurrences.*,
-        rules.min_occurrences,
+        *,
         row_number() over (
             partition by
-                occurrences.conversion,
-                occurrences.visitor_key,
-                case
-                    when rules.occurrence_scope = 'session' then occurrences.session_key
-                end
+                rule_number,
+                visitor_key,
+                case when occurrence_scope = 'session' then session_key end
             -- the source's own sessions may hold events of one moment and number
-            order by
-                occurrences.occurred_at,
-                occurrences.sequence,
-                occurrences.event_number,
-                occurrences.session_key
+            order by occurred_at, sequence, event_number, session_key
         ) as occurrence_number
 
     from occurrences
-    inner join rules on occurrences.conversion = rules.conversion
-    where rules.min_occurrences > 1
 
 ),
 
@@ -168,15 +175,15 @@ occurrences_numbered as (
 occurrences_met as (
 
     select
-        qualified.session_key,
-        qualified.visitor_key,
-        qualified.conversion,
-        qualified.occurred_at,
-        qualified.sequence,
-        qualified.event_number
+        conversion_events.session_key,
+        conversion_events.visitor_key,
+        rules.rule_number,
+        conversion_events.occurred_at,
+        conversion_events.sequence,
+        conversion_events.event_number
 
-    from qualified
-    inner join rules on qualified.conversion = rules.conversion
+    from conversion_events
+    inner join rules on conversion_events.conversion = rules.conversion
     where rules.min_occurrences = 1
 
     union all
@@ -184,7 +191,20 @@ occurrences_met as (
     select
         session_key,
         visitor_key,
-        conversion,
+        rule_number,
+        occurred_at,
+        sequence,
+        event_number
+
+    from starts_qualified
+    where min_occurrences = 1
+
+    union all
+
+    select
+        session_key,
+        visitor_key,
+        rule_number,
         occurred_at,
         sequence,
         event_number
@@ -196,25 +216,26 @@ occurrences_met as (
 
 ),
 
+-- a session is of one visitor, and its events are numbered as they happened
 micro_conversions as (
 
     select
         session_key,
-        visitor_key,
-        conversion,
-        min_by(occurred_at, event_number) as occurred_at,
+        rule_number,
+        min(visitor_key) as visitor_key,
+        min(occurred_at) as occurred_at,
         min_by(sequence, event_number) as sequence,
         min(event_number) as event_number,
         cast(count(*) as integer) as occurrences
 
     from occurrences_met
-    group by session_key, visitor_key, conversion
+    group by session_key, rule_number
 
 )
 
 select
     micro_conversions.session_key,
-    micro_conversions.conversion as micro_conversion,
+    rules.conversion as micro_conversion,
     micro_conversions.visitor_key,
     rules.tier,
     rules.tier_rank,
@@ -230,5 +251,5 @@ select
         as counted_occurrences
 
 from micro_conversions
-inner join rules on micro_conversions.conversion = rules.conversion
+inner join rules on micro_conversions.rule_number = rules.rule_number
 order by micro_conversions.session_key
