@@ -266,6 +266,18 @@ BOUNDS = (
         "kept.date >= date '{{ first_date_changed(0) }}'",
     ),
     Mutation(
+        "credit is counted anew in the months that a change reaches",
+        "models/marts/mart_attribution.sql",
+        "first_date_changed(2 * reach + 31)",
+        "first_date_changed(0)",
+    ),
+    Mutation(
+        "credit of days before stays counted",
+        "models/marts/mart_attribution.sql",
+        "where date < date",
+        "where false and date < date",
+    ),
+    Mutation(
         "steps are counted anew on the days of entries that changed",
         "models/marts/mart_funnel_steps.sql",
         "first_date_changed(2 * ",

@@ -17,8 +17,7 @@ READS_GROW = frozenset(
     (
         *("int_event_receipts", "int_all_sessions", "int_traffic_sources"),
         *("int_macro_conversions", "int_session_credits", "mart_macro_conversions"),
-        *("val_channel_transitions", "mart_attribution", "mart_value_backtest_summary"),
-        "mart_daily_values",
+        *("val_channel_transitions", "mart_value_backtest_summary"),
     )
 )
 

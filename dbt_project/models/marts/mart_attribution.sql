@@ -2,8 +2,16 @@
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key=['date', 'channel_group', 'campaign', 'model'],
-    on_schema_change='fail'
+    on_schema_change='fail',
+    meta={'follows_changes': true},
+    post_hook="{{ remember_changes() }}"
 ) }}
+
+{#- a change reaches conversions of the look-back before it, in their month all that share in it,
+    and these by the look-back before that; with each a visit's hours and a day for the time zone -#}
+{%- set reach = var('attribution_look_back_days') | int
+    + (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int + 1 -%}
+{%- set first_month = first_date_changed(2 * reach + 31)[:8] ~ '01' %}
 
 {% set shared_models = ['linear', 'position', 'time_decay', 'shapley'] -%}
 {% set whole_models = ['first', 'last', 'last_non_direct'] -%}
@@ -18,6 +26,7 @@ with
 credits_of_touches as (
 
     select * from {{ ref('val_attribution_credits') }}
+    where month >= date '{{ first_month }}'
 
 ),
 
@@ -183,6 +192,25 @@ select
 
 from credits_by_model
 where
-    credited_conversions <> 0
-    or credited_revenue <> 0
-    or credited_micro_value <> 0
+    date >= date '{{ first_month }}'
+    and (
+        credited_conversions <> 0
+        or credited_revenue <> 0
+        or credited_micro_value <> 0
+    )
+
+{% if is_incremental() %}
+    union all
+
+    select
+        date,
+        channel_group,
+        campaign,
+        model,
+        credited_conversions,
+        credited_revenue,
+        credited_micro_value
+
+    from {{ this }}
+    where date < date '{{ first_month }}'
+{% endif %}

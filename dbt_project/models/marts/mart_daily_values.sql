@@ -7,6 +7,7 @@
     meta={'changed_by': {'column': 'date', 'key': 'session_date', 'besides': besides}},
     post_hook="{{ remember_changes() }}"
 ) }}
+-- depends_on: {{ ref('int_sessions') }}
 
 with
 
@@ -43,11 +44,32 @@ periods as (
 
 ),
 
-session_values as (
+{% if is_incremental() %}
 
-    select * from {{ ref('val_session_values') }}
+    sessions_of_days as (
 
-),
+        select session_key from {{ ref('int_sessions') }}
+        where {{ changed_since_last_build('session_date', 'session_date', besides) }}
+
+    ),
+
+    -- by the key that orders the table: of the sessions above only the public one is known
+    session_values as (
+
+        select * from {{ ref('val_session_values') }}
+        where session_key in (select sessions_of_days.session_key from sessions_of_days)
+
+    ),
+
+{% else %}
+
+    session_values as (
+
+        select * from {{ ref('val_session_values') }}
+
+    ),
+
+{% endif %}
 
 daily_refunds as (
 
