@@ -19,6 +19,7 @@ from orchestration.erasure import files as erasure_files
 from orchestration.erasure.ids import Ids, Mentions, read_ids
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
+from orchestration.publishing import PARQUET_VERSIONS
 from orchestration.settings import PROJECT_ROOT
 
 GONE = "(device|login)-gone"
@@ -159,6 +160,15 @@ def test_nothing_of_a_person_is_left_in_any_file_of_the_home(home, tmp_path):
     assert "gone" not in " ".join(home.said)
     (noted,) = (home.settings.home / "erasures").iterdir()
     assert "gone" not in noted.read_text(encoding="utf-8")
+
+
+def test_what_is_published_then_is_written_whole(home, tmp_path, monkeypatch):
+    """Or the person would stay in blocks of the served file that rows have left."""
+    (home.settings.serving / PARQUET_VERSIONS).mkdir(parents=True)
+    published = []
+    monkeypatch.setattr(erasure, "publish", lambda *_, **how: published.append(how))
+    erase(home, tmp_path)
+    assert published == [{"whole": True}]
 
 
 def test_rows_of_others_stay_with_their_numbers_and_files_stay_readable(home, tmp_path):

@@ -228,7 +228,13 @@ def test_the_file_stays_small_over_many_publishes(settings):
 
 
 def test_a_whole_one_leaves_nothing_of_what_was_served(settings):
-    assert written(said(settings, "run-1", whole=True)) == 14_602
+    path = settings.serving / publishing.SERVING_FILE
+    change(settings, "insert into marts.mart_values values ('gone for good', 1)")
+    said(settings, "run-1")
+    assert b"gone for good" in path.read_bytes()
+    change(settings, "delete from marts.mart_values where value = 1")
+    assert written(said(settings, "run-2", whole=True)) == 14_602
+    assert b"gone for good" not in path.read_bytes()
 
 
 def test_a_publish_that_does_not_compare_is_noticed(settings, monkeypatch):
