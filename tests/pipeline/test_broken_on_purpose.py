@@ -517,7 +517,8 @@ def bounded_night_differs(
     bounded: dict[bool, tuple[Home, Home]],
     mutation: Mutation,
     version: bool,
-) -> bool:
+) -> list[str]:
+    """The tables that differ."""
     before, wanted = bounded[version]
     home = project.home(before, "broken_bounded")
     try:
@@ -525,7 +526,7 @@ def bounded_night_differs(
             second_night(home, version)
         of_the_clock = ("landed_at", "loaded_at", "known_from", "known_to")
         left, right = (of.fingerprints(without=of_the_clock) for of in (home, wanted))
-        return left != right
+        return sorted(name for name in left | right if left.get(name) != right.get(name))
     finally:
         shutil.rmtree(home.path)
 
