@@ -11,13 +11,14 @@ from pipeline.work_counted import Work, counted_work
 
 # Models that read more, the longer the past is, if only at a column or two of a table below them:
 # a copy, a visitor and an order may come back after any time, a source, a path and the credit of
-# an order are counted over all of it. One that has come to follow what arrived must leave the list:
-# until it does the test fails.
+# an order are counted over all of it; mart_attribution reads the three months that a change may
+# reach, and no more. One that has come to follow what arrived must leave the list: until it does
+# the test fails.
 READS_GROW = frozenset(
     (
         *("int_event_receipts", "int_all_sessions", "int_traffic_sources"),
         *("int_macro_conversions", "int_session_credits", "mart_macro_conversions"),
-        *("val_channel_transitions", "mart_value_backtest_summary"),
+        *("val_channel_transitions", "mart_attribution", "mart_value_backtest_summary"),
     )
 )
 
