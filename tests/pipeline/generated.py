@@ -312,7 +312,8 @@ def as_history(arrivals: Arrivals) -> History:
 
 
 def drawn(policy: Policy, number: int, seeded_by: int) -> list[History]:
-    """So many histories, drawn by hypothesis one by one; the same ones for the same seed."""
+    """So many histories, drawn by hypothesis one by one; the same ones for the same seed and the
+    same test modules, in whose constants it looks for values to try."""
     found: list[History] = []
     # in portions, since the longer hypothesis draws, the more it varies what it drew before
     for portion in range(-(-number // PORTION)):
@@ -425,7 +426,9 @@ def identity(source: str, row: Row) -> tuple[Any, ...]:
         own = row["event_id"]
         return (source, own) if own else (source, *(row[column] for column in said))
     batch = row.get("batch_ordering_id")
-    params = sorted(map(repr, row["event_params"]))
+    # where the visit came from is known to the daily export only
+    came_from = ("source", "medium", "campaign")
+    params = sorted(repr(param) for param in row["event_params"] if param["key"] not in came_from)
     return source, row["user_pseudo_id"], row["event_timestamp"], row["event_name"], batch, *params
 
 

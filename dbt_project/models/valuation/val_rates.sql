@@ -87,7 +87,7 @@ totals as (
         case when visitor_type is not null then max(visitor_type_number) end
             as visitor_type_number,
         sum(trials) as trials,
-        round(sum(trials * maturity), 9) as matured,
+        round(sum(trials * maturity), 11) as matured,
         sum(conversions) as conversions,
         sum(case when maturity > 1 - 1e-9 then trials else 0 end) as mature_trials
 
@@ -108,7 +108,7 @@ users as (
         ages.intent_number,
         ages.visitor_type_number,
         trials.user_key,
-        round(sum(ages.maturity), 9) as matured,
+        round(sum(ages.maturity), 11) as matured,
         count(trials.macro_at) as conversions
 
     from trials
@@ -133,8 +133,8 @@ user_squares as (
         intent_number,
         visitor_type_number,
         sum(conversions * conversions) as conversions_squared,
-        round(sum(conversions * matured), 6) as conversions_matured,
-        round(sum(matured * matured), 6) as matured_squared
+        round(sum(conversions * matured), 9) as conversions_matured,
+        round(sum(matured * matured), 9) as matured_squared
 
     from users
     group by pair_number, intent_number, visitor_type_number
@@ -209,7 +209,7 @@ trial_totals as (
                     ), 1.0
                 ), 1.0
             ),
-            9
+            12
         ) as design_effect
 
     from group_spreads
@@ -262,7 +262,7 @@ units_with_micro_totals as (
         units_with_micro.micro_conversion,
         coalesce(units_with_micro.intent_class, '(all)') as intent_class,
         coalesce(units_with_micro.visitor_type, '(all)') as visitor_type,
-        round(sum(units_with_micro.units * unit_ages.maturity), 9) as matured,
+        round(sum(units_with_micro.units * unit_ages.maturity), 11) as matured,
         sum(units_with_micro.conversions) as conversions
 
     from units_with_micro
