@@ -199,7 +199,7 @@ def test_a_run_says_what_steps_say_and_counts_the_tables(story):
 def test_a_second_night_adds_what_arrived_and_builds_nothing_anew(story):
     second = story["second"]
     assert second.served["sessions"] == [(2,)]
-    assert not any("anew" in line for line in second.lines)
+    assert not any("all rows anew" in line for line in second.lines)
 
 
 def test_an_unforeseen_error_is_tried_again(story):
