@@ -268,8 +268,8 @@ BOUNDS = (
     Mutation(
         "credit is counted anew in the months that a change reaches",
         "models/marts/mart_attribution.sql",
-        "first_date_changed(2 * reach + 31)",
-        "first_date_changed(0)",
+        "first_month_changed(2 * days_of_credit() + 31)",
+        "first_month_changed(0)",
     ),
     Mutation(
         "credit of days before stays counted",

@@ -13,6 +13,11 @@
     {{ return(date_before(unseen_changes(besides), days_before)) }}
 {%- endmacro %}
 
+{% macro first_month_changed(days_before) -%}
+    {#- First day of the month of first_date_changed. -#}
+    {{ return(first_date_changed(days_before)[:8] ~ '01') }}
+{%- endmacro %}
+
 {% macro unseen_changes(besides=[]) -%}
     {#- What was noted below this model since it was built last: noted, SQL of these rows from `from`
         on, as changed; earliest, the first date of their sessions. None when all sessions changed.

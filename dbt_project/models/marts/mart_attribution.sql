@@ -8,10 +8,8 @@
 ) }}
 
 {#- a change reaches conversions of the look-back before it, in their month all that share in it,
-    and these by the look-back before that; with each a visit's hours and a day for the time zone -#}
-{%- set reach = var('attribution_look_back_days') | int
-    + (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int + 1 -%}
-{%- set first_month = first_date_changed(2 * reach + 31)[:8] ~ '01' %}
+    and these by the look-back before that -#}
+{%- set first_month = first_month_changed(2 * days_of_credit() + 31) %}
 
 {% set shared_models = ['linear', 'position', 'time_decay', 'shapley'] -%}
 {% set whole_models = ['first', 'last', 'last_non_direct'] -%}

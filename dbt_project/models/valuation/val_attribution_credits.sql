@@ -1,6 +1,4 @@
-{#- days that a conversion reaches back: its look-back, and the visit in which it happens -#}
-{% set reach = var('attribution_look_back_days') | int
-    + (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int + 1 -%}
+{% set reach = days_of_credit() -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_users',

@@ -1,6 +1,6 @@
 {#- a change joins or parts paths that end within the look-back before it; a day each for the hours
     of a visit and for the time zone -#}
-{% set first_month = first_date_changed(var('attribution_look_back_days') | int + 2)[:8] ~ '01' -%}
+{% set first_month = first_month_changed(var('attribution_look_back_days') | int + 2) -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_differing',
