@@ -62,8 +62,22 @@ class PublishedTable:
 
 # part → (rows, sum of the hashes of its rows)
 Sums = dict[int, tuple[int, int]]
-# part → (rows, proof of its rows in the warehouse)
-Sources = dict[int, tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A part as it is in the warehouse.
+
+    proof: what is kept of its rows, an HMAC. checksum: over the rows as they will be published,
+    None where ids are hashed on the way.
+    """
+
+    rows: int
+    proof: str
+    checksum: str | None
+
+
+Sources = dict[int, Source]
 
 
 @dataclass(frozen=True)
@@ -102,16 +116,18 @@ def sums_of(con: duckdb.DuckDBPyConnection, relation: str, part: str) -> Sums:
 def sources_of(con: duckdb.DuckDBPyConnection, name: str, table: str, key: str | None) -> Sources:
     """The parts of a mart as they are in the warehouse, without the ids that are not published."""
     columns = [column for column, _ in columns_of(con, table)]
+    ids = [column for column in columns if column in PERSONAL_IDS]
     relation = table
-    if key is None and (ids := [column for column in columns if column in PERSONAL_IDS]):
-        empty = ", ".join(f"null as {column}" for column in ids)
+    if ids and key is None:
+        empty = ", ".join(f"cast(null as varchar) as {column}" for column in ids)
         relation = f"(select * replace ({empty}) from {table})"
     return {
-        part: (
+        part: Source(
             rows,
             hmac.digest(
                 (key or "").encode(), f"{name}|{part}|{rows}|{total}".encode(), "sha256"
             ).hex(),
+            None if ids and key else str(total),
         )
         for part, (rows, total) in sums_of(con, relation, part_of(name, columns)).items()
     }
@@ -120,7 +136,8 @@ def sources_of(con: duckdb.DuckDBPyConnection, name: str, table: str, key: str |
 def different(sources: Sources, before: PublishedTable | None) -> list[int]:
     """The parts that are not in the warehouse as they were published, gone ones included."""
     old = {part.part: (part.rows, part.source) for part in before.parts} if before else {}
-    return sorted(part for part in sources | old if sources.get(part) != old.get(part))
+    new = {part: (source.rows, source.proof) for part, source in sources.items()}
+    return sorted(part for part in new | old if new.get(part) != old.get(part))
 
 
 def read_before(manifest: Path, file: Path, same: dict[str, str]) -> Before:
@@ -161,9 +178,12 @@ def expect_most_kept(sources: dict[str, Sources], before: Before) -> None:
     So it is with another key: every part differs, and no old hash may stay in freed blocks.
     """
     changed = {name: different(parts, before.tables.get(name)) for name, parts in sources.items()}
-    rows = {name: sum(rows for rows, _ in parts.values()) for name, parts in sources.items()}
+    rows = sum(source.rows for parts in sources.values() for source in parts.values())
     written = sum(
-        sources[name].get(part, (0, ""))[0] for name, parts in changed.items() for part in parts
+        sources[name][part].rows
+        for name, parts in changed.items()
+        for part in parts
+        if part in sources[name]
     )
-    if 2 * written > sum(rows.values()):
+    if 2 * written > rows:
         raise NotAsPublishedError("most rows changed")

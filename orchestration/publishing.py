@@ -245,7 +245,7 @@ def _copy(
         old = before.tables.get(name) if before else None
         parts, written = _written(con, name, sources, old)
         all_written += sum(parts[part].rows for part in written if part in parts)
-        _expect_rows(name, parts, sources)
+        _expect_all_parts(name, parts, sources)
         checksum = str(sum(int(part.checksum) for part in parts.values()))
         counts[name] = (sum(part.rows for part in parts.values()), checksum)
         path = copied.folder / f"{name}.parquet"
@@ -310,25 +310,27 @@ def _written(
             chosen = f"where {part_column} in ({', '.join(map(str, changed))})"
             con.execute(f"delete from {served} {chosen}")
             con.execute(f"insert into {served} {selection} {chosen}")
-    new = {}
-    if changed:
+    counted = {
+        part: (sources[part].rows, sources[part].checksum) for part in changed if part in sources
+    }
+    if any(checksum is None for _, checksum in counted.values()):
         sums = sums_of(con, served, part_column)
-        new = {
-            part: PublishedPart(part, rows, str(total), sources.get(part, (0, ""))[1])
-            for part, (rows, total) in sums.items()
-            if part not in kept
-        }
+        counted = {part: (rows, str(total)) for part, (rows, total) in sums.items()}
+    new = {
+        part: PublishedPart(part, rows, str(checksum), sources[part].proof)
+        for part, (rows, checksum) in counted.items()
+        if part not in kept and part in sources
+    }
     return kept | new, changed
 
 
-def _expect_rows(name: str, parts: dict[int, PublishedPart], sources: Sources) -> None:
-    found = sum(rows for rows, _ in sources.values())
-    rows = sum(part.rows for part in parts.values())
-    if found != rows or {part.part: part.source for part in parts.values()} != {
-        part: source for part, (_, source) in sources.items()
-    }:
+def _expect_all_parts(name: str, parts: dict[int, PublishedPart], sources: Sources) -> None:
+    """Raise where what was copied or kept is not what the warehouse has; the rows themselves are
+    read back later."""
+    found = {part: (source.rows, source.proof) for part, source in sources.items()}
+    if {part.part: (part.rows, part.source) for part in parts.values()} != found:
         raise IntentMapError(
-            f"Table {name} has {found} rows in the warehouse but {rows} in its copy; "
+            f"Table {name} does not have the same rows in the warehouse and in its copy; "
             "nothing was published. Publish again."
         )
 

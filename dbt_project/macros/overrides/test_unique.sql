@@ -6,13 +6,19 @@
     {%- set untested = not_tested(model.attached_node.split('.')[-1]) if execute else 'true' -%}
     select
         {{ keys }},
-        count(*) as copies
-    from {{ rows }}
-    {% if untested | trim != 'true' -%}
-        where ({{ keys }}) in (select {{ keys }} from {{ rows }} where {{ untested }})
-    {%- endif %}
+        max(copy_number) as copies
+    from (
+        {#- numbered, since that costs half of counting the rows of each combination -#}
+        select
+            {{ keys }},
+            row_number() over (partition by {{ keys }} order by {{ columns[0] }}) as copy_number
+        from {{ rows }}
+        {% if untested | trim != 'true' -%}
+            where ({{ keys }}) in (select {{ keys }} from {{ rows }} where {{ untested }})
+        {%- endif %}
+    ) as rows_numbered
+    where copy_number > 1
     group by {{ keys }}
-    having count(*) > 1
 {%- endmacro %}
 
 {% macro default__test_unique(model, column_name) -%}

@@ -11,7 +11,10 @@
     else 'visit_started_at' -%}
 {%- set earliest_touched -%}
     select min({{ touched_from }}) from {{ ref('int_session_events') }}
-    where {{ arrived_since_last_build() }}
+    where load_id in (
+        select load_id from {{ ref('int_event_receipts') }}
+        where outcome = 'accepted' and {{ arrived_since_last_build() }}
+    )
 {%- endset %}
 
 with
@@ -32,6 +35,13 @@ receipts as (
 
 {% if is_incremental() %}
 
+    loads_arrived as (
+
+        select distinct load_id from receipts
+        where {{ arrived_since_last_build() }}
+
+    ),
+
     touched as (
 
         select
@@ -39,7 +49,7 @@ receipts as (
             min({{ touched_from }}) as touched_from
 
         from all_session_events
-        where {{ arrived_since_last_build() }}
+        where load_id in (select loads_arrived.load_id from loads_arrived)
         group by visitor_key
 
     ),

@@ -100,7 +100,6 @@ events_narrow as (
     select
         receipts.event_key,
         receipts.visitor_key,
-        receipts.source_system,
         receipts.load_id,
         receipts.row_number,
         receipts.occurred_at,
@@ -147,7 +146,7 @@ events_by_key as (
 
     from events_narrow
     window visitor_in_order as (
-        partition by {{ visitor }} order by occurred_at, sequence, event_key
+        partition by {{ visitor }} order by occurred_at, sequence
     )
 
 ),
@@ -164,18 +163,17 @@ events_tied as (
 ids_of_tied as (
 
     select
-        source_system,
+        event_key,
         load_id,
         row_number,
         own_event_id
 
     from staged_events
     where
-        (load_id, row_number, source_system) in (
+        (load_id, row_number) in (
             select distinct
                 events_tied.load_id,
-                events_tied.row_number,
-                events_tied.source_system
+                events_tied.row_number
             from events_tied
         )
 
@@ -192,7 +190,7 @@ tied_with_ids as (
     left join ids_of_tied
         on events_tied.load_id = ids_of_tied.load_id
         and events_tied.row_number = ids_of_tied.row_number
-        and events_tied.source_system = ids_of_tied.source_system
+        and events_tied.event_key = ids_of_tied.event_key
 
 ),
 
@@ -235,7 +233,6 @@ events_in_order as (
     select
         event_key,
         visitor_key,
-        source_system,
         load_id,
         occurred_at,
         sequence,
@@ -256,7 +253,6 @@ events_in_order as (
     select
         events_tied.event_key,
         events_tied.visitor_key,
-        events_tied.source_system,
         events_tied.load_id,
         events_tied.occurred_at,
         events_tied.sequence,
@@ -297,9 +293,9 @@ events_in_visit as (
 
     select
         *,
-        max(visit_start_position) over visit_so_far as visit_position,
-        max(case when visit_start_position is not null then occurred_at end) over visit_so_far
-            as visit_started_at
+        last_value(visit_start_position ignore nulls) over visit_so_far as visit_position,
+        last_value(case when visit_start_position is not null then occurred_at end ignore nulls)
+            over visit_so_far as visit_started_at
 
     from visit_starts_marked
     window visit_so_far as (
@@ -390,7 +386,6 @@ select
         'events_in_part.campaign_number',
         'events_in_part.visit_part'
     ]) }} as session_key,
-    events_in_part.source_system,
     events_in_part.load_id,
     events_in_part.occurred_at,
     events_in_part.sequence,
