@@ -4,6 +4,7 @@ A history written by hand, with every hard case in it, and generated ones beside
 same nights, two of which are killed.
 """
 
+import pytest
 from pipeline.conftest import GENERATED
 from pipeline.homes import Home, differences
 from pipeline.promise_checks import (
@@ -13,6 +14,15 @@ from pipeline.promise_checks import (
     orders_count_once,
     people_are_those_of_their_last_login,
     sessions_are_exact,
+)
+
+# what joins, deletes and tests of a night look for by the visits of some days
+IN_ORDER_OF_DAYS = (
+    *("intermediate.int_session_events", "intermediate.int_all_sessions"),
+    *("intermediate.int_micro_conversions", "intermediate.int_session_states"),
+    *("intermediate.int_session_stages", "intermediate.int_funnel_progress"),
+    *("valuation.val_session_steps", "valuation.val_session_values"),
+    *("valuation.val_attribution_credits", "marts.mart_sessions", "marts.mart_micro_conversions"),
 )
 
 
@@ -108,3 +118,16 @@ def test_a_night_without_new_files_passes_all_data_tests_and_changes_no_table(
 def test_business_files_that_live_elsewhere_are_as_they_were(promise: Done) -> None:
     written = (promise.nights.settings.seeds / "currency_rates.csv").read_text(encoding="utf-8")
     assert written.startswith("currency,date,rate\n")
+
+
+@pytest.mark.parametrize("table", IN_ORDER_OF_DAYS)
+def test_a_full_refresh_writes_visits_in_order_of_their_days(promise: Done, table: str) -> None:
+    home = promise.refreshed
+    of_table = "public_session_key" if table.startswith("marts.") else "session_key"
+    days = home.query(
+        f"select sessions.session_key >> 50 as day from {table} as written "
+        f"inner join intermediate.int_all_sessions as sessions "
+        f"on written.session_key = sessions.{of_table} order by written.rowid"
+    )
+    assert len({row["day"] for row in days}) > 20
+    assert [row["day"] for row in days] == sorted(row["day"] for row in days)
