@@ -40,12 +40,14 @@ class PublishedPart:
     """The rows of one month (202607), or of a whole mart (0).
 
     checksum: over the rows as published. source: an HMAC over the rows as in the warehouse.
+    parquet_bytes: of its rows in the mart's Parquet file, where the parts stand in their order.
     """
 
     part: int
     rows: int
     checksum: str
     source: str
+    parquet_bytes: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,20 @@ def part_of(name: str, columns: Iterable[str]) -> str:
     if moment not in set(columns):
         return "0"
     return f"coalesce(year({moment}) * 100 + month({moment}), 0)"
+
+
+def rows_of_part(name: str, part: int) -> str:
+    """The condition for the rows of one part of a mart that has parts by month; as a range, so that
+    other months of a table in order of days need not be read."""
+    moment = MONTH_OF[name]
+    if part == 0:
+        return f"{moment} is null"
+    year, month = divmod(part, 100)
+    following = (year + month // 12, month % 12 + 1)
+    return (
+        f"{moment} >= date '{year:04}-{month:02}-01' "
+        f"and {moment} < date '{following[0]:04}-{following[1]:02}-01'"
+    )
 
 
 def sums_of(con: duckdb.DuckDBPyConnection, relation: str, part: str) -> Sums:

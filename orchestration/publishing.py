@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ import duckdb
 from orchestration.disk import checksum_of, has_no_room, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
+from orchestration.parquet_joined import Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
     PERSONAL_IDS,
     Before,
@@ -40,6 +41,7 @@ from orchestration.published_parts import (
     expect_most_kept,
     part_of,
     read_before,
+    rows_of_part,
     sources_of,
     sums_of,
 )
@@ -100,7 +102,7 @@ def publish(
             settings.serving.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(settings.serving)
             return _publish(settings, run_id, whole, report)
-        except (OSError, duckdb.Error) as error:
+        except (OSError, UnlikeFilesError, duckdb.Error) as error:
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
             reason = reason.rstrip(". ")
             if named := getattr(error, "filename", None):
@@ -145,7 +147,7 @@ def _publish(
     copied = _Copied(run_id, published_at, new_file, new_folder, sources)
     try:
         tables, written = _copy_and_check(settings, copied, before)
-    except (NotAsPublishedError, IntentMapError, duckdb.Error) as error:
+    except (NotAsPublishedError, UnlikeFilesError, IntentMapError, duckdb.Error) as error:
         if before is None or isinstance(error, duckdb.InterruptException):
             raise
         # such as a byte that turned over in what is served: it is not carried on
@@ -249,8 +251,11 @@ def _copy(
         checksum = str(sum(int(part.checksum) for part in parts.values()))
         counts[name] = (sum(part.rows for part in parts.values()), checksum)
         path = copied.folder / f"{name}.parquet"
-        if old is None or written or not _link_unchanged(old, path, served_before.parent):
-            _to_parquet(con, name, path)
+        in_order = [parts[part] for part in sorted(parts)]
+        before_it = _parquet_before(old, served_before.parent) if old else None
+        if before_it is None or written or not _link(before_it, path):
+            kept = _pieces(old, before_it, written) if old and before_it else {}
+            in_order = _to_parquet(con, name, path, in_order, kept)
         tables.append(
             PublishedTable(
                 name=name,
@@ -258,7 +263,7 @@ def _copy(
                 checksum=checksum,
                 parquet_bytes=path.stat().st_size,
                 parquet_sha256=checksum_of(path),
-                parts=tuple(parts[part] for part in sorted(parts)),
+                parts=tuple(in_order),
             )
         )
     con.execute(
@@ -272,7 +277,9 @@ def _copy(
             [copied.run_id, copied.published_at.replace(tzinfo=None), name, rows, checksum,
              duckdb.__version__],
         )  # fmt: skip
-    _to_parquet(con, PUBLICATION, copied.folder / f"{PUBLICATION}.parquet")
+    _copy_to_parquet(
+        con, f"from {_in('served', PUBLICATION)}", copied.folder / f"{PUBLICATION}.parquet"
+    )
     con.execute("detach served")
     return tables, all_written
 
@@ -306,8 +313,8 @@ def _written(
         con.execute(f"create or replace table {served} as {selection}")
     else:
         kept = {part.part: part for part in old.parts if part.part not in changed}
-        if changed:
-            chosen = f"where {part_column} in ({', '.join(map(str, changed))})"
+        for part in changed:
+            chosen = f"where {rows_of_part(name, part)}"
             con.execute(f"delete from {served} {chosen}")
             con.execute(f"insert into {served} {selection} {chosen}")
     counted = {
@@ -317,7 +324,7 @@ def _written(
         sums = sums_of(con, served, part_column)
         counted = {part: (rows, str(total)) for part, (rows, total) in sums.items()}
     new = {
-        part: PublishedPart(part, rows, str(checksum), sources[part].proof)
+        part: PublishedPart(part, rows, str(checksum), sources[part].proof, parquet_bytes=0)
         for part, (rows, checksum) in counted.items()
         if part not in kept and part in sources
     }
@@ -335,15 +342,22 @@ def _expect_all_parts(name: str, parts: dict[int, PublishedPart], sources: Sourc
         )
 
 
-def _link_unchanged(old: PublishedTable, path: Path, serving: Path) -> bool:
-    """Put the Parquet file of the last publish at path too; False when it is not byte for byte
-    what was published."""
-    before = serving / PARQUET_LINK / path.name
+def _parquet_before(old: PublishedTable, serving: Path) -> Path | None:
+    """The Parquet file of the last publish; None when its bytes are not those published."""
+    before = serving / PARQUET_LINK / f"{old.name}.parquet"
     try:
         if before.stat().st_size != old.parquet_bytes or checksum_of(before) != old.parquet_sha256:
-            return False
+            return None
+        return before.resolve()
+    except OSError:
+        return None
+
+
+def _link(before: Path, path: Path) -> bool:
+    """Put a Parquet file that still holds at path too; False when that cannot be done."""
+    try:
         try:
-            path.hardlink_to(before.resolve())
+            path.hardlink_to(before)
         except OSError:
             shutil.copyfile(before, path)
     except OSError:
@@ -352,8 +366,70 @@ def _link_unchanged(old: PublishedTable, path: Path, serving: Path) -> bool:
     return True
 
 
-def _to_parquet(con: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
-    con.execute(f"copy {_in('served', name)} to {_text(path)} (format parquet, compression zstd)")
+def _pieces(old: PublishedTable, before: Path, written: list[int]) -> dict[int, Piece]:
+    """Where in the Parquet file of the last publish the parts stand that still hold."""
+    pieces, start = {}, piece_of(before).start
+    for part in old.parts:
+        if part.part not in written and part.parquet_bytes:
+            pieces[part.part] = Piece(before, start, part.parquet_bytes)
+        start += part.parquet_bytes
+    return pieces
+
+
+def _to_parquet(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    path: Path,
+    parts: list[PublishedPart],
+    kept: dict[int, Piece],
+) -> list[PublishedPart]:
+    """Write a mart's Parquet file; returns the parts with the bytes of each in it.
+
+    kept: the parts whose bytes are taken from another file instead of writing their rows. Whether
+    a column may be null is said for a file as a whole, by what DuckDB knows of the rows, so parts
+    that were written earlier, and even all of one moment, need not fit together.
+    """
+    for ready in (kept, {}) if kept else ({},):
+        with contextlib.suppress(UnlikeFilesError):
+            return _joined_to_parquet(con, name, path, parts, ready)
+    _copy_to_parquet(con, f"from {_in('served', name)}", path)
+    return [replace(part, parquet_bytes=0) for part in parts]
+
+
+def _joined_to_parquet(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    path: Path,
+    parts: list[PublishedPart],
+    ready: dict[int, Piece],
+) -> list[PublishedPart]:
+    """See _to_parquet. Raises UnlikeFilesError when the parts do not fit together."""
+    served = _in("served", name)
+    if [part.part for part in parts] in ([], [0]):
+        _copy_to_parquet(con, f"from {served}", path)
+        return [replace(part, parquet_bytes=piece_of(path).size) for part in parts]
+    pieces = {
+        part.part: ready.get(part.part) or _part_to_parquet(con, name, part.part, path)
+        for part in parts
+    }
+    try:
+        # a part that lost its rows on the way shows when the file is read back
+        join([piece for piece in pieces.values() if piece.size], path)
+    finally:
+        for piece in pieces.values():
+            if piece.file.parent == path.parent:
+                piece.file.unlink()
+    return [replace(part, parquet_bytes=pieces[part.part].size) for part in parts]
+
+
+def _part_to_parquet(con: duckdb.DuckDBPyConnection, name: str, part: int, path: Path) -> Piece:
+    alone = path.with_name(f"{name}.{part}{UNFINISHED}")
+    _copy_to_parquet(con, f"from {_in('served', name)} where {rows_of_part(name, part)}", alone)
+    return piece_of(alone)
+
+
+def _copy_to_parquet(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    con.execute(f"copy ({query}) to {_text(path)} (format parquet, compression zstd)")
 
 
 @contextlib.contextmanager

@@ -97,6 +97,7 @@ CHANGES = {
     "where session_key = 5",
     "values that trade places": "update marts.mart_sessions set revenue = 2 - revenue "
     "where session_key in (0, 6)",
+    "a first null": "insert into marts.mart_sessions values (9003, 'x', null, '2026-01-02')",
     "an id alone": "update marts.mart_sessions set visitor_id = 'other' where session_key = 5",
     "a new mart": "create table marts.mart_new as select 1 as a",
     "a mart that is gone": "drop table marts.mart_old",
@@ -147,6 +148,45 @@ def test_of_a_long_past_only_the_touched_months_are_written(settings):
     change(settings, LATE_ROW)
     of_the_month = sum(f"{row[3]:%Y-%m}" == "2024-03" for row in before)
     assert written(said(settings, "run-1")) == of_the_month + 1 < len(before) / 20
+
+
+def test_of_a_long_past_only_the_touched_months_are_written_to_parquet(settings, monkeypatch):
+    path = settings.serving / "parquet" / "mart_sessions.parquet"
+    before, queries, real = path.read_bytes(), [], publishing._copy_to_parquet
+    monkeypatch.setattr(
+        publishing,
+        "_copy_to_parquet",
+        lambda con, query, path: (queries.append(query), real(con, query, path)),
+    )
+    change(settings, LATE_ROW)
+    said(settings, "run-1")
+    assert len(queries) == 2 and "2024-03-01" in queries[0] and "publication" in queries[1]
+    # two months stand before the third, with their row groups as they were
+    kept = before[: before.index(b"PAR1", 4)][:2000]
+    assert path.read_bytes().startswith(kept)
+
+
+def test_months_go_on_alone_behind_a_column_that_may_be_null_now(settings, monkeypatch):
+    change(settings, CHANGES["a first null"])
+    said(settings, "run-1")
+    queries, real = [], publishing._copy_to_parquet
+    monkeypatch.setattr(
+        publishing,
+        "_copy_to_parquet",
+        lambda con, query, path: (queries.append(query), real(con, query, path)),
+    )
+    change(settings, LATE_ROW)
+    said(settings, "run-2")
+    assert len(queries) == 2
+
+
+def test_a_parquet_file_that_is_not_as_published_is_not_gone_on_from(settings, tmp_path):
+    path = (settings.serving / "parquet" / "mart_sessions.parquet").resolve()
+    flip_a_byte(path.with_name("mart_micro_conversions.parquet"))
+    path.unlink()
+    change(settings, CHANGES["a night"])
+    said(settings, "run-1")
+    expect_as_whole(settings, tmp_path)
 
 
 def flip_a_byte(path):
@@ -249,7 +289,8 @@ def test_what_is_kept_of_ids_cannot_be_guessed_without_the_key():
     with duckdb.connect() as con:
         con.execute("create table one as select 'somebody' as visitor_id")
         proofs = {
-            published_parts.sources_of(con, "mart_x", "one", key)[0].proof for key in ("a", "b", None)
+            published_parts.sources_of(con, "mart_x", "one", key)[0].proof
+            for key in ("a", "b", None)
         }
         con.execute("update one set visitor_id = 'somebody else'")
         assert published_parts.sources_of(con, "mart_x", "one", "a")[0].proof not in proofs

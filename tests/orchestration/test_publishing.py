@@ -400,7 +400,7 @@ def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch)
     before = contents(settings.serving)
     fill(settings, 2)
     # fails in the middle, each time: mart_empty is copied by then
-    monkeypatch.setattr(publishing, "_to_parquet", _failing_second_time())
+    monkeypatch.setattr(publishing, "_copy_to_parquet", _failing_second_time())
     with pytest.raises(IntentMapError, match="stopped: IO Error: broken"):
         publish(settings, "run-2", report=quiet)
     assert contents(settings.serving) == before
@@ -409,11 +409,11 @@ def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch)
 def _failing_second_time():
     calls = []
 
-    def counted(con, name, path, real=publishing._to_parquet):
+    def counted(con, query, path, real=publishing._copy_to_parquet):
         calls.append(1)
         if len(calls) == 2:
             raise duckdb.IOException("IO Error: broken")
-        real(con, name, path)
+        real(con, query, path)
 
     return counted
 
