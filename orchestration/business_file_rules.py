@@ -120,12 +120,18 @@ def currency(cell: str) -> str | None:
     return None if re.fullmatch("[A-Z]{3}", cell) else "is not three capital letters such as EUR"
 
 
+@functools.cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    # opening one takes longer than trying all expressions
+    return duckdb.connect()
+
+
 @functools.lru_cache
 def pattern(cell: str) -> str | None:
     """A regular expression that the engines know, for text that is lower-cased before matching."""
     try:
         re.compile(cell)
-        with duckdb.connect() as connection:
+        with _engine().cursor() as connection:
             connection.execute("select regexp_matches('', ?)", [cell])
     except (re.error, duckdb.Error) as error:
         reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ").rstrip(".")

@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ FORMATS = {
 # what copying and downloading programs call a file that is not complete yet
 UNFINISHED = (".tmp", ".part", ".crdownload", ".filepart")
 LONGEST_NAME = 255
+# the coarsest clock of a file system has two seconds
+SETTLED_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,16 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class Content:
-    """What a file held when it was hashed; stamp tells whether it changed since."""
+    """What a file held when it was hashed; stamp tells whether it changed since.
+
+    mark: by what a later run knows the file again without reading it; None when it was written so
+    lately that another write could leave the same times.
+    """
 
     sha256: str
     size: int
     stamp: tuple[int, int, int]
+    mark: str | None = None
 
 
 def is_ignored(name: str) -> bool:
@@ -156,11 +164,23 @@ def newest_change(landing: Path, sources: tuple[str, ...]) -> int:
 
 def content_of(file: LandingFile) -> Content:
     """Hash the bytes; raises OSError when they cannot be read."""
-    before = stamp_of(file)
+    before, mark = stamp_of(file), mark_of(file)
     with file.path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
         size = os.fstat(opened.fileno()).st_size
-    return Content(digest, size, before)
+    return Content(digest, size, before, mark)
+
+
+def mark_of(file: LandingFile) -> str | None:
+    """Size, times of modification and of change, and identity; see Content. Raises OSError.
+
+    The time of change is the system's own: who sets a file's times back moves it forward.
+    """
+    status = file.path.stat()
+    newest = max(status.st_mtime_ns, status.st_ctime_ns)
+    if time.time_ns() - newest < SETTLED_SECONDS * 1_000_000_000:
+        return None
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def stamp_of(file: LandingFile) -> tuple[int, int, int]:

@@ -41,6 +41,8 @@ LONGEST_NAME = 200
 # a kept file that rows were taken out of: the number that each row had, and a folder of its own
 ROW_NUMBER = "intent_map_row_number"
 REWRITTEN = "rewritten"
+# a kept file is never written to, so its columns are looked up once in a run
+_types_of_kept: dict[Path, tuple[tuple[str, str], ...]] = {}
 _RESERVED = {
     *(*TECHNICAL_COLUMNS, "landed", "filename", "file_row_number", ROW_NUMBER, REWRITTEN),
 }
@@ -229,10 +231,10 @@ def _by_shape(
                 "or drop the original below the landing folder under a new name and delete load "
                 f"{file.load_id} from raw.loads."
             )
-        found = con.sql(f"select * from {_reader(home_folder, [file])}")
-        types = tuple(zip(found.columns, map(str, found.types), strict=True))
-        shape = (file.is_clean, types)
-        shapes.setdefault(shape, []).append(file)
+        if path not in _types_of_kept:
+            found = con.sql(f"select * from {_reader(home_folder, [file])}")
+            _types_of_kept[path] = tuple(zip(found.columns, map(str, found.types), strict=True))
+        shapes.setdefault((file.is_clean, _types_of_kept[path]), []).append(file)
     return list(shapes.values())
 
 

@@ -4,6 +4,7 @@ Belongs here: reading what is known, writing one row per load, the next load_id.
 Does not belong here: deciding (run.py) and moving files (files.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 
@@ -29,14 +30,16 @@ class Load:
     arrived_at: datetime | None = None
     file_columns: list[str] | None = None
     kept_is_clean: bool | None = None
+    file_mark: str | None = None
 
 
 @dataclass
 class Known:
     """What of one source the ledger knows. with_rows: loads that brought rows, by file name and by
-    content; a file without rows leaves nothing to protect."""
+    content; a file without rows leaves nothing to protect. marks: names and marks of seen files."""
 
     seen: set[tuple[str, str]] = field(default_factory=set)
+    marks: set[tuple[str, str]] = field(default_factory=set)
     with_rows_by_name: dict[str, Load] = field(default_factory=dict)
     with_rows_by_content: dict[str, Load] = field(default_factory=dict)
     contents: set[str] = field(default_factory=set)
@@ -46,6 +49,8 @@ class Known:
             return
         self.seen.add((load.file_name, load.content_hash))
         self.contents.add(load.content_hash)
+        if load.file_mark is not None:
+            self.marks.add((load.file_name, load.file_mark))
         if load.row_count:
             self.with_rows_by_name.setdefault(load.file_name, load)
             self.with_rows_by_content.setdefault(load.content_hash, load)
@@ -55,12 +60,27 @@ def read_known(con: duckdb.DuckDBPyConnection, source: str) -> Known:
     known = Known()
     rows = con.execute(
         "select load_id, source, file_name, content_hash, size_bytes, row_count, status, reason, "
-        "landed_at, kept_file, arrived_at from raw.loads where source = ? order by load_id",
+        "landed_at, kept_file, arrived_at, file_columns, kept_is_clean, file_mark "
+        "from raw.loads where source = ? order by load_id",
         [source],
     ).fetchall()
     for row in rows:
         known.add(Load(*row))
     return known
+
+
+def note_marks(
+    con: duckdb.DuckDBPyConnection, source: str, marks: Sequence[tuple[str, str, str]]
+) -> None:
+    """Remember by what seen files are known again: (file name, content hash, mark) of each."""
+    if marks:
+        names, hashes, found = map(list, zip(*marks, strict=True))
+        con.execute(
+            "update raw.loads set file_mark = marked.mark from (select unnest(?) as name, "
+            "unnest(?) as hash, unnest(?) as mark) as marked where loads.source = ? "
+            "and loads.file_name = marked.name and loads.content_hash = marked.hash",
+            [names, hashes, found, source],
+        )
 
 
 def next_load_id(con: duckdb.DuckDBPyConnection) -> int:
@@ -72,7 +92,7 @@ def write(con: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Add one row; the caller holds the transaction."""
     con.execute(
         "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
-        "status, reason, landed_at, kept_file, arrived_at, file_columns, kept_is_clean) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "status, reason, landed_at, kept_file, arrived_at, file_columns, kept_is_clean, "
+        "file_mark) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         list(astuple(load)),
     )

@@ -29,6 +29,7 @@ from orchestration.landing.files import (
     files_of,
     is_ignored,
     listing,
+    mark_of,
     move_aside,
 )
 from orchestration.landing.result import LandingResult, SourceLanding
@@ -138,6 +139,7 @@ class _Landing:
         self.settings, self.warehouse = settings, warehouse
         self.report, self.result = report, result
         self.known = ledger.Known()
+        self.marked: list[tuple[str, str, str]] = []
         self.outcome = SourceLanding("")
         self.said_at = time.monotonic()
 
@@ -171,7 +173,9 @@ class _Landing:
             self._note_attached(self.warehouse.attached[source], len(files))
             return
         self.known = ledger.read_known(self.warehouse.con, source)
+        self.marked = []
         waiting = [candidate for file in files if (candidate := self._judge(file))]
+        ledger.note_marks(self.warehouse.con, source, self.marked)
         while waiting:
             # of files with equal content only the first is landed; then the others are judged again
             seen = set(self.known.contents)
@@ -217,8 +221,11 @@ class _Landing:
             )
 
     def _judge(self, file: LandingFile) -> Candidate | None:
-        """The file as a candidate, when it is new."""
+        """The file as a candidate, when it is new. One that is as it was is not read again."""
         try:
+            if (file.shown, mark_of(file)) in self.known.marks:
+                self.outcome.unchanged += 1
+                return None
             content = content_of(file)
         except FileNotFoundError:
             self._skip(file, "it was taken away meanwhile")
@@ -234,6 +241,8 @@ class _Landing:
         known = self.known
         if (file.shown, content.sha256) in known.seen:
             self.outcome.unchanged += 1
+            if content.mark is not None:
+                self.marked.append((file.shown, content.sha256, content.mark))
             return False
         if (before := known.with_rows_by_name.get(file.shown)) is not None:
             self._set_aside(

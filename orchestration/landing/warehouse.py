@@ -170,6 +170,7 @@ class Warehouse:
             arrived_at=moment_of_arrival(content.stamp[1]) if content else None,
             file_columns=names,
             kept_is_clean=kept_is_clean,
+            file_mark=content.mark if content else None,
         )
         ledger.write(self.con, load)
         return load

@@ -622,3 +622,61 @@ def test_the_columns_of_each_file_are_noted_as_it_has_them(tmp_path):
         ("d.jsonl", needed),
         ("e.parquet", needed),
     ]
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The names of the files whose bytes were read to hash them; files count as settled at once."""
+    names = []
+
+    def content_of(file):
+        names.append(file.name)
+        return landing_files.content_of(file)
+
+    monkeypatch.setattr(landing_run, "content_of", content_of)
+    monkeypatch.setattr(landing_files, "SETTLED_SECONDS", 0)
+    return names
+
+
+def test_a_known_file_is_not_read_again(tmp_path, hashed):
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER + ROW)
+    home.drop("generic/copy.csv", HEADER + ROW)
+    home.land()
+    hashed.clear()
+    home.drop("generic/b.csv", HEADER + ROW.replace("v1", "v2"))
+    result = home.land()
+    assert hashed == ["b.csv"]
+    assert result.sources["generic"].unchanged == 2
+
+
+def test_a_file_of_equal_size_and_time_is_read_again(tmp_path, hashed):
+    home = Home(tmp_path)
+    path = home.drop("generic/a.csv", HEADER + ROW)
+    home.land()
+    before = path.stat()
+    path.write_text(HEADER + ROW.replace("v1", "v2"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert "its content changed since it landed" in str(home.land().set_aside)
+
+
+def test_a_file_that_was_moved_and_put_back_is_read_once_more(tmp_path, hashed):
+    home = Home(tmp_path)
+    path = home.drop("generic/a.csv", HEADER + ROW)
+    home.land()
+    path.write_bytes(path.read_bytes())
+    hashed.clear()
+    for _ in range(2):
+        assert home.land().sources["generic"].unchanged == 1
+    assert hashed == ["a.csv"]
+
+
+def test_a_file_that_was_just_written_is_not_known_by_its_times(tmp_path, hashed, monkeypatch):
+    monkeypatch.setattr(landing_files, "SETTLED_SECONDS", 3600)
+    home = Home(tmp_path)
+    home.drop("generic/a.csv", HEADER + ROW)
+    home.land()
+    home.land()
+    assert hashed == ["a.csv", "a.csv"]
+    assert home.rows("select file_mark from raw.loads") == [(None,)]
