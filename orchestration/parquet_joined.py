@@ -22,6 +22,8 @@ from thrift.Thrift import TType
 from thrift.transport.TTransport import TMemoryBuffer
 
 MAGIC = b"PAR1"
+# where the row groups of any file begin
+FIRST_BYTE = len(MAGIC)
 # length of the footer and the magic bytes again
 END_BYTES = 8
 COPIED_AT_ONCE = 8 * 1024 * 1024
@@ -55,7 +57,7 @@ class Piece:
 
 def piece_of(path: Path) -> Piece:
     """All row groups of a file. Raises UnlikeFilesError when it is no Parquet file."""
-    return Piece(path, len(MAGIC), _read_footer(path)[1] - len(MAGIC))
+    return Piece(path, FIRST_BYTE, _read_footer(path)[1] - FIRST_BYTE)
 
 
 def join(pieces: Sequence[Piece], target: Path) -> None:
@@ -118,7 +120,7 @@ def _read_footer(path: Path) -> tuple[Struct, int]:
         if not starts_well or len(end) < END_BYTES or end[4:] != MAGIC:
             raise UnlikeFilesError(f"{path} is not a whole Parquet file")
         begin = size - END_BYTES - struct.unpack("<I", end[:4])[0]
-        if begin < len(MAGIC):
+        if begin < FIRST_BYTE:
             raise UnlikeFilesError(f"{path} has no footer of that length")
         file.seek(begin)
         content = file.read(size - END_BYTES - begin)

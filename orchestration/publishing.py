@@ -28,7 +28,7 @@ import duckdb
 from orchestration.disk import checksum_of, has_no_room, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
-from orchestration.parquet_joined import Piece, UnlikeFilesError, join, piece_of
+from orchestration.parquet_joined import FIRST_BYTE, Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
     PERSONAL_IDS,
     Before,
@@ -368,7 +368,7 @@ def _link(before: Path, path: Path) -> bool:
 
 def _pieces(old: PublishedTable, before: Path, written: list[int]) -> dict[int, Piece]:
     """Where in the Parquet file of the last publish the parts stand that still hold."""
-    pieces, start = {}, piece_of(before).start
+    pieces, start = {}, FIRST_BYTE
     for part in old.parts:
         if part.part not in written and part.parquet_bytes:
             pieces[part.part] = Piece(before, start, part.parquet_bytes)
