@@ -63,6 +63,9 @@ def past(home: Home) -> None:
     ]
     rows += visit("gives back", "07-12", *PURCHASE, order_id="B1")
     rows += visit("back office", "08-05", "refund", order_id="B1")
+    # over midnight, into a day on which nothing changes
+    rows += visit("night owl", "07-28", "view_item", occurred_at="2025-07-28 23:58:00")
+    rows += visit("night owl", "07-29", "add_to_cart", occurred_at="2025-07-29 00:03:00")
     # two devices that will turn out to be one person
     rows += visit("phone", "07-15", "view_item", "login", user_id="anna")
     rows += visit("laptop", "07-18", *PURCHASE, **SALE)
@@ -86,6 +89,7 @@ def arrivals(home: Home) -> None:
     # it comes later, but was not the last one
     rows += visit("shared", "07-16", "login", user_id="cleo")
     rows += visit("watch", "07-10", "login", user_id="emil", occurred_at="2025-07-10 09:50:00")
+    rows += visit("night owl", "07-28", "search", occurred_at="2025-07-28 23:50:00")
     rows += visit("once 8", "08-12", "add_to_cart", **SALE)
     rows += visit("late buyer", "08-13", "view_item", **LETTER)
     rows += visit("regular", "08-25", *PURCHASE)

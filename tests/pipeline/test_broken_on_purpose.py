@@ -298,8 +298,26 @@ BOUNDS = (
     Mutation(
         "the first load behind those that were seen is read",
         "macros/hooks/arrived_since_last_build.sql",
-        "and load_id > {{ seen",
-        "and load_id > 3 + {{ seen",
+        "and load_id > {{ last_loads",
+        "and load_id > 3 + {{ last_loads",
+    ),
+    Mutation(
+        "what a visit did behind midnight is of the day on which it began",
+        "macros/hooks/changed_since_last_build.sql",
+        "set days_after = 2 + (",
+        "set days_after = 1 + 0 * (",
+    ),
+    Mutation(
+        "of days near each other that changed the first one is read too",
+        "macros/hooks/changed_since_last_build.sql",
+        "set starts_on = spans.pop()[0]",
+        "set starts_on = spans.pop() and starts_on",
+    ),
+    Mutation(
+        "goals are looked for in the sessions that changed",
+        f"{INTERMEDIATE}/int_macro_events.sql",
+        "and {{ changed_since_last_build",
+        "and {{ 'false' if is_incremental() else 'true' }} and {{ changed_since_last_build",
     ),
 )
 # broken in a night behind a new version, which changes most days by itself
@@ -319,10 +337,16 @@ NOTES = (
         "max(load_id) + 1 as load_id",
     ),
     Mutation(
+        "the last load of a source that had one is noted",
+        "macros/hooks/remember_arrivals.sql",
+        "and load_id > {{ mark[1] }}",
+        "and load_id < {{ mark[1] }}",
+    ),
+    Mutation(
         "a change that a model has not seen is not forgotten",
         "macros/hooks/note_changed_sessions.sql",
-        "case when count(*) = {{ following | length }} then min(change_number) end",
-        "max(change_number)",
+        "case when count(*) = count(seen.change_number) then min(seen.change_number) end",
+        "max(seen.change_number)",
     ),
 )
 RULES = (
@@ -359,8 +383,8 @@ RULES = (
     Mutation(
         "of the purchases of an order the first one counts",
         f"{INTERMEDIATE}/int_macro_conversions.sql",
-        "conversion_events.occurred_at,\n                conversion_events.sequence",
-        "conversion_events.occurred_at desc,\n                conversion_events.sequence",
+        "macro_events.occurred_at,\n                macro_events.sequence",
+        "macro_events.occurred_at desc,\n                macro_events.sequence",
     ),
     Mutation(
         "a placeholder is no order id",
@@ -399,8 +423,8 @@ TIES = (
         Mutation(
             "the sequence decides between equal times",
             f"{INTERMEDIATE}/int_session_events.sql",
-            "order by occurred_at, sequence, event_key",
-            "order by occurred_at, event_key",
+            "order by occurred_at, sequence\n    )",
+            "order by occurred_at, sequence desc\n    )",
         ),
     ),
     (

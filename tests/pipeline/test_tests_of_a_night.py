@@ -21,8 +21,8 @@ DOUBLED = (
 )
 
 
-def failed_tests(home: Home) -> set[str]:
-    """The tests of uniqueness that fail when the tests alone are run."""
+def failed_tests(home: Home, named: str = "unique") -> set[str]:
+    """Tests with this in their name that fail when the tests alone are run."""
     home.take_up()
     args = dbt_runner.nightly_args(home.settings)
     args = ["test", *args[1:]]
@@ -34,7 +34,7 @@ def failed_tests(home: Home) -> set[str]:
                 failed.add(event["data"]["node_info"]["node_name"])
     except IntentMapError as error:
         assert failed, error
-    return {name for name in failed if "unique" in name}
+    return {name for name in failed if named in name}
 
 
 def change(home: Home, *statements: str) -> None:
@@ -85,6 +85,85 @@ def test_a_double_is_found_in_what_was_written_and_not_looked_for_elsewhere(test
     for table, _, _ in DOUBLED:
         assert any(table.split(".")[1] in test for test in found), (table, found)
     assert any("int_event_receipts_event_key" in test for test in found), found
+
+
+EVERY_EVENT = "every_accepted_event_is_in_one_session"
+NOTED = (
+    "insert into raw.session_changes select 'int_all_sessions', "
+    "1 + (select max(last_tested) from raw.tested), session_key, public_session_key, session_date "
+    "from intermediate.int_all_sessions where visitor_id = '{}'"
+)
+
+
+def of_visitor(visitor: str) -> str:
+    """Condition of the events in sessions of a visitor, all but the first of them."""
+    return (
+        "event_number > 1 and visitor_key = (select visitor_key from "
+        f"intermediate.int_all_sessions where visitor_id = '{visitor}')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mishap", "statement"),
+    [
+        ("lost", "delete from intermediate.int_session_events where {}"),
+        (
+            "doubled",
+            "insert into intermediate.int_session_events "
+            "select * from intermediate.int_session_events where {}",
+        ),
+        (
+            "not_counted",
+            "update intermediate.int_all_sessions set events = events - 1 where visitor_id = 'a'",
+        ),
+    ],
+)
+def test_events_that_are_lost_or_doubled_are_found_whenever_it_happened(
+    tested: Home, mishap: str, statement: str
+) -> None:
+    home = tested.copy(f"events_{mishap}")
+    assert not failed_tests(home, EVERY_EVENT)
+    change(home, statement.format(of_visitor("a")))
+    assert failed_tests(home, EVERY_EVENT)
+
+
+def test_events_that_are_exchanged_are_found_in_what_was_written(tested: Home) -> None:
+    exchange = "update intermediate.int_session_events set event_key = event_key + 1 where "
+    home = tested.copy("exchanged")
+    # in the past, and nothing was written since
+    change(home, exchange + of_visitor("a"))
+    assert not failed_tests(home, EVERY_EVENT)
+    change(home, NOTED.format("a"))
+    assert failed_tests(home, EVERY_EVENT)
+
+
+def test_events_of_a_visitor_whose_sessions_no_night_wrote_are_looked_for_too(
+    tested: Home,
+) -> None:
+    """One that came in the place of another, without a note: its load has not been tested."""
+    home = tested.copy("arrived_unnoted")
+    change(
+        home,
+        "update intermediate.int_event_receipts set load_id = load_id + 9 where visitor_id = 'a'",
+        "update intermediate.int_session_events set event_key = event_key + 1 where "
+        + of_visitor("a"),
+    )
+    assert failed_tests(home, EVERY_EVENT)
+
+
+def test_a_source_that_was_never_tested_is_tested_whatever_the_numbers_of_its_loads(
+    tested: Home,
+) -> None:
+    home = tested.copy("untested_source")
+    change(
+        home,
+        "update raw.tested set source_system = 'ga4', last_tested = 1000000 "
+        "where model = 'int_event_receipts'",
+        "insert into intermediate.int_event_receipts select * from "
+        "intermediate.int_event_receipts where visitor_id = 'a' limit 1",
+    )
+    assert failed_tests(home, "int_event_receipts_event_key")
+    assert failed_tests(home, "every_raw_row_has_one_outcome")
 
 
 @pytest.mark.deep

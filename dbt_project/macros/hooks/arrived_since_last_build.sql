@@ -13,22 +13,24 @@
             {%- if mark[0] == of_model -%}{%- do seen.append([mark[1], mark[2]]) -%}{%- endif -%}
             {%- if mark[0] == 'int_event_receipts' -%}{%- do received.append(mark[1]) -%}{%- endif -%}
         {%- endfor -%}
-        {{ is_of_later_load(seen) }}
-        {#- what has been judged is of known sources; by one bound older rows need not be read -#}
-        {%- if of_model != 'int_event_receipts' and seen
-            and received | reject('in', seen | map(attribute=0) | list) | list == [] %}
-            and load_id > {{ seen | map(attribute=1) | min }}
-        {%- endif -%}
+        {#- what has been judged is of known sources -#}
+        {{ is_of_later_load(seen, received if of_model != 'int_event_receipts' else none) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro is_of_later_load(last_loads) -%}
+{% macro is_of_later_load(last_loads, sources=none) -%}
     {#- True for rows (source_system, load_id) of a load behind the last one of its source, and of
-        sources that have none. last_loads: rows of source and load. -#}
+        sources that have none. last_loads: rows of source and load. sources: all that the rows are
+        of, where that is known: if each has a last load, then older rows need not be read. -#}
+    {%- set known = last_loads | map(attribute=0) | list -%}
     (
         {%- for row in last_loads %}
         (source_system = '{{ row[0] }}' and load_id > {{ row[1] }}) or
         {%- endfor %}
-        source_system not in ('' {%- for row in last_loads %}, '{{ row[0] }}'{% endfor %})
+        source_system not in ('' {%- for source_system in known %}, '{{ source_system }}'{% endfor %})
     )
+    {%- if known and sources is not none and sources | reject('in', known) | list == [] %}
+        {#- by one bound, which an engine can hold against parts of a table -#}
+        and load_id > {{ last_loads | map(attribute=1) | min }}
+    {%- endif -%}
 {%- endmacro %}

@@ -7,6 +7,39 @@
     {{ is_of_changes(unseen_changes(besides), column, key, dated_by) }}
 {%- endmacro %}
 
+{% macro on_dates_changed(moment, besides=[]) -%}
+    {#- True at least for all acts, by their UTC moment, of sessions whose date is that of a session
+        that changed since this model was built last; few others, however far apart these dates are,
+        since each stands with those next to it as a span of its own. Always true when the model is
+        built from nothing, and when all sessions changed. -#}
+    {%- set changes = unseen_changes(besides) -%}
+    {%- if changes is none -%}
+        true
+    {%- elif changes.earliest is none -%}
+        false
+    {%- else -%}
+        {%- set day = modules.datetime.timedelta(days=1) -%}
+        {#- to either side a day for the reporting time zone, and behind it what a session may last -#}
+        {%- set days_after = 2 + (var('session_maximum_hours') | int + 23) // 24 -%}
+        {%- set spans = [] -%}
+        {%- for row in run_query(
+            "select distinct changed.session_date " ~ changes.noted ~ " order by 1"
+        ).rows -%}
+            {%- set starts_on = row[0] - day -%}
+            {%- if spans and starts_on <= spans[-1][1] -%}
+                {%- set starts_on = spans.pop()[0] -%}
+            {%- endif -%}
+            {%- do spans.append([starts_on, row[0] + days_after * day]) -%}
+        {%- endfor -%}
+        (
+            {%- for span in spans %}
+            ({{ moment }} >= date '{{ span[0] }}' and {{ moment }} < date '{{ span[1] }}')
+            {%- if not loop.last %} or{% endif %}
+            {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro first_date_changed(days_before, besides=[]) -%}
     {#- So many days before the date of the earliest session that changed since this model was built
         last: see date_before. -#}

@@ -1,27 +1,66 @@
-{% macro not_tested(model_name) -%}
+{% macro not_tested(model_name, raw_rows=false) -%}
     {#- True at least for all rows of a model that were written since its tests of what is written
         passed last, so that a night tests what it wrote and not the whole history. True for every
-        row when that is not known. -#}
-    {%- set node = graph.nodes.get('model.' ~ project_name ~ '.' ~ model_name) if execute else none -%}
-    {%- set way = way_of_writing(node) if node else none -%}
-    {%- set marks = run_query(
-        "select source_system, last_tested from " ~ raw_table('tested')
-        ~ " where model = '" ~ model_name ~ "'").rows
-        if way and raw_table_exists('tested') else [] -%}
-    {%- if not marks -%}
-        true
-    {%- elif way == 'loads' -%}
-        {{ is_of_later_load(marks) }}
+        row when that is not known. raw_rows: the rows asked about are those that came, of whatever
+        source, and not what the model made of them. -#}
+    {%- set way = way_of_writing_of(model_name) -%}
+    {%- if way == 'loads' -%}
+        {%- set marks = tested_up_to(model_name) -%}
+        {%- if marks -%}
+            {{ is_of_later_load(marks, none if raw_rows else sources_received()) }}
+        {%- else -%}
+            true
+        {%- endif -%}
     {%- else -%}
-        {%- set changed_by = node.config.meta['changed_by'] if way == 'changes' else {} -%}
-        {%- set noting = models_that_note(node.unique_id) if way == 'changes' else [node.name] -%}
+        {%- set changed_by = model_named(model_name).config.meta['changed_by']
+            if way == 'changes' else {} -%}
         {{ is_of_changes(
-            changes_noted(raw_table('session_changes'), marks[0][1], noting),
+            untested_changes(model_name),
             changed_by.get('column', 'session_key'),
             changed_by.get('key', 'session_key'),
             changed_by.get('dated_by')
         ) }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro untested_changes(model_name) -%}
+    {#- The changes by which rows were written since a model's tests of what is written passed last,
+        see changes_noted; none when that is not known. Not of a model that is written by loads. -#}
+    {%- set marks = tested_up_to(model_name) -%}
+    {%- if not marks -%}{{ return(none) }}{%- endif -%}
+    {%- set node = model_named(model_name) -%}
+    {{ return(changes_noted(
+        raw_table('session_changes'),
+        marks[0][1],
+        models_that_note(node.unique_id) if way_of_writing(node) == 'changes' else [model_name]
+    )) }}
+{%- endmacro %}
+
+{% macro tested_up_to(model_name) -%}
+    {#- Rows of source and load, or one with the number of a change, up to which a model is tested;
+        none when that is not known. -#}
+    {{ return(run_query(
+        "select source_system, last_tested from " ~ raw_table('tested')
+        ~ " where model = '" ~ model_name ~ "'").rows
+        if execute and way_of_writing_of(model_name) and raw_table_exists('tested') else []) }}
+{%- endmacro %}
+
+{% macro sources_received() -%}
+    {#- Sources of all rows that have been judged, for tests. -#}
+    {{ return(run_query(
+        "select source_system from " ~ raw_table('watermarks')
+        ~ " where model = 'int_event_receipts'").columns[0].values() | list) }}
+{%- endmacro %}
+
+{% macro model_named(model_name) -%}
+    {#- Its node; none while the project is only read. -#}
+    {{ return(graph.nodes.get('model.' ~ project_name ~ '.' ~ model_name) if execute else none) }}
+{%- endmacro %}
+
+{% macro way_of_writing_of(model_name) -%}
+    {#- See way_of_writing, by name. -#}
+    {%- set node = model_named(model_name) -%}
+    {{ return(way_of_writing(node) if node else none) }}
 {%- endmacro %}
 
 {% macro way_of_writing(node) -%}
@@ -101,7 +140,7 @@
         and (
             test.attached_node == node.unique_id
             and test.test_metadata.name in ('unique', 'is_unique_together')
-            or test.config.meta.get('tests_what_is_written') == node.name
+            or node.name in test.config.meta.get('tests_what_is_written', [])
         )
     ) }}
 {%- endmacro %}

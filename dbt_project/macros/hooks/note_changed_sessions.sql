@@ -55,40 +55,58 @@
 {%- endmacro %}
 
 {% macro forget_changes() -%}
-    {#- At the end of a run: drops the changes that all models that follow them have seen. What
-        tests have not seen of them is then not known any more. -#}
+    {#- At the end of a run: drops the changes that all models that follow them have seen, and those
+        that are noted for tests alone. What tests have not seen of them is then not known any more. -#}
     {%- if execute -%}
-        {%- set following, noting_for_tests = [], [] -%}
+        {%- set followed, noting_for_tests = [], [] -%}
         {%- for node in graph.nodes.values()
             if node.config.get('incremental_strategy') in ('replace_changed', 'replace_users')
             or node.config.get('meta', {}).get('follows_changes') -%}
-            {%- do following.append(node.name) -%}
+            {%- for noting in models_that_note(node.unique_id) -%}
+                {%- do followed.append("('" ~ noting ~ "', '" ~ node.name ~ "')") -%}
+            {%- endfor -%}
             {%- if node.config.incremental_strategy == 'replace_users' -%}
                 {%- do noting_for_tests.append(node.name) -%}
             {%- endif -%}
         {%- endfor -%}
         {%- set seen_by_all -%}
             (
-                select case when count(*) = {{ following | length }} then min(change_number) end
-                from {{ source('raw', 'changes_seen') }}
-                where model in ('{{ following | join("', '") }}')
+                select
+                    followed.noting as model,
+                    case when count(*) = count(seen.change_number) then min(seen.change_number) end
+                        as change_number
+                from (values {{ followed | join(', ') }}) as followed (noting, following)
+                left join {{ source('raw', 'changes_seen') }} as seen
+                    on followed.following = seen.model
+                group by followed.noting
+                union all
+                select distinct model, {{ next_change_number() }} as change_number
+                from {{ source('raw', 'session_changes') }}
+                where model in ('{{ noting_for_tests | join("', '") }}')
             )
         {%- endset -%}
         delete from {{ source('raw', 'tested') }} as tested
-        using {{ source('raw', 'session_changes') }} as noted
+        using (
+            select
+                noted.model,
+                max(noted.change_number) as change_number
+            from {{ source('raw', 'session_changes') }} as noted
+            inner join {{ seen_by_all }} as seen_by_all
+                on noted.model = seen_by_all.model
+                and noted.change_number <= seen_by_all.change_number
+            group by noted.model
+        ) as forgotten
         where
             tested.source_system is null
-            and noted.change_number > tested.last_tested
+            and forgotten.change_number > tested.last_tested
             and (
-                noted.change_number <= {{ seen_by_all }}
-                or (
-                    noted.model = tested.model
-                    and tested.model in ('{{ noting_for_tests | join("', '") }}')
-                )
+                forgotten.model = tested.model
+                or (forgotten.model, tested.model) in ({{ followed | join(', ') }})
             );
-        delete from {{ source('raw', 'session_changes') }}
+        delete from {{ source('raw', 'session_changes') }} as noted
+        using {{ seen_by_all }} as seen_by_all
         where
-            change_number <= {{ seen_by_all }}
-            or model in ('{{ noting_for_tests | join("', '") }}')
+            noted.model = seen_by_all.model
+            and noted.change_number <= seen_by_all.change_number
     {%- endif -%}
 {%- endmacro %}

@@ -15,12 +15,16 @@
             source_system,
             max(load_id) as load_id
         from (
-            select source_system, load_id from {{ this }}
-            where {{ arrived_since_last_build() }}
+            {#- source by source, since all rows would be read for an `or` between them -#}
             {%- for mark in seen %}
-            union all
             select '{{ mark[0] }}' as source_system, cast({{ mark[1] }} as bigint) as load_id
+            union all
+            select source_system, load_id from {{ this }}
+            where source_system = '{{ mark[0] }}' and load_id > {{ mark[1] }}
+            union all
             {%- endfor %}
+            select source_system, load_id from {{ this }}
+            where source_system not in ('' {%- for mark in seen %}, '{{ mark[0] }}'{% endfor %})
         ) as loads
         group by source_system
     {%- else -%}

@@ -8,10 +8,9 @@
 
 with
 
-conversion_events as (
+macro_events as (
 
-    select * from {{ ref('int_conversion_events') }}
-    where conversion_type = 'macro'
+    select * from {{ ref('int_macro_events') }}
 
 ),
 
@@ -50,7 +49,7 @@ identities as (
 copies_ranked as (
 
     select
-        conversion_events.*,
+        macro_events.*,
         order_events.event_id,
         order_events.order_id,
         order_events.value,
@@ -60,22 +59,22 @@ copies_ranked as (
         rules.state_item_key,
         row_number() over (
             partition by
-                conversion_events.conversion,
+                macro_events.macro_conversion,
                 case rules.counting
-                    when 'once_per_session' then cast(conversion_events.session_key as varchar)
+                    when 'once_per_session' then cast(macro_events.session_key as varchar)
                     when 'once_per_order'
                         then coalesce(order_events.order_id, order_events.event_id)
                     else order_events.event_id
                 end
             order by
-                conversion_events.occurred_at,
-                conversion_events.sequence,
+                macro_events.occurred_at,
+                macro_events.sequence,
                 order_events.event_id
         ) as copy_number
 
-    from conversion_events
-    inner join order_events on conversion_events.event_key = order_events.event_key
-    inner join rules on conversion_events.conversion = rules.conversion
+    from macro_events
+    inner join order_events on macro_events.event_key = order_events.event_key
+    inner join rules on macro_events.macro_conversion = rules.conversion
 
 ),
 
@@ -139,7 +138,7 @@ firsts_priced as (
 
 select
     firsts_priced.event_key,
-    firsts_priced.conversion as macro_conversion,
+    firsts_priced.macro_conversion,
     firsts_priced.event_id,
     firsts_priced.order_id,
     firsts_priced.visitor_key,

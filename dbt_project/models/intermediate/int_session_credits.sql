@@ -26,15 +26,44 @@ identities as (
 
 ),
 
-sessions_of_users as (
+buyers as (
+
+    -- distinct: a user is looked up once
+    select distinct user_key from macro_conversions
+
+),
+
+-- of many visitors few come to a goal; one without a login is a user of that key
+visitors_of_buyers as (
+
+    select
+        identities.visitor_key,
+        identities.user_key
+
+    from identities
+    inner join buyers on identities.user_key = buyers.user_key
+
+    union all
+
+    select
+        buyers.user_key as visitor_key,
+        buyers.user_key
+
+    from buyers
+    left join identities on buyers.user_key = identities.visitor_key
+    where identities.visitor_key is null
+
+),
+
+sessions_of_buyers as (
 
     select
         sessions.session_key,
         sessions.started_at,
-        coalesce(identities.user_key, sessions.visitor_key) as user_key
+        visitors_of_buyers.user_key
 
     from sessions
-    left join identities on sessions.visitor_key = identities.visitor_key
+    inner join visitors_of_buyers on sessions.visitor_key = visitors_of_buyers.visitor_key
 
 ),
 
@@ -46,17 +75,17 @@ touches as (
         macro_conversions.macro_conversion,
         macro_conversions.occurred_at as macro_at,
         macro_conversions.value,
-        sessions_of_users.session_key,
-        sessions_of_users.started_at,
-        {{ attribution_weight('sessions_of_users.started_at', 'macro_conversions.occurred_at') }}
+        sessions_of_buyers.session_key,
+        sessions_of_buyers.started_at,
+        {{ attribution_weight('sessions_of_buyers.started_at', 'macro_conversions.occurred_at') }}
             as weight
 
     from macro_conversions
-    inner join sessions_of_users
-        on macro_conversions.user_key = sessions_of_users.user_key
+    inner join sessions_of_buyers
+        on macro_conversions.user_key = sessions_of_buyers.user_key
         and {{ shares_the_credit(
-            'sessions_of_users.started_at',
-            'sessions_of_users.session_key',
+            'sessions_of_buyers.started_at',
+            'sessions_of_buyers.session_key',
             'macro_conversions.occurred_at',
             'macro_conversions.session_key'
         ) }}

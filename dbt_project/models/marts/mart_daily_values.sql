@@ -21,7 +21,7 @@ sessions as (
 micro_conversions as (
 
     select * from {{ ref('mart_micro_conversions') }}
-    where occurred_at >= date '{{ first_date_changed(1, besides) }}'
+    where {{ on_dates_changed('occurred_at', besides) }}
 
 ),
 
