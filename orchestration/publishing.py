@@ -408,17 +408,16 @@ def _joined_to_parquet(
     if [part.part for part in parts] in ([], [0]):
         _copy_to_parquet(con, f"from {served}", path)
         return [replace(part, parquet_bytes=piece_of(path).size) for part in parts]
-    pieces = {
-        part.part: ready.get(part.part) or _part_to_parquet(con, name, part.part, path)
-        for part in parts
-    }
     try:
+        pieces = {
+            part.part: ready.get(part.part) or _part_to_parquet(con, name, part.part, path)
+            for part in parts
+        }
         # a part that lost its rows on the way shows when the file is read back
         join([piece for piece in pieces.values() if piece.size], path)
     finally:
-        for piece in pieces.values():
-            if piece.file.parent == path.parent:
-                piece.file.unlink()
+        for alone in path.parent.glob(f"{name}.*{UNFINISHED}"):
+            alone.unlink()
     return [replace(part, parquet_bytes=pieces[part.part].size) for part in parts]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from orchestration import published_parts, publishing
 from orchestration.errors import IntentMapError
+from orchestration.parquet_joined import UnlikeFilesError
 from orchestration.publishing import publish
 from orchestration.settings import Settings
 
@@ -164,6 +165,24 @@ def test_of_a_long_past_only_the_touched_months_are_written_to_parquet(settings,
     # two months stand before the third, with their row groups as they were
     kept = before[: before.index(b"PAR1", 4)][:2000]
     assert path.read_bytes().startswith(kept)
+
+
+@pytest.mark.parametrize("broken", ["join", "piece_of"])
+def test_a_mart_whose_months_cannot_be_joined_is_written_as_one(
+    settings, tmp_path, monkeypatch, broken
+):
+    def refuse(*_):
+        raise UnlikeFilesError("a format of tomorrow")
+
+    change(settings, CHANGES["a night"])
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, broken, refuse)
+        said(settings, "run-1")
+    assert not [*settings.serving.rglob("*.unfinished")]
+    expect_as_whole(settings, tmp_path)
+    change(settings, LATE_ROW)
+    said(settings, "run-2")
+    expect_as_whole(settings, tmp_path)
 
 
 def test_months_go_on_alone_behind_a_column_that_may_be_null_now(settings, monkeypatch):
