@@ -4,7 +4,7 @@ Belongs here: the footer of a Parquet file, and where in a file its row groups l
 here: which files are joined (publishing.py), reading and writing rows, which is DuckDB's work.
 
 Row groups stand in a file one behind the other, and the footer says at which byte each column of
-each begins. So a file of all months is the bytes of the months, and a footer with their row groups
+each begins. So a file of all weeks is the bytes of the weeks, and a footer with their row groups
 moved by as much as the bytes were. The footer is a FileMetaData of parquet.thrift, the definition
 of the format, in Thrift's compact encoding; it is kept as it is but for the numbers that move, also
 in fields that no line here knows.

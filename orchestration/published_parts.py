@@ -12,22 +12,23 @@ import hmac
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 
 PERSONAL_IDS = ("visitor_id", "user_key", "user_id")
 
-# the marts that grow with every visit, by the month of a moment that stays with a row; all others
+# the marts that grow with every visit, by the week of a moment that stays with a row; all others
 # are one part each: they are small, or are built anew as a whole
-MONTH_OF = {
+MOMENT_OF = {
     "mart_sessions": "session_date",
     "mart_micro_conversions": "occurred_at",
     "mart_macro_conversions": "occurred_at",
 }
 
 # bytes per row, against those of a file written whole: beyond it, replaced rows left too much room;
-# a month that stands there twice while it is replaced does not lead there by itself
+# a week that stands there twice while it is replaced does not lead there by itself
 TOO_LOOSE = 2
 
 
@@ -37,7 +38,7 @@ class NotAsPublishedError(Exception):
 
 @dataclass(frozen=True)
 class PublishedPart:
-    """The rows of one month (202607), or of a whole mart (0).
+    """The rows of one week, by its Monday (20260706), or of a whole mart (0).
 
     checksum: over the rows as published. source: an HMAC over the rows as in the warehouse.
     parquet_bytes: of its rows in the mart's Parquet file, where the parts stand in their order.
@@ -99,24 +100,21 @@ def columns_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str,
 
 def part_of(name: str, columns: Iterable[str]) -> str:
     """The expression for the part of a row of the mart `name`."""
-    moment = MONTH_OF.get(name)
+    moment = MOMENT_OF.get(name)
     if moment not in set(columns):
         return "0"
-    return f"coalesce(year({moment}) * 100 + month({moment}), 0)"
+    monday = f"date_trunc('week', {moment})"
+    return f"coalesce(year({monday}) * 10000 + month({monday}) * 100 + day({monday}), 0)"
 
 
 def rows_of_part(name: str, part: int) -> str:
-    """The condition for the rows of one part of a mart that has parts by month; as a range, so that
-    other months of a table in order of days need not be read."""
-    moment = MONTH_OF[name]
+    """The condition for the rows of one part of a mart that has parts by week; as a range, so that
+    other weeks of a table in order of days need not be read."""
+    moment = MOMENT_OF[name]
     if part == 0:
         return f"{moment} is null"
-    year, month = divmod(part, 100)
-    following = (year + month // 12, month % 12 + 1)
-    return (
-        f"{moment} >= date '{year:04}-{month:02}-01' "
-        f"and {moment} < date '{following[0]:04}-{following[1]:02}-01'"
-    )
+    monday = date(part // 10000, part // 100 % 100, part % 100)
+    return f"{moment} >= date '{monday}' and {moment} < date '{monday + timedelta(days=7)}'"
 
 
 def sums_of(con: duckdb.DuckDBPyConnection, relation: str, part: str) -> Sums:

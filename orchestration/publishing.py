@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -308,7 +309,7 @@ def _written(
     if old is None or (changed and part_column == "0"):
         changed = sorted(sources)
         kept = {}
-        # the warehouse has them in order of days, so a month stands nearly together here too, and
+        # the warehouse has them in order of days, so a week stands nearly together here too, and
         # replacing it later rewrites few other rows
         con.execute(f"create or replace table {served} as {selection}")
     else:
@@ -409,21 +410,26 @@ def _joined_to_parquet(
         _copy_to_parquet(con, f"from {served}", path)
         return [replace(part, parquet_bytes=piece_of(path).size) for part in parts]
     try:
-        pieces = {
-            part.part: ready.get(part.part) or _part_to_parquet(con, name, part.part, path)
-            for part in parts
-        }
+        # several at a time, since the rows of a week are mostly one row group, one thread's work
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            alone = {
+                part.part: pool.submit(_part_to_parquet, con.cursor(), name, part.part, path)
+                for part in parts
+                if part.part not in ready
+            }
+        pieces = ready | {part: written.result() for part, written in alone.items()}
         # a part that lost its rows on the way shows when the file is read back
-        join([piece for piece in pieces.values() if piece.size], path)
+        join([pieces[part.part] for part in parts if pieces[part.part].size], path)
     finally:
-        for alone in path.parent.glob(f"{name}.*{UNFINISHED}"):
-            alone.unlink()
+        for left in path.parent.glob(f"{name}.*{UNFINISHED}"):
+            left.unlink()
     return [replace(part, parquet_bytes=pieces[part.part].size) for part in parts]
 
 
 def _part_to_parquet(con: duckdb.DuckDBPyConnection, name: str, part: int, path: Path) -> Piece:
     alone = path.with_name(f"{name}.{part}{UNFINISHED}")
-    _copy_to_parquet(con, f"from {_in('served', name)} where {rows_of_part(name, part)}", alone)
+    with con:
+        _copy_to_parquet(con, f"from {_in('served', name)} where {rows_of_part(name, part)}", alone)
     return piece_of(alone)
 
 

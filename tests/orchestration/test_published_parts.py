@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from datetime import date
 
 import duckdb
 import pytest
@@ -13,7 +14,7 @@ from orchestration.parquet_joined import UnlikeFilesError
 from orchestration.publishing import publish
 from orchestration.settings import Settings
 
-MONTHS, DAYS = 24, 730
+DAYS = 210
 # a mart of each kind: by a date, by a moment that may be missing, and of one part
 MARTS = f"""
     create schema marts;
@@ -89,12 +90,12 @@ CHANGES = {
     + LATE_ROW,
     "a quarter": """
         update marts.mart_values set value = 2;
-        update marts.mart_sessions set revenue = 7 where session_date >= '2025-10-01'
+        update marts.mart_sessions set revenue = 7 where session_date >= '2024-07-01'
         """,
     "a backfill": "insert into marts.mart_sessions values (9002, 'x', 1, date '2021-03-05')",
-    "a month that is gone": "delete from marts.mart_sessions where session_date < '2024-02-01'",
+    "a week that is gone": "delete from marts.mart_sessions where session_date < '2024-01-08'",
     "a row without a moment": "insert into marts.mart_micro_conversions values (1, 'b', null)",
-    "a row that moves": "update marts.mart_sessions set session_date = '2025-07-07' "
+    "a row that moves": "update marts.mart_sessions set session_date = '2024-07-07' "
     "where session_key = 5",
     "values that trade places": "update marts.mart_sessions set revenue = 2 - revenue "
     "where session_key in (0, 6)",
@@ -144,14 +145,14 @@ def test_nothing_is_written_when_nothing_changed(settings):
     assert {name for name in files if files[name] != again[name]} == {"publication.parquet"}
 
 
-def test_of_a_long_past_only_the_touched_months_are_written(settings):
+def test_of_a_long_past_only_the_touched_weeks_are_written(settings):
     before = served(settings)["marts.mart_sessions"][1]
     change(settings, LATE_ROW)
-    of_the_month = sum(f"{row[3]:%Y-%m}" == "2024-03" for row in before)
-    assert written(said(settings, "run-1")) == of_the_month + 1 < len(before) / 20
+    of_the_week = sum(date(2024, 3, 4) <= row[3] < date(2024, 3, 11) for row in before)
+    assert written(said(settings, "run-1")) == of_the_week + 1 < len(before) / 20
 
 
-def test_of_a_long_past_only_the_touched_months_are_written_to_parquet(settings, monkeypatch):
+def test_of_a_long_past_only_the_touched_weeks_are_written_to_parquet(settings, monkeypatch):
     path = settings.serving / "parquet" / "mart_sessions.parquet"
     before, queries, real = path.read_bytes(), [], publishing._copy_to_parquet
     monkeypatch.setattr(
@@ -161,14 +162,14 @@ def test_of_a_long_past_only_the_touched_months_are_written_to_parquet(settings,
     )
     change(settings, LATE_ROW)
     said(settings, "run-1")
-    assert len(queries) == 2 and "2024-03-01" in queries[0] and "publication" in queries[1]
-    # two months stand before the third, with their row groups as they were
+    assert len(queries) == 2 and "2024-03-04" in queries[0] and "publication" in queries[1]
+    # nine weeks stand before it, with their row groups as they were
     kept = before[: before.index(b"PAR1", 4)][:2000]
     assert path.read_bytes().startswith(kept)
 
 
 @pytest.mark.parametrize("broken", ["join", "piece_of"])
-def test_a_mart_whose_months_cannot_be_joined_is_written_as_one(
+def test_a_mart_whose_weeks_cannot_be_joined_is_written_as_one(
     settings, tmp_path, monkeypatch, broken
 ):
     def refuse(*_):
@@ -185,7 +186,7 @@ def test_a_mart_whose_months_cannot_be_joined_is_written_as_one(
     expect_as_whole(settings, tmp_path)
 
 
-def test_months_go_on_alone_behind_a_column_that_may_be_null_now(settings, monkeypatch):
+def test_weeks_go_on_alone_behind_a_column_that_may_be_null_now(settings, monkeypatch):
     change(settings, CHANGES["a first null"])
     said(settings, "run-1")
     queries, real = [], publishing._copy_to_parquet
@@ -281,7 +282,7 @@ def test_the_file_stays_small_over_many_publishes(settings):
     size = path.stat().st_size
     for number in range(1, 25):
         change(settings, f"update marts.mart_sessions set revenue = {number} "
-               f"where month(session_date) = {number % 12 + 1}")  # fmt: skip
+               f"where month(session_date) = {number % 7 + 1}")  # fmt: skip
         said(settings, f"run-{number}")
         assert path.stat().st_size <= 2.5 * size
 
