@@ -6,6 +6,7 @@ machine (settings.py), rows of the business files (business_files.py).
 """
 
 import difflib
+import functools
 import itertools
 import math
 import re
@@ -46,7 +47,11 @@ def effective_vars(settings: Settings) -> dict[str, Any]:
 
 
 def _declared_vars() -> dict[str, Any]:
-    text = PROJECT_FILE.read_text(encoding="utf-8")
+    return _vars_in(PROJECT_FILE.read_text(encoding="utf-8"))
+
+
+@functools.lru_cache(maxsize=1)
+def _vars_in(text: str) -> dict[str, Any]:
     # libyaml reads it ten times as fast, where PyYAML was built with it
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["vars"]
 

@@ -41,7 +41,8 @@ class PublishedPart:
     """The rows of one week, by its Monday (20260706), or of a whole mart (0).
 
     checksum: over the rows as published. source: an HMAC over the rows as in the warehouse.
-    parquet_bytes: of its rows in the mart's Parquet file, where the parts stand in their order.
+    parquet_bytes: of its rows in the mart's Parquet file, where the parts stand in their order; 0
+    where the file was written as one.
     """
 
     part: int

@@ -103,7 +103,7 @@ def publish(
             settings.serving.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(settings.serving)
             return _publish(settings, run_id, whole, report)
-        except (OSError, UnlikeFilesError, duckdb.Error) as error:
+        except (OSError, duckdb.Error) as error:
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
             reason = reason.rstrip(". ")
             if named := getattr(error, "filename", None):
@@ -148,7 +148,7 @@ def _publish(
     copied = _Copied(run_id, published_at, new_file, new_folder, sources)
     try:
         tables, written = _copy_and_check(settings, copied, before)
-    except (NotAsPublishedError, UnlikeFilesError, IntentMapError, duckdb.Error) as error:
+    except (NotAsPublishedError, IntentMapError, duckdb.Error) as error:
         if before is None or isinstance(error, duckdb.InterruptException):
             raise
         # such as a byte that turned over in what is served: it is not carried on
@@ -390,9 +390,10 @@ def _to_parquet(
     a column may be null is said for a file as a whole, by what DuckDB knows of the rows, so parts
     that were written earlier, and even all of one moment, need not fit together.
     """
-    for ready in (kept, {}) if kept else ({},):
-        with contextlib.suppress(UnlikeFilesError):
-            return _joined_to_parquet(con, name, path, parts, ready)
+    if len(parts) > 1:
+        for ready in (kept, {}) if kept else ({},):
+            with contextlib.suppress(UnlikeFilesError):
+                return _joined_to_parquet(con, name, path, parts, ready)
     _copy_to_parquet(con, f"from {_in('served', name)}", path)
     return [replace(part, parquet_bytes=0) for part in parts]
 
@@ -405,10 +406,6 @@ def _joined_to_parquet(
     ready: dict[int, Piece],
 ) -> list[PublishedPart]:
     """See _to_parquet. Raises UnlikeFilesError when the parts do not fit together."""
-    served = _in("served", name)
-    if [part.part for part in parts] in ([], [0]):
-        _copy_to_parquet(con, f"from {served}", path)
-        return [replace(part, parquet_bytes=piece_of(path).size) for part in parts]
     try:
         # several at a time, since the rows of a week are mostly one row group, one thread's work
         with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -9,19 +9,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
 
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
 from orchestration.landing.declaration import RAW_TABLE, literal, quoted, raw_tables
 from orchestration.landing.values import SourceColumn, moment_of
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.policy import effective_vars
+from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 
 VAR = "attached_sources"
@@ -31,7 +30,6 @@ EXAMPLE = (
 )
 # of several tables that are one source each has its own range of row numbers
 ROWS_OF_A_TABLE = 1_000_000_000_000
-PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Arrivals:
 
 def attached_sources(settings: Settings) -> dict[str, AttachedSource]:
     """Source → attached table, from the var; raises IntentMapError that names the wrong part."""
-    value = settings.dbt_vars.get(VAR, _default_var())
+    value = effective_vars(settings).get(VAR)
     if not isinstance(value or {}, dict):
         raise IntentMapError(f"The var {VAR} must be an object such as {EXAMPLE}.")
     return {source: _entry(source, entry) for source, entry in (value or {}).items()}
@@ -158,12 +156,6 @@ def _columns_of(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> list[s
     ).fetchall()
     names = {str(table).lower() for table in entry.tables}
     return sorted({column for table, column in rows if table.lower() in names})
-
-
-@cache
-def _default_var() -> Any:
-    project = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
-    return project.get("vars", {}).get(VAR)
 
 
 def _entry(source: str, entry: Any) -> AttachedSource:

@@ -5,7 +5,7 @@ Does not belong here: deciding (run.py) and moving files (files.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime
 
 import duckdb
@@ -31,6 +31,9 @@ class Load:
     file_columns: list[str] | None = None
     kept_is_clean: bool | None = None
     file_mark: str | None = None
+
+
+COLUMNS = tuple(column.name for column in fields(Load))
 
 
 @dataclass
@@ -59,10 +62,7 @@ class Known:
 def read_known(con: duckdb.DuckDBPyConnection, source: str) -> Known:
     known = Known()
     rows = con.execute(
-        "select load_id, source, file_name, content_hash, size_bytes, row_count, status, reason, "
-        "landed_at, kept_file, arrived_at, file_columns, kept_is_clean, file_mark "
-        "from raw.loads where source = ? order by load_id",
-        [source],
+        f"select {', '.join(COLUMNS)} from raw.loads where source = ? order by load_id", [source]
     ).fetchall()
     for row in rows:
         known.add(Load(*row))
@@ -90,9 +90,7 @@ def next_load_id(con: duckdb.DuckDBPyConnection) -> int:
 
 def write(con: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Add one row; the caller holds the transaction."""
+    places = ", ".join("?" for _ in COLUMNS)
     con.execute(
-        "insert into raw.loads (load_id, source, file_name, content_hash, size_bytes, row_count, "
-        "status, reason, landed_at, kept_file, arrived_at, file_columns, kept_is_clean, "
-        "file_mark) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        list(astuple(load)),
+        f"insert into raw.loads ({', '.join(COLUMNS)}) values ({places})", list(astuple(load))
     )

@@ -56,6 +56,17 @@ def written(text):
     return int(re.search(r"\(([\d,]+) of them written anew\)", text)[1].replace(",", ""))
 
 
+def written_to_parquet(monkeypatch):
+    """The list that the queries behind all Parquet files come to stand in."""
+    queries, real = [], publishing._copy_to_parquet
+    monkeypatch.setattr(
+        publishing,
+        "_copy_to_parquet",
+        lambda con, query, path: (queries.append(query), real(con, query, path)),
+    )
+    return queries
+
+
 def served(settings):
     """Every published table as its columns and the sorted rows, from the file and from Parquet."""
     found = {}
@@ -154,12 +165,7 @@ def test_of_a_long_past_only_the_touched_weeks_are_written(settings):
 
 def test_of_a_long_past_only_the_touched_weeks_are_written_to_parquet(settings, monkeypatch):
     path = settings.serving / "parquet" / "mart_sessions.parquet"
-    before, queries, real = path.read_bytes(), [], publishing._copy_to_parquet
-    monkeypatch.setattr(
-        publishing,
-        "_copy_to_parquet",
-        lambda con, query, path: (queries.append(query), real(con, query, path)),
-    )
+    before, queries = path.read_bytes(), written_to_parquet(monkeypatch)
     change(settings, LATE_ROW)
     said(settings, "run-1")
     assert len(queries) == 2 and "2024-03-04" in queries[0] and "publication" in queries[1]
@@ -189,12 +195,7 @@ def test_a_mart_whose_weeks_cannot_be_joined_is_written_as_one(
 def test_weeks_go_on_alone_behind_a_column_that_may_be_null_now(settings, monkeypatch):
     change(settings, CHANGES["a first null"])
     said(settings, "run-1")
-    queries, real = [], publishing._copy_to_parquet
-    monkeypatch.setattr(
-        publishing,
-        "_copy_to_parquet",
-        lambda con, query, path: (queries.append(query), real(con, query, path)),
-    )
+    queries = written_to_parquet(monkeypatch)
     change(settings, LATE_ROW)
     said(settings, "run-2")
     assert len(queries) == 2
