@@ -70,6 +70,16 @@ def test_statistics_and_filters_of_a_joined_file_hold(parts, tmp_path):
     assert rows(excluded.format(joined))[0][0] == in_parts > 3
 
 
+def test_each_row_group_says_where_it_begins(parts, tmp_path):
+    joined = tmp_path / "joined.parquet"
+    join([piece_of(part) for part in parts], joined)
+    for path in (*parts, joined):
+        footer, _ = parquet_joined._read_footer(path)
+        groups = footer[parquet_joined.ROW_GROUPS][1][1]
+        said = [group[parquet_joined.GROUP_OFFSET][1] for group in groups]
+        assert said == [parquet_joined._begin_of(group) for group in groups]
+
+
 def test_parts_of_a_joined_file_can_be_joined_again(parts, tmp_path):
     once, again = tmp_path / "once.parquet", tmp_path / "again.parquet"
     join([piece_of(part) for part in parts], once)
