@@ -138,10 +138,10 @@ events_by_key as (
         lag(occurred_at) over visitor_in_order as previous_at,
         coalesce(
             lag(occurred_at) over visitor_in_order = occurred_at
-            and lag(sequence) over visitor_in_order = sequence, false
+            and lag(sequence) over visitor_in_order is not distinct from sequence, false
         ) or coalesce(
             lead(occurred_at) over visitor_in_order = occurred_at
-            and lead(sequence) over visitor_in_order = sequence, false
+            and lead(sequence) over visitor_in_order is not distinct from sequence, false
         ) as is_tied
 
     from events_narrow
