@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.disk import refused_by_disk
 from orchestration.errors import IntentMapError
+from orchestration.garbage import garbage_left
 from orchestration.settings import Settings, load_settings
 from orchestration.sources import LANDING_SOURCES
 
@@ -43,6 +44,11 @@ class Command:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0, 1 after an error, 130 when interrupted."""
+    with garbage_left():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # a terminal that cannot show an umlaut must not stop the night
         with suppress(AttributeError, ValueError):

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.errors import IntentMapError
+from orchestration.garbage import garbage_left
 from orchestration.landing import attachments
 from orchestration.locking import file_lock
 from orchestration.policy import effective_vars
@@ -78,13 +79,14 @@ def nightly_args(
     select: Sequence[str] | None = None,
     full_refresh: bool = False,
     leave: Sequence[str] = (),
+    among: Sequence[str] = (),
 ) -> list[str]:
     """Build seeds, models and data tests of the nightly clock; select: node names, None = all but
-    those in leave."""
+    those in leave; among: the names of all nodes that there are, where they are known."""
     return [
         *_build_args(settings, "nightly"),
         *_vars_args(settings.dbt_vars),
-        *_selection(select, ["--exclude", QUARTERLY_TAG, *leave]),
+        *_selection(select, ["--exclude", QUARTERLY_TAG, *leave], among),
         *(["--full-refresh"] if full_refresh else []),
     ]
 
@@ -94,15 +96,17 @@ def quarterly_args(
     version_date: date,
     select: Sequence[str] | None = None,
     restatement: Restatement | None = None,
+    among: Sequence[str] = (),
 ) -> list[str]:
-    """Value the time before version_date; nothing from that day on is read."""
+    """Value the time before version_date; nothing from that day on is read. select and among: as
+    of nightly_args."""
     dbt_vars = {**settings.dbt_vars, "version_date": version_date.isoformat()}
     if restatement:
         dbt_vars |= restatement.as_vars()
     return [
         *_build_args(settings, "quarterly"),
         *_vars_args(dbt_vars),
-        *_selection(select, ["--select", QUARTERLY_TAG]),
+        *_selection(select, ["--select", QUARTERLY_TAG], among),
     ]
 
 
@@ -140,11 +144,16 @@ def _vars_args(dbt_vars: Mapping[str, Any]) -> list[str]:
     return ["--vars", json.dumps(dict(dbt_vars), sort_keys=True)] if dbt_vars else []
 
 
-def _selection(select: Sequence[str] | None, default: list[str]) -> list[str]:
-    # by name, tests too: dbt's own choice of tests would run one before a table it reads is there
+def _selection(select: Sequence[str] | None, default: list[str], among: Sequence[str]) -> list[str]:
     if select is None:
         return default
-    return ["--indirect-selection", "empty", "--select", *select]
+    # by name, tests too: dbt's own choice of tests would run one before a table it reads is there
+    by_name = ["--indirect-selection", "empty", "--select"]
+    # dbt goes through the whole project for each name, so it gets the shorter list
+    others = sorted({*among} - {*select})
+    if others and len(others) < len(select):
+        return [*by_name, "*", "--exclude", *others]
+    return [*by_name, *select]
 
 
 def target_path(settings: Settings, clock: str) -> Path:
@@ -272,6 +281,11 @@ def run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
     names the first node at fault, its message and the log, after all events were yielded. The
     warehouse file is closed when this returns, also when it was stopped half-way.
     """
+    with garbage_left():
+        yield from _run_dbt(settings, args)
+
+
+def _run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
     _make_folders(settings, settings.warehouse.parent, settings.dbt_log_path)
     _seed_partial_parse(settings, args)
     # dbt is slow to import: only who runs it pays

@@ -94,7 +94,10 @@ def build_dbt_assets(
                     fingerprint.in_words(changed) if changed else "This run builds all rows anew.",
                 )
             args = dbt_runner.nightly_args(
-                settings, selected.names, full_refresh=asked or bool(changed)
+                settings,
+                selected.names,
+                full_refresh=asked or bool(changed),
+                among=selected.all_names,
             )
             yield from selected.run(settings, args, "nightly")
             fingerprint.remember(settings, rules, incremental)
@@ -126,7 +129,9 @@ def build_dbt_assets(
             *earlier, last = _with_history(settings, sorted(days))
             for day in (*earlier, last):
                 context.log.info(f"Value version {day}: from what happened before that day.")
-                args = dbt_runner.quarterly_args(settings, day, selected.names, restatement)
+                args = dbt_runner.quarterly_args(
+                    settings, day, selected.names, restatement, among=selected.all_names
+                )
                 if day == last:
                     # a table is materialized once in a run, for all of its partitions
                     yield from selected.run(settings, args, "quarterly")
@@ -167,6 +172,11 @@ class Selection:
         ]
         nodes = [manifest["nodes"][unique_id] for unique_id in sorted(ids)]
         self.names = [node["name"] for node in nodes]
+        self.all_names = [
+            node["name"]
+            for node in manifest["nodes"].values()
+            if node["resource_type"] in ("model", "seed", "snapshot", "test")
+        ]
         self._tables = sum(node["resource_type"] != "test" for node in nodes)
 
     def run(

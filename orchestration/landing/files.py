@@ -14,7 +14,8 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ UNFINISHED = (".tmp", ".part", ".crdownload", ".filepart")
 LONGEST_NAME = 255
 # the coarsest clock of a file system has two seconds
 SETTLED_SECONDS = 3
+FILES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,19 @@ def newest_change(landing: Path, sources: tuple[str, ...]) -> int:
                 # copying may keep the time of modification; the entry's own time tells all the same
                 newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
     return newest
+
+
+@contextlib.contextmanager
+def several_at_once() -> Iterator[Executor]:
+    """Threads for work on files that waits for the disk or goes on without Python's own lock.
+
+    When this is left early, what has not begun never does.
+    """
+    pool = ThreadPoolExecutor(FILES_AT_ONCE)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def content_of(file: LandingFile) -> Content:

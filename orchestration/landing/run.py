@@ -31,6 +31,7 @@ from orchestration.landing.files import (
     listing,
     mark_of,
     move_aside,
+    several_at_once,
 )
 from orchestration.landing.result import LandingResult, SourceLanding
 from orchestration.landing.warehouse import Candidate, ChangedMeanwhile, Kept, Warehouse, Written
@@ -174,7 +175,9 @@ class _Landing:
             return
         self.known = ledger.read_known(self.warehouse.con, source)
         self.marked = []
-        waiting = [candidate for file in files if (candidate := self._judge(file))]
+        with several_at_once() as pool:
+            found = zip(files, pool.map(self._read, files), strict=True)
+            waiting = [candidate for one in found if (candidate := self._judge(*one))]
         ledger.note_marks(self.warehouse.con, source, self.marked)
         while waiting:
             # of files with equal content only the first is landed; then the others are judged again
@@ -220,18 +223,25 @@ class _Landing:
                 f"{entry.arrival_column}; only a full refresh reads them."
             )
 
-    def _judge(self, file: LandingFile) -> Candidate | None:
-        """The file as a candidate, when it is new. One that is as it was is not read again."""
+    def _read(self, file: LandingFile) -> Content | OSError | None:
+        """The file's content, or why it cannot be read; None when it is as it was noted."""
         try:
             if (file.shown, mark_of(file)) in self.known.marks:
-                self.outcome.unchanged += 1
                 return None
-            content = content_of(file)
-        except FileNotFoundError:
+            return content_of(file)
+        except OSError as error:
+            return error
+
+    def _judge(self, file: LandingFile, content: Content | OSError | None) -> Candidate | None:
+        """The file as a candidate, when it is new; content as _read gives it."""
+        if content is None:
+            self.outcome.unchanged += 1
+            return None
+        if isinstance(content, FileNotFoundError):
             self._skip(file, "it was taken away meanwhile")
             return None
-        except OSError as error:
-            self._set_aside(file, None, f"it cannot be opened ({error.strerror or error})")
+        if isinstance(content, OSError):
+            self._set_aside(file, None, f"it cannot be opened ({content.strerror or content})")
             return None
         if not self._is_new(file, content):
             return None

@@ -22,7 +22,13 @@ from orchestration.landing.declaration import (
     create_raw_tables,
     literal,
 )
-from orchestration.landing.files import Content, LandingFile, moment_of_arrival, stamp_of
+from orchestration.landing.files import (
+    Content,
+    LandingFile,
+    moment_of_arrival,
+    several_at_once,
+    stamp_of,
+)
 from orchestration.landing.mending import Mended
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -182,7 +188,12 @@ class Warehouse:
         the next landing removes copies that were not noted.
         """
         landed = round((self.now - datetime(1970, 1, 1)).total_seconds() * 1_000_000)
-        copies = [kept.copy(self.kept_folder, c.file, c.load_id, landed) for c in candidates]
+
+        def copy(candidate: Candidate) -> kept.KeptFile:
+            return kept.copy(self.kept_folder, candidate.file, candidate.load_id, landed)
+
+        with several_at_once() as pool:
+            copies = list(pool.map(copy, candidates))
         if changed := [candidate for candidate in candidates if not candidate.is_as_hashed]:
             raise ChangedMeanwhile(changed)
         checked = kept.check(self.con, self.kept_folder, copies)

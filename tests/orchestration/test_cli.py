@@ -1,5 +1,6 @@
 """The command line checks first, ends in sentences, and never shows a traceback."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -42,6 +43,17 @@ def runs(monkeypatch):
     module.run_rebuild = lambda settings: note("everything")
     monkeypatch.setitem(sys.modules, "orchestration.runs", module)
     return module
+
+
+def test_python_looks_for_garbage_again_behind_a_command(home, runs):
+    seen = []
+    runs.run_nightly = lambda settings: seen.append(gc.isenabled())
+    assert gc.isenabled()
+    assert cli.main(["nightly"]) == 0
+    runs.run_nightly = lambda settings: seen.append(gc.isenabled()) or 1 / 0
+    assert cli.main(["nightly"]) == 1
+    assert seen == [False, False]
+    assert gc.isenabled()
 
 
 def test_every_command_has_a_line_of_help(capsys):

@@ -1,5 +1,6 @@
 """dbt gets the right arguments, runs in this process, and leaves nothing open behind it."""
 
+import gc
 import json
 import os
 import subprocess
@@ -71,6 +72,15 @@ def test_names_select_exactly_those_nodes(plain):
         "int_sessions",
     ]
     assert "tag:quarterly" not in args
+
+
+def test_of_the_chosen_and_the_others_the_shorter_list_is_given(plain):
+    most = nightly_args(plain, ["a", "b", "c"], among=["d", "c", "b", "a"])
+    assert most[-6:] == ["--indirect-selection", "empty", "--select", "*", "--exclude", "d"]
+    few = nightly_args(plain, ["a"], among=["a", "b", "c"])
+    assert few[-4:] == ["--indirect-selection", "empty", "--select", "a"]
+    # nothing to exclude would be an argument without a value
+    assert nightly_args(plain, ["a"], among=["a"])[-2:] == ["--select", "a"]
 
 
 def test_only_a_full_refresh_says_so(plain):
@@ -221,9 +231,11 @@ def test_who_stops_listening_stops_the_running_query(project):
     settings = project.settings()
     events = dbt_runner.run_dbt(settings, nightly_args(settings))
     next(events)
+    assert not gc.isenabled()
     began = time.monotonic()
     events.close()
     assert time.monotonic() - began < 15
+    assert gc.isenabled()
     assert _is_free(settings) == 0
 
 
