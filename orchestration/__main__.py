@@ -1,8 +1,6 @@
 """`python -m orchestration`: the same as the command `intent-map`."""
 
-import sys
-
-from orchestration.cli import main
+from orchestration.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -92,6 +92,24 @@ def test_module_runs_as_the_command_does():
     assert done.stdout.startswith("usage: intent-map")
 
 
+@pytest.mark.parametrize(("day", "status"), [("2026-13-01", 1), (None, 0)])
+def test_a_program_ends_with_the_commands_status_and_loses_nothing_said(home, day, status):
+    command = ["quarterly", "--as-of", day] if day else ["check"]
+    code = (
+        "import atexit, sys; from orchestration.cli import program\n"
+        "atexit.register(print, 'last words')\n"
+        f"sys.argv = ['intent-map', *{command}]\n"
+        "program()\n"
+        "print('went on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == status, done.stderr
+    assert done.stdout.splitlines()[-1] == "last words"
+    assert ("2026-13-01" in done.stderr) == (day is not None)
+
+
 def test_check_says_that_all_is_in_order_and_leaves_no_home(home, capsys):
     assert cli.main(["check"]) == 0
     assert "are in order" in capsys.readouterr().out
