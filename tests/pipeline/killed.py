@@ -31,7 +31,11 @@ OF_THE_CLOCK = (
     *("landed_at", "loaded_at", "landed_date", "built_at", "published_at"),
     *("known_from", "known_to"),
 )
-NOTES_OF_CHANGES = ("raw.session_changes", "raw.changes_seen")
+# what a file system says of a file is another thing in each copy of a home
+OF_THE_FILE_SYSTEM = ("file_mark",)
+# their numbers say how often something was noted, which a night that is run again does again, and
+# in which order models that ran side by side did
+NOTES_OF_CHANGES = ("raw.session_changes", "raw.changes_seen", "raw.tested")
 START, END = "start-up", "end"
 
 Prints = Mapping[str, tuple[int, int]]
@@ -120,8 +124,8 @@ def put_back(base: Path, home: Path) -> None:
 
 def prints_of(file: Path, schemas: Sequence[str]) -> Prints:
     """Of each table of these schemas the number of rows and the sum of their hashes. Sums of
-    doubles hang on the order in which two threads add, so their last digits do not count."""
-    left_out = ", ".join(f"'{column}'" for column in OF_THE_CLOCK)
+    doubles hang on the order in which two threads add, so nine digits of them count."""
+    left_out = ", ".join(f"'{column}'" for column in (*OF_THE_CLOCK, *OF_THE_FILE_SYSTEM))
     wanted = ", ".join(f"'{schema}'" for schema in schemas)
     with duckdb.connect(str(file), read_only=True) as con:
         columns: dict[str, list[str]] = {}
@@ -131,7 +135,7 @@ def prints_of(file: Path, schemas: Sequence[str]) -> Prints:
             f"and column_name not in ({left_out}) order by all"
         ).fetchall():
             quoted = f'"{column}"'
-            compared = f"round({quoted}, 9)" if data_type == "DOUBLE" else quoted
+            compared = f"format('{{:.8e}}', {quoted})" if data_type == "DOUBLE" else quoted
             columns.setdefault(table, []).append(compared)
         return {
             table: con.execute(
@@ -172,13 +176,13 @@ def state_of(home: Path) -> Prints:
     served = prints_of(home / "serving" / "intent_map.duckdb", ("marts",))
     # the publication says when and by which run
     served.pop("marts.publication")
-    # their numbers say how often something was noted, which a night that is run again does again
     for name in NOTES_OF_CHANGES:
         tables.pop(name)
     return {
         **tables,
         **{f"served {name}": found for name, found in served.items()},
         **{f"changes that {name} has not seen": (n, 0) for name, n in unseen(home).items()},
+        **{f"what of {name} is not tested": (n, 0) for name, n in untested(home).items()},
     }
 
 
@@ -210,6 +214,24 @@ def unseen(home: Path) -> dict[str, int]:
         name: sum(number > last and noted in noting_below(name) for noted, number in notes)
         for name, last in seen
     }
+
+
+def untested(home: Path) -> dict[str, int]:
+    """Of each model of which a night tests what it wrote, how many of its notes, or of the loads
+    that it took up, are not tested."""
+    with duckdb.connect(str(home / "warehouse" / "intent_map.duckdb"), read_only=True) as con:
+        return dict(
+            con.execute(
+                "select model, sum(coalesce("
+                "  (select count(*) from raw.session_changes as notes"
+                "   where notes.model = tested.model and tested.source_system is null"
+                "     and change_number > last_tested), 0)"
+                "  + (select count(*) from raw.loads as loads"
+                "   where loads.source = tested.source_system and load_id > last_tested"
+                "     and row_count > 0))"
+                "from raw.tested as tested group by model"
+            ).fetchall()
+        )
 
 
 def unequal(ours: Mapping, theirs: Mapping) -> list[str]:
