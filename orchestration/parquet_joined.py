@@ -38,6 +38,25 @@ COLUMN_OFFSETS = (2, 4, 6)
 # the fields that the format had when this was written: a new one may hold a place too
 KNOWN_OF_FILE, KNOWN_OF_GROUP, KNOWN_OF_COLUMN, KNOWN_OF_METADATA = 7, 7, 7, 17
 
+READERS: dict[int, Callable[[TCompactProtocol], Any]] = {
+    TType.BOOL: TCompactProtocol.readBool,
+    TType.BYTE: TCompactProtocol.readByte,
+    TType.I16: TCompactProtocol.readI16,
+    TType.I32: TCompactProtocol.readI32,
+    TType.I64: TCompactProtocol.readI64,
+    TType.DOUBLE: TCompactProtocol.readDouble,
+    TType.STRING: TCompactProtocol.readBinary,
+}
+WRITERS: dict[int, Callable[[TCompactProtocol, Any], None]] = {
+    TType.BOOL: TCompactProtocol.writeBool,
+    TType.BYTE: TCompactProtocol.writeByte,
+    TType.I16: TCompactProtocol.writeI16,
+    TType.I32: TCompactProtocol.writeI32,
+    TType.I64: TCompactProtocol.writeI64,
+    TType.DOUBLE: TCompactProtocol.writeDouble,
+    TType.STRING: TCompactProtocol.writeBinary,
+}
+
 # a struct as it stands: field number → (type, value)
 Struct = dict[int, tuple[int, Any]]
 
@@ -219,7 +238,7 @@ def _read(protocol: TCompactProtocol, kind: int) -> Any:
         values = [_read(protocol, element) for _ in range(size)]
         protocol.readListEnd()
         return element, values
-    return _reader(protocol, kind)()
+    return READERS[kind](protocol)
 
 
 def _write(protocol: TCompactProtocol, kind: int, value: Any) -> None:
@@ -239,28 +258,4 @@ def _write(protocol: TCompactProtocol, kind: int, value: Any) -> None:
             _write(protocol, element, one)
         protocol.writeListEnd()
     else:
-        _writer(protocol, kind)(value)
-
-
-def _reader(protocol: TCompactProtocol, kind: int) -> Callable[[], Any]:
-    return {
-        TType.BOOL: protocol.readBool,
-        TType.BYTE: protocol.readByte,
-        TType.I16: protocol.readI16,
-        TType.I32: protocol.readI32,
-        TType.I64: protocol.readI64,
-        TType.DOUBLE: protocol.readDouble,
-        TType.STRING: protocol.readBinary,
-    }[kind]
-
-
-def _writer(protocol: TCompactProtocol, kind: int) -> Callable[[Any], None]:
-    return {
-        TType.BOOL: protocol.writeBool,
-        TType.BYTE: protocol.writeByte,
-        TType.I16: protocol.writeI16,
-        TType.I32: protocol.writeI32,
-        TType.I64: protocol.writeI64,
-        TType.DOUBLE: protocol.writeDouble,
-        TType.STRING: protocol.writeBinary,
-    }[kind]
+        WRITERS[kind](protocol, value)
