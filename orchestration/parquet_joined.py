@@ -11,10 +11,10 @@ in fields that no line here knows.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from thrift.protocol.TCompactProtocol import TCompactProtocol
 from thrift.protocol.TProtocol import TProtocolException
@@ -26,7 +26,7 @@ MAGIC = b"PAR1"
 FIRST_BYTE = len(MAGIC)
 # length of the footer and the magic bytes again
 END_BYTES = 8
-COPIED_AT_ONCE = 8 * 1024 * 1024
+READ_AT_ONCE = 1024 * 1024
 
 # number of a field in parquet.thrift → what it is
 NUM_ROWS, ROW_GROUPS = 3, 4
@@ -37,6 +37,25 @@ METADATA_OFFSETS = (9, 10, 11, 14)
 COLUMN_OFFSETS = (2, 4, 6)
 # the fields that the format had when this was written: a new one may hold a place too
 KNOWN_OF_FILE, KNOWN_OF_GROUP, KNOWN_OF_COLUMN, KNOWN_OF_METADATA = 7, 7, 7, 17
+
+READERS: dict[int, Callable[[TCompactProtocol], Any]] = {
+    TType.BOOL: TCompactProtocol.readBool,
+    TType.BYTE: TCompactProtocol.readByte,
+    TType.I16: TCompactProtocol.readI16,
+    TType.I32: TCompactProtocol.readI32,
+    TType.I64: TCompactProtocol.readI64,
+    TType.DOUBLE: TCompactProtocol.readDouble,
+    TType.STRING: TCompactProtocol.readBinary,
+}
+WRITERS: dict[int, Callable[[TCompactProtocol, Any], None]] = {
+    TType.BOOL: TCompactProtocol.writeBool,
+    TType.BYTE: TCompactProtocol.writeByte,
+    TType.I16: TCompactProtocol.writeI16,
+    TType.I32: TCompactProtocol.writeI32,
+    TType.I64: TCompactProtocol.writeI64,
+    TType.DOUBLE: TCompactProtocol.writeDouble,
+    TType.STRING: TCompactProtocol.writeBinary,
+}
 
 # a struct as it stands: field number → (type, value)
 Struct = dict[int, tuple[int, Any]]
@@ -57,33 +76,36 @@ class Piece:
 
 def piece_of(path: Path) -> Piece:
     """All row groups of a file. Raises UnlikeFilesError when it is no Parquet file."""
-    return Piece(path, FIRST_BYTE, _read_footer(path)[1] - FIRST_BYTE)
+    return Piece(path, FIRST_BYTE, _raw_footer(path)[1] - FIRST_BYTE)
 
 
-def join(pieces: Sequence[Piece], target: Path) -> None:
-    """Write the row groups of the pieces into one new file, in their order.
+def join(pieces: Sequence[Piece], target: Path) -> list[Piece]:
+    """Write the row groups of the pieces into one new file, in their order; returns the pieces as
+    they lie there.
 
     Raises UnlikeFilesError when there is no piece, when one has other columns or another writer
     than the first, or when no row group begins where a piece does.
     """
     if not pieces:
         raise UnlikeFilesError("there is nothing to join")
-    footers = {file: _read_footer(file)[0] for file in {piece.file for piece in pieces}}
+    footers = {file: _read_footer(file) for file in {piece.file for piece in pieces}}
     first = footers[pieces[0].file]
     groups: list[Struct] = []
+    placed = []
     with target.open("wb") as written:
         written.write(MAGIC)
         for piece in pieces:
             footer = footers[piece.file]
             if _shape(footer) != _shape(first):
                 raise UnlikeFilesError(f"{piece.file} has another shape than {pieces[0].file}")
-            by = written.tell() - piece.start
+            placed.append(Piece(target, written.tell(), piece.size))
+            by = placed[-1].start - piece.start
             try:
                 found = _groups_in(piece, footer)
                 groups += [_moved(group, by, len(groups) + i) for i, group in enumerate(found)]
             except (KeyError, IndexError, TypeError) as error:
                 raise UnlikeFilesError(f"{piece.file} has a footer of another kind") from error
-            _copy_bytes(piece, written)
+            written.writelines(_bytes_of(piece))
         rows = sum(group[GROUP_ROWS][1] for group in groups)
         footer = first | {
             NUM_ROWS: (TType.I64, rows),
@@ -91,6 +113,15 @@ def join(pieces: Sequence[Piece], target: Path) -> None:
         }
         content = _encoded(footer)
         written.write(content + struct.pack("<I", len(content)) + MAGIC)
+    return placed
+
+
+def has_same_bytes(one: Piece, other: Piece) -> bool:
+    """Whether two pieces have the same bytes, as both files hold them now; raises OSError."""
+    if one.size != other.size:
+        return False
+    pairs = zip(_bytes_of(one), _bytes_of(other), strict=True)
+    return all(first == second for first, second in pairs)
 
 
 def _shape(footer: Struct) -> Struct:
@@ -110,7 +141,18 @@ def _groups_in(piece: Piece, footer: Struct) -> list[Struct]:
     return found
 
 
-def _read_footer(path: Path) -> tuple[Struct, int]:
+def _read_footer(path: Path) -> Struct:
+    content, _ = _raw_footer(path)
+    try:
+        footer = _read(TCompactProtocol(TMemoryBuffer(content)), TType.STRUCT)
+    except (TProtocolException, EOFError, KeyError, AssertionError) as error:
+        raise UnlikeFilesError(f"{path} has a footer that cannot be read") from error
+    if max(footer) > KNOWN_OF_FILE or not {NUM_ROWS, ROW_GROUPS} <= footer.keys():
+        raise UnlikeFilesError(f"{path} has a footer of another kind")
+    return footer
+
+
+def _raw_footer(path: Path) -> tuple[bytes, int]:
     """The footer of a file and the byte at which it begins."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -123,14 +165,7 @@ def _read_footer(path: Path) -> tuple[Struct, int]:
         if begin < FIRST_BYTE:
             raise UnlikeFilesError(f"{path} has no footer of that length")
         file.seek(begin)
-        content = file.read(size - END_BYTES - begin)
-    try:
-        footer = _read(TCompactProtocol(TMemoryBuffer(content)), TType.STRUCT)
-    except (TProtocolException, EOFError, KeyError, AssertionError) as error:
-        raise UnlikeFilesError(f"{path} has a footer that cannot be read") from error
-    if max(footer) > KNOWN_OF_FILE or not {NUM_ROWS, ROW_GROUPS} <= footer.keys():
-        raise UnlikeFilesError(f"{path} has a footer of another kind")
-    return footer, begin
+        return file.read(size - END_BYTES - begin), begin
 
 
 def _begin_of(group: Struct) -> int:
@@ -170,15 +205,15 @@ def _numbers_moved(of: Struct, numbers: Sequence[int], by: int) -> Struct:
     }
 
 
-def _copy_bytes(piece: Piece, to: BinaryIO) -> None:
+def _bytes_of(piece: Piece) -> Iterator[bytes]:
     left = piece.size
     with piece.file.open("rb") as file:
         file.seek(piece.start)
         while left:
-            read = file.read(min(left, COPIED_AT_ONCE))
+            read = file.read(min(left, READ_AT_ONCE))
             if not read:
                 raise UnlikeFilesError(f"{piece.file} ends before byte {piece.start + piece.size}")
-            to.write(read)
+            yield read
             left -= len(read)
 
 
@@ -203,7 +238,7 @@ def _read(protocol: TCompactProtocol, kind: int) -> Any:
         values = [_read(protocol, element) for _ in range(size)]
         protocol.readListEnd()
         return element, values
-    return _reader(protocol, kind)()
+    return READERS[kind](protocol)
 
 
 def _write(protocol: TCompactProtocol, kind: int, value: Any) -> None:
@@ -223,28 +258,4 @@ def _write(protocol: TCompactProtocol, kind: int, value: Any) -> None:
             _write(protocol, element, one)
         protocol.writeListEnd()
     else:
-        _writer(protocol, kind)(value)
-
-
-def _reader(protocol: TCompactProtocol, kind: int) -> Callable[[], Any]:
-    return {
-        TType.BOOL: protocol.readBool,
-        TType.BYTE: protocol.readByte,
-        TType.I16: protocol.readI16,
-        TType.I32: protocol.readI32,
-        TType.I64: protocol.readI64,
-        TType.DOUBLE: protocol.readDouble,
-        TType.STRING: protocol.readBinary,
-    }[kind]
-
-
-def _writer(protocol: TCompactProtocol, kind: int) -> Callable[[Any], None]:
-    return {
-        TType.BOOL: protocol.writeBool,
-        TType.BYTE: protocol.writeByte,
-        TType.I16: protocol.writeI16,
-        TType.I32: protocol.writeI32,
-        TType.I64: protocol.writeI64,
-        TType.DOUBLE: protocol.writeDouble,
-        TType.STRING: protocol.writeBinary,
-    }[kind]
+        WRITERS[kind](protocol, value)

@@ -41,11 +41,13 @@ from orchestration.published_parts import (
     different,
     expect_most_kept,
     part_of,
+    quoted,
     read_before,
     rows_of_part,
     sources_of,
     sums_of,
 )
+from orchestration.reading_back import Copy, Taken, expect_as_written
 from orchestration.settings import Settings
 
 SCHEMA = "marts"
@@ -147,7 +149,7 @@ def _publish(
     before = None if whole else _before(settings, sources, report)
     copied = _Copied(run_id, published_at, new_file, new_folder, sources)
     try:
-        tables, written = _copy_and_check(settings, copied, before)
+        tables, written, serving_sha256 = _copy_and_check(settings, copied, before)
     except (NotAsPublishedError, IntentMapError, duckdb.Error) as error:
         if before is None or isinstance(error, duckdb.InterruptException):
             raise
@@ -156,7 +158,7 @@ def _publish(
         _remove_leftovers(serving)
         new_folder.mkdir(parents=True)
         before = None
-        tables, written = _copy_and_check(settings, copied, before)
+        tables, written, serving_sha256 = _copy_and_check(settings, copied, before)
 
     rows = sum(table.rows for table in tables)
     size = new_file.stat().st_size
@@ -166,7 +168,7 @@ def _publish(
         published_at=published_at.isoformat(),
         **_kind(settings),
         serving_bytes=size,
-        serving_sha256=checksum_of(new_file),
+        serving_sha256=serving_sha256,
         whole_bytes=before.whole_bytes if before else size,
         whole_rows=before.whole_rows if before else rows,
         tables=tuple(tables),
@@ -225,64 +227,88 @@ def _before(
 
 def _copy_and_check(
     settings: Settings, copied: _Copied, before: Before | None
-) -> tuple[list[PublishedTable], int]:
-    with _connection(settings) as con:
-        tables, written = _copy(con, copied, before)
-        _check(con, copied, tables, before)
-    return tables, written
+) -> tuple[list[PublishedTable], int, str]:
+    """Returns the tables, the rows written anew and the checksum of the new serving file."""
+    with _connection(settings) as con, ThreadPoolExecutor(1) as beside:
+        copies, written = _copy(con, copied, before)
+        # the files are as they will be, so their checksums need not wait for the reading back
+        checksums = {
+            path: beside.submit(checksum_of, path)
+            for path in (copied.file, *(path for copy in copies for path in copy.files()))
+        }
+        con.execute(f"attach {quoted(copied.file)} as served (read_only)")
+        for copy in copies:
+            expect_as_written(
+                con,
+                _in("served", copy.name),
+                copy,
+                before.tables.get(copy.name) if before else None,
+                lambda path: checksums[path].result(),
+            )
+        con.execute("detach served")
+        tables = [
+            PublishedTable(
+                name=copy.name,
+                rows=copy.rows,
+                checksum=copy.checksum,
+                parquet_bytes=copy.parquet.stat().st_size,
+                parquet_sha256=checksums[copy.parquet].result(),
+                parts=copy.parts,
+            )
+            for copy in copies
+        ]
+        return tables, written, checksums[copied.file].result()
 
 
 def _copy(
     con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before | None
-) -> tuple[list[PublishedTable], int]:
+) -> tuple[list[Copy], int]:
     """Write the new files; returns the tables and the rows written into the serving file."""
     served_before = copied.folder.parent.parent / SERVING_FILE
     if before is not None:
         shutil.copyfile(served_before, copied.file)
-    con.execute(f"attach {_text(copied.file)} as served (storage_version {_text(STORAGE_VERSION)})")
+    con.execute(
+        f"attach {quoted(copied.file)} as served (storage_version {quoted(STORAGE_VERSION)})"
+    )
     con.execute(f"create schema if not exists served.{SCHEMA}")
     if before is not None:
         _drop_what_is_gone(con, copied, before)
-    counts, tables, all_written = {}, [], 0
+    copies, all_written = [], 0
     for name, sources in copied.sources.items():
         old = before.tables.get(name) if before else None
         parts, written = _written(con, name, sources, old)
         all_written += sum(parts[part].rows for part in written if part in parts)
         _expect_all_parts(name, parts, sources)
-        checksum = str(sum(int(part.checksum) for part in parts.values()))
-        counts[name] = (sum(part.rows for part in parts.values()), checksum)
-        path = copied.folder / f"{name}.parquet"
-        in_order = [parts[part] for part in sorted(parts)]
-        before_it = _parquet_before(old, served_before.parent) if old else None
-        if before_it is None or written or not _link(before_it, path):
-            kept = _pieces(old, before_it, written) if old and before_it else {}
-            in_order = _to_parquet(con, name, path, in_order, kept)
-        tables.append(
-            PublishedTable(
-                name=name,
-                rows=counts[name][0],
-                checksum=checksum,
-                parquet_bytes=path.stat().st_size,
-                parquet_sha256=checksum_of(path),
-                parts=tuple(in_order),
-            )
+        copy = Copy(
+            name=name,
+            rows=sum(part.rows for part in parts.values()),
+            checksum=str(sum(int(part.checksum) for part in parts.values())),
+            parts=tuple(parts[part] for part in sorted(parts)),
+            parquet=copied.folder / f"{name}.parquet",
+            taken={},
         )
+        before_it = _parquet_before(old, served_before.parent) if old else None
+        if written or not (old and before_it and _link(before_it, copy.parquet, old)):
+            # where nothing was written, the file of before is broken
+            kept = _pieces(old, before_it, written) if old and before_it and written else {}
+            copy = _to_parquet(con, copy, kept)
+        copies.append(copy)
     con.execute(
         f"create or replace table {_in('served', PUBLICATION)} ("
         "run_id varchar, published_at timestamp, table_name varchar, row_count bigint, "
         "row_checksum varchar, duckdb_version varchar)"
     )
-    for name, (rows, checksum) in counts.items():
+    for copy in copies:
         con.execute(
             f"insert into {_in('served', PUBLICATION)} values (?, ?, ?, ?, ?, ?)",
-            [copied.run_id, copied.published_at.replace(tzinfo=None), name, rows, checksum,
-             duckdb.__version__],
+            [copied.run_id, copied.published_at.replace(tzinfo=None), copy.name, copy.rows,
+             copy.checksum, duckdb.__version__],
         )  # fmt: skip
     _copy_to_parquet(
         con, f"from {_in('served', PUBLICATION)}", copied.folder / f"{PUBLICATION}.parquet"
     )
     con.execute("detach served")
-    return tables, all_written
+    return copies, all_written
 
 
 def _drop_what_is_gone(con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before) -> None:
@@ -344,18 +370,19 @@ def _expect_all_parts(name: str, parts: dict[int, PublishedPart], sources: Sourc
 
 
 def _parquet_before(old: PublishedTable, serving: Path) -> Path | None:
-    """The Parquet file of the last publish; None when its bytes are not those published."""
+    """The Parquet file of the last publish; None when it is not there or of another size."""
     before = serving / PARQUET_LINK / f"{old.name}.parquet"
     try:
-        if before.stat().st_size != old.parquet_bytes or checksum_of(before) != old.parquet_sha256:
-            return None
-        return before.resolve()
+        return before.resolve() if before.stat().st_size == old.parquet_bytes else None
     except OSError:
         return None
 
 
-def _link(before: Path, path: Path) -> bool:
-    """Put a Parquet file that still holds at path too; False when that cannot be done."""
+def _link(before: Path, path: Path, old: PublishedTable) -> bool:
+    """Put a Parquet file that still holds at path too; False when its bytes are not those that
+    were published, or that cannot be done."""
+    if checksum_of(before) != old.parquet_sha256:
+        return False
     try:
         try:
             path.hardlink_to(before)
@@ -377,61 +404,56 @@ def _pieces(old: PublishedTable, before: Path, written: list[int]) -> dict[int, 
     return pieces
 
 
-def _to_parquet(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    path: Path,
-    parts: list[PublishedPart],
-    kept: dict[int, Piece],
-) -> list[PublishedPart]:
-    """Write a mart's Parquet file; returns the parts with the bytes of each in it.
+def _to_parquet(con: duckdb.DuckDBPyConnection, copy: Copy, kept: dict[int, Piece]) -> Copy:
+    """Write a mart's Parquet file; returns the copy with the bytes of each part in it.
 
     kept: the parts whose bytes are taken from another file instead of writing their rows. Whether
     a column may be null is said for a file as a whole, by what DuckDB knows of the rows, so parts
     that were written earlier, and even all of one moment, need not fit together.
     """
-    if len(parts) > 1:
+    if len(copy.parts) > 1:
         for ready in (kept, {}) if kept else ({},):
             with contextlib.suppress(UnlikeFilesError):
-                return _joined_to_parquet(con, name, path, parts, ready)
-    _copy_to_parquet(con, f"from {_in('served', name)}", path)
-    return [replace(part, parquet_bytes=0) for part in parts]
+                return _joined_to_parquet(con, copy, ready)
+    _copy_to_parquet(con, f"from {_in('served', copy.name)}", copy.parquet)
+    return replace(copy, parts=tuple(replace(part, parquet_bytes=0) for part in copy.parts))
 
 
-def _joined_to_parquet(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    path: Path,
-    parts: list[PublishedPart],
-    ready: dict[int, Piece],
-) -> list[PublishedPart]:
+def _joined_to_parquet(con: duckdb.DuckDBPyConnection, copy: Copy, ready: dict[int, Piece]) -> Copy:
     """See _to_parquet. Raises UnlikeFilesError when the parts do not fit together."""
     try:
         # several at a time, since the rows of a week are mostly one row group, one thread's work
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             alone = {
-                part.part: pool.submit(_part_to_parquet, con.cursor(), name, part.part, path)
-                for part in parts
+                part.part: pool.submit(_part_to_parquet, con.cursor(), copy, part.part)
+                for part in copy.parts
                 if part.part not in ready
             }
         pieces = ready | {part: written.result() for part, written in alone.items()}
         # a part that lost its rows on the way shows when the file is read back
-        join([pieces[part.part] for part in parts if pieces[part.part].size], path)
+        filled = [part.part for part in copy.parts if pieces[part.part].size]
+        placed = join([pieces[part] for part in filled], copy.parquet)
+        now = dict(zip(filled, placed, strict=True))
     finally:
-        for left in path.parent.glob(f"{name}.*{UNFINISHED}"):
+        for left in copy.parquet.parent.glob(f"{copy.name}.*{UNFINISHED}"):
             left.unlink()
-    return [replace(part, parquet_bytes=pieces[part.part].size) for part in parts]
+    return replace(
+        copy,
+        parts=tuple(replace(part, parquet_bytes=pieces[part.part].size) for part in copy.parts),
+        taken={part: Taken(ready[part], now[part]) for part in ready},
+    )
 
 
-def _part_to_parquet(con: duckdb.DuckDBPyConnection, name: str, part: int, path: Path) -> Piece:
-    alone = path.with_name(f"{name}.{part}{UNFINISHED}")
+def _part_to_parquet(con: duckdb.DuckDBPyConnection, copy: Copy, part: int) -> Piece:
+    alone = copy.parquet.with_name(f"{copy.name}.{part}{UNFINISHED}")
+    chosen = f"where {rows_of_part(copy.name, part)}"
     with con:
-        _copy_to_parquet(con, f"from {_in('served', name)} where {rows_of_part(name, part)}", alone)
+        _copy_to_parquet(con, f"from {_in('served', copy.name)} {chosen}", alone)
     return piece_of(alone)
 
 
 def _copy_to_parquet(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    con.execute(f"copy ({query}) to {_text(path)} (format parquet, compression zstd)")
+    con.execute(f"copy ({query}) to {quoted(path)} (format parquet, compression zstd)")
 
 
 @contextlib.contextmanager
@@ -444,7 +466,7 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute("set TimeZone = 'UTC'")
         # as a variable the key is in no statement that an error could show
         con.execute("set variable hash_key = ?", [settings.hash_key])
-        con.execute(f"attach {_text(settings.warehouse)} as warehouse (read_only)")
+        con.execute(f"attach {quoted(settings.warehouse)} as warehouse (read_only)")
         yield con
     finally:
         con.close()
@@ -479,45 +501,6 @@ def _selection(con: duckdb.DuckDBPyConnection, name: str) -> str:
         for column, _ in columns_of(con, _in("warehouse", name))
     ]
     return f"select {', '.join(expressions)} from {_in('warehouse', name)}"
-
-
-def _check(
-    con: duckdb.DuckDBPyConnection,
-    copied: _Copied,
-    tables: list[PublishedTable],
-    before: Before | None,
-) -> None:
-    """Open what was written, as a reader would, and count again: also what was not touched."""
-    con.execute(f"attach {_text(copied.file)} as served (read_only)")
-    for table in tables:
-        served = _in("served", table.name)
-        path = copied.folder / f"{table.name}.parquet"
-        copy = f"read_parquet({_text(path)})"
-        expected = (table.rows, table.checksum)
-        of_table = _rows_and_checksum(con, served)
-        old = before.tables.get(table.name) if before else None
-        if old is not None and (old.parquet_sha256, old.parts) == (
-            table.parquet_sha256,
-            table.parts,
-        ):
-            # the bytes that were read back when they were written
-            of_copy = expected
-        else:
-            of_copy = _rows_and_checksum(con, copy)
-            if columns_of(con, served) != columns_of(con, copy):
-                # Parquet has no type for some (hugeint, enum), so that their hashes differ
-                of_copy = (of_copy[0], table.checksum)
-        if of_table != expected or of_copy != expected:
-            raise IntentMapError(
-                f"The new copy of {table.name} does not read back as written; nothing was "
-                "published. See that the disk is sound and publish again."
-            )
-    con.execute("detach served")
-
-
-def _rows_and_checksum(con: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, str]:
-    rows, total = sums_of(con, relation, "0").get(0, (0, 0))
-    return rows, str(total)
 
 
 def _replace_parquet(serving: Path, new_folder: Path) -> None:
@@ -571,10 +554,6 @@ def _as_json(manifest: Manifest) -> str:
 
 def _in(catalog: str, table: str) -> str:
     return f"{catalog}.{SCHEMA}.{_name(table)}"
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _name(identifier: str) -> str:

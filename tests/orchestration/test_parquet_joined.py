@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from orchestration import parquet_joined
-from orchestration.parquet_joined import Piece, UnlikeFilesError, join, piece_of
+from orchestration.parquet_joined import Piece, UnlikeFilesError, has_same_bytes, join, piece_of
 from orchestration.settings import PROJECT_ROOT
 
 # names of few letters get a dictionary and a bloom filter, numbers that differ get neither
@@ -74,7 +74,7 @@ def test_each_row_group_says_where_it_begins(parts, tmp_path):
     joined = tmp_path / "joined.parquet"
     join([piece_of(part) for part in parts], joined)
     for path in (*parts, joined):
-        footer, _ = parquet_joined._read_footer(path)
+        footer = parquet_joined._read_footer(path)
         groups = footer[parquet_joined.ROW_GROUPS][1][1]
         said = [group[parquet_joined.GROUP_OFFSET][1] for group in groups]
         assert said == [parquet_joined._begin_of(group) for group in groups]
@@ -88,6 +88,20 @@ def test_parts_of_a_joined_file_can_be_joined_again(parts, tmp_path):
     assert again.read_bytes() == once.read_bytes()
     join([third, first], again)
     assert [row[0] for row in rows(f"select id from '{again}'")] == [9_000, *range(500)]
+
+
+def test_pieces_are_told_apart_by_any_byte(parts, tmp_path):
+    joined = tmp_path / "joined.parquet"
+    pieces = [piece_of(part) for part in parts]
+    placed = join(pieces, joined)
+    assert placed == pieces_of(joined, parts)
+    assert all(map(has_same_bytes, pieces, placed))
+    assert not has_same_bytes(pieces[0], placed[1])
+    last = placed[1].start + placed[1].size - 1
+    content = bytearray(joined.read_bytes())
+    content[last] ^= 1
+    joined.write_bytes(content)
+    assert list(map(has_same_bytes, pieces, placed)) == [True, False, True]
 
 
 def test_one_file_alone_comes_out_as_it_is(parts, tmp_path):

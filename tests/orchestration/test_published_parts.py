@@ -8,7 +8,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration import published_parts, publishing
+from orchestration import parquet_joined, published_parts, publishing, reading_back
 from orchestration.errors import IntentMapError
 from orchestration.parquet_joined import UnlikeFilesError
 from orchestration.publishing import publish
@@ -190,6 +190,100 @@ def test_a_mart_whose_weeks_cannot_be_joined_is_written_as_one(
     change(settings, LATE_ROW)
     said(settings, "run-2")
     expect_as_whole(settings, tmp_path)
+
+
+def a_byte_of_a_week(number):
+    def spoil(path, placed):
+        content = bytearray(path.read_bytes())
+        content[placed[number].start + placed[number].size // 2] ^= 1
+        path.write_bytes(content)
+
+    return spoil
+
+
+def footer_with(change):
+    """change: gets the footer, and what it says of the dates in a week that was taken over."""
+
+    def spoil(path, placed):
+        footer = parquet_joined._read_footer(path)
+        group = footer[parquet_joined.ROW_GROUPS][1][1][KEPT_WEEK]
+        column = group[parquet_joined.GROUP_COLUMNS][1][1][3]
+        change(footer, column[parquet_joined.COLUMN_METADATA][1])
+        rows, footer_at = path.read_bytes(), placed[-1].start + placed[-1].size
+        said = parquet_joined._encoded(footer)
+        end = len(said).to_bytes(4, "little") + parquet_joined.MAGIC
+        path.write_bytes(rows[:footer_at] + said + end)
+
+    return spoil
+
+
+def another_place(_, column):
+    kind, place = column[9]
+    column[9] = (kind, place + 1)
+
+
+def a_lower_maximum(_, column):
+    kind, statistics = column[12]
+    column[12] = (kind, statistics | {5: statistics[6]})
+
+
+def more_rows(footer, _):
+    kind, rows = footer[parquet_joined.NUM_ROWS]
+    footer[parquet_joined.NUM_ROWS] = (kind, rows + 1)
+
+
+KEPT_WEEK, LATE_WEEK = 3, 9
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        a_byte_of_a_week(KEPT_WEEK),
+        a_byte_of_a_week(-1),
+        a_byte_of_a_week(LATE_WEEK),
+        *map(footer_with, (another_place, a_lower_maximum, more_rows)),
+    ],
+    ids=["first", "last", "new", "place", "statistics", "rows"],
+)
+def test_a_joined_file_that_is_not_as_written_is_not_published(
+    settings, tmp_path, monkeypatch, spoil
+):
+    joined = []
+
+    def spoiled_once(pieces, path, real=publishing.join):
+        placed = real(pieces, path)
+        if not joined:
+            spoil(path, placed)
+        joined.append(path)
+        return placed
+
+    monkeypatch.setattr(publishing, "join", spoiled_once)
+    change(settings, LATE_ROW)
+    assert "published anew" in said(settings, "run-1")
+    expect_as_whole(settings, tmp_path)
+
+
+def test_weeks_of_a_file_that_turned_over_are_not_taken_over(settings, tmp_path):
+    path = settings.serving / "parquet" / "mart_sessions.parquet"
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    change(settings, LATE_ROW)
+    assert "published anew" in said(settings, "run-1")
+    expect_as_whole(settings, tmp_path)
+
+
+def test_weeks_that_were_taken_over_are_not_decoded_again(settings, monkeypatch):
+    read, real = [], reading_back.sums_of
+    monkeypatch.setattr(
+        reading_back,
+        "sums_of",
+        lambda con, relation, part: (read.append(relation), real(con, relation, part))[1],
+    )
+    change(settings, LATE_ROW)
+    said(settings, "run-1")
+    of_parquet = [relation for relation in read if "mart_sessions.parquet" in relation]
+    assert len(of_parquet) == 1 and "where session_date >= date '2024-03-04'" in of_parquet[0]
 
 
 def test_weeks_go_on_alone_behind_a_column_that_may_be_null_now(settings, monkeypatch):

@@ -178,6 +178,12 @@ BOUNDS = (
         "where session_date > date",
     ),
     Mutation(
+        "the path of who comes again goes back to before the days that are read",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "where session_date < date",
+        "where false and session_date < date",
+    ),
+    Mutation(
         "a path that ended on the first day of the month is counted anew",
         f"{VALUATION}/val_channel_transitions.sql",
         "where ended_on >= date",

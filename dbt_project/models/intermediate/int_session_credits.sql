@@ -67,7 +67,8 @@ sessions_of_buyers as (
 
 ),
 
--- time decay: a session one half-life older has half the weight
+-- time decay: a session one half-life older has half the weight. As decimals, whose sum does not
+-- depend on the order in which an engine adds: else nights note credit of long ago as changed
 touches as (
 
     select
@@ -77,8 +78,12 @@ touches as (
         macro_conversions.value,
         sessions_of_buyers.session_key,
         sessions_of_buyers.started_at,
-        {{ attribution_weight('sessions_of_buyers.started_at', 'macro_conversions.occurred_at') }}
-            as weight
+        cast(
+            {{ attribution_weight(
+                'sessions_of_buyers.started_at', 'macro_conversions.occurred_at'
+            ) }}
+            as decimal(38, 30)
+        ) as weight
 
     from macro_conversions
     inner join sessions_of_buyers
@@ -96,7 +101,8 @@ touches_shared as (
 
     select
         *,
-        weight / sum(weight) over (partition by event_key, macro_conversion) as share,
+        cast(weight as double)
+        / cast(sum(weight) over (partition by event_key, macro_conversion) as double) as share,
         row_number() over (
             partition by event_key, macro_conversion order by started_at desc, session_key asc
         ) as touch_from_last

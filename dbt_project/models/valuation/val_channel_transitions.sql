@@ -11,28 +11,40 @@
 
 with
 
-all_sessions as (
-
-    select * from {{ ref('int_sessions_of_users') }}
-
-),
-
 {% if is_incremental() %}
 
-    -- a path that ended before that month is as it was; distinct: a user is looked up once
-    users_seen_since as (
+    recent_sessions as (
 
-        select distinct user_key from all_sessions
+        select * from {{ ref('int_sessions_of_users') }}
         where session_date >= date '{{ first_month }}'
 
     ),
 
+    earlier_sessions as (
+
+        select * from {{ ref('int_sessions_of_users') }}
+        where session_date < date '{{ first_month }}'
+
+    ),
+
+    -- distinct: a user is looked up once
+    users_seen_since as (
+
+        select distinct user_key from recent_sessions
+
+    ),
+
+    -- a path that ended before that month is as it was
     sessions as (
 
-        select all_sessions.*
+        select * from recent_sessions
 
-        from all_sessions
-        inner join users_seen_since on all_sessions.user_key = users_seen_since.user_key
+        union all
+
+        select earlier_sessions.*
+
+        from earlier_sessions
+        inner join users_seen_since on earlier_sessions.user_key = users_seen_since.user_key
 
     ),
 
@@ -40,7 +52,7 @@ all_sessions as (
 
     sessions as (
 
-        select * from all_sessions
+        select * from {{ ref('int_sessions_of_users') }}
 
     ),
 

@@ -1,0 +1,177 @@
+"""What was copied is read back before it is served, as a reader would read it.
+
+Belongs here: comparing the new serving file and the new Parquet files with what they shall hold.
+Does not belong here: writing and replacing them (orchestration/publishing.py).
+
+Rows are decoded and summed, with one exception: row groups that an earlier publish read back, and
+whose bytes are in the new Parquet file as they were there. Decoding them again would show nothing
+that comparing the bytes, and what the footers say of them, does not.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from orchestration.errors import IntentMapError
+from orchestration.parquet_joined import Piece, has_same_bytes
+from orchestration.published_parts import (
+    PublishedPart,
+    PublishedTable,
+    columns_of,
+    quoted,
+    rows_of_part,
+    sums_of,
+)
+
+# of what a footer says of a column: what differs between two files that have the same row groups,
+# and places in the file, which are counted from where the piece begins
+NOT_COMPARED = ("file_name", "row_group_id")
+PLACES = (
+    "file_offset",
+    "index_page_offset",
+    "dictionary_page_offset",
+    "data_page_offset",
+    "bloom_filter_offset",
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Row groups that were taken over: where they stood in a Parquet file that was read back, and
+    where they stand now."""
+
+    before: Piece
+    now: Piece
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A mart as it was copied: its rows by part, their sum, and its Parquet file.
+
+    taken: parts whose row groups are those of an earlier file; none where all were written.
+    """
+
+    name: str
+    rows: int
+    checksum: str
+    parts: tuple[PublishedPart, ...]
+    parquet: Path
+    taken: dict[int, Taken]
+
+    def files(self) -> set[Path]:
+        """The Parquet file, and those from which row groups were taken."""
+        return {self.parquet, *(taken.before.file for taken in self.taken.values())}
+
+
+def expect_as_written(
+    con: duckdb.DuckDBPyConnection,
+    served: str,
+    copy: Copy,
+    old: PublishedTable | None,
+    checksum_of: Callable[[Path], str],
+) -> None:
+    """Count the rows of a mart again in both copies.
+
+    served: the mart in the new serving file. old: the same in the last publish. checksum_of: of a
+    file as it is behind all copying. Raises IntentMapError when a copy does not have the rows of
+    which it was made.
+    """
+    reads_back = _sums(con, served) == (copy.rows, copy.checksum)
+    if not (reads_back and _parquet_reads_back(con, served, copy, old, checksum_of)):
+        raise IntentMapError(
+            f"The new copy of {copy.name} does not read back as written; nothing was "
+            "published. See that the disk is sound and publish again."
+        )
+
+
+def _parquet_reads_back(
+    con: duckdb.DuckDBPyConnection,
+    served: str,
+    copy: Copy,
+    old: PublishedTable | None,
+    checksum_of: Callable[[Path], str],
+) -> bool:
+    def is_old(file: Path) -> bool:
+        """Whether a file is that of the last publish, which was read back."""
+        return old is not None and checksum_of(file) == old.parquet_sha256
+
+    if old is not None and old.parts == copy.parts and is_old(copy.parquet):
+        return True
+
+    relation = f"read_parquet({quoted(copy.parquet)})"
+    # Parquet has no type for some (hugeint, enum), so that their hashes differ
+    has_same_types = columns_of(con, served) == columns_of(con, relation)
+
+    def holds(found: tuple[int, str], rows: int, checksum: str) -> bool:
+        return found == (rows, checksum if has_same_types else found[1])
+
+    written = [part for part in copy.parts if part.part not in copy.taken]
+    if not copy.taken or not any(part.rows for part in written):
+        # where no row is new, none shows that the columns are what the footer says
+        return holds(_sums(con, relation), copy.rows, copy.checksum)
+    said = f"select num_rows from parquet_file_metadata({quoted(copy.parquet)})"
+    return (
+        con.execute(said).fetchall() == [(copy.rows,)]
+        and all(
+            holds(
+                _sums(con, f"(from {relation} where {rows_of_part(copy.name, part.part)})"),
+                part.rows,
+                part.checksum,
+            )
+            for part in written
+        )
+        and all(map(is_old, copy.files() - {copy.parquet}))
+        and all(_is_as_before(con, run) for run in _runs(copy.taken))
+    )
+
+
+def _is_as_before(con: duckdb.DuckDBPyConnection, run: Taken) -> bool:
+    return has_same_bytes(run.before, run.now) and _said_of(con, run.before) == _said_of(
+        con, run.now
+    )
+
+
+def _runs(taken: dict[int, Taken]) -> Iterator[Taken]:
+    """Neighbours that are still neighbours as one, so that each footer is read few times."""
+    run: Taken | None = None
+    for part in sorted(taken):
+        one = taken[part]
+        if run and (_end(run.before), _end(run.now)) == (
+            (one.before.file, one.before.start),
+            (one.now.file, one.now.start),
+        ):
+            run = Taken(_longer(run.before, one.before), _longer(run.now, one.now))
+            continue
+        if run:
+            yield run
+        run = one
+    if run:
+        yield run
+
+
+def _end(piece: Piece) -> tuple[Path, int]:
+    return piece.file, piece.start + piece.size
+
+
+def _longer(piece: Piece, by: Piece) -> Piece:
+    return Piece(piece.file, piece.start, piece.size + by.size)
+
+
+def _said_of(con: duckdb.DuckDBPyConnection, piece: Piece) -> Sequence[tuple[object, ...]]:
+    """All that DuckDB finds in a footer about the columns of a piece, in their order."""
+    places = ", ".join(f"nullif({place}, 0) - {piece.start}" for place in PLACES)
+    return con.execute(
+        f"select * exclude ({', '.join((*NOT_COMPARED, *PLACES))}), {places} "
+        f"from parquet_metadata({quoted(piece.file)}) "
+        "where coalesce(dictionary_page_offset, data_page_offset) >= ? "
+        "and coalesce(dictionary_page_offset, data_page_offset) < ? "
+        "order by row_group_id, column_id",
+        [piece.start, piece.start + piece.size],
+    ).fetchall()
+
+
+def _sums(con: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, str]:
+    rows, total = sums_of(con, relation, "0").get(0, (0, 0))
+    return rows, str(total)
