@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,7 +230,7 @@ def _copy_and_check(
 ) -> tuple[list[PublishedTable], int, str]:
     """Returns the tables, the rows written anew and the checksum of the new serving file."""
     with _connection(settings) as con, ThreadPoolExecutor(1) as beside:
-        copies, written = _copy(con, copied, before)
+        copies, written = _copy(con, copied, before, beside)
         # the files are as they will be, so their checksums need not wait for the reading back
         checksums = {
             path: beside.submit(checksum_of, path)
@@ -261,9 +261,12 @@ def _copy_and_check(
 
 
 def _copy(
-    con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before | None
+    con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before | None, beside: Executor
 ) -> tuple[list[Copy], int]:
-    """Write the new files; returns the tables and the rows written into the serving file."""
+    """Write the new files; returns the tables and the rows written into the serving file.
+
+    beside: where a mart becomes Parquet while the next one is copied into the serving file.
+    """
     served_before = copied.folder.parent.parent / SERVING_FILE
     if before is not None:
         shutil.copyfile(served_before, copied.file)
@@ -273,7 +276,8 @@ def _copy(
     con.execute(f"create schema if not exists served.{SCHEMA}")
     if before is not None:
         _drop_what_is_gone(con, copied, before)
-    copies, all_written = [], 0
+    begun: list[Future[Copy]] = []
+    all_written = 0
     for name, sources in copied.sources.items():
         old = before.tables.get(name) if before else None
         parts, written = _written(con, name, sources, old)
@@ -287,12 +291,10 @@ def _copy(
             parquet=copied.folder / f"{name}.parquet",
             taken={},
         )
-        before_it = _parquet_before(old, served_before.parent) if old else None
-        if written or not (old and before_it and _link(before_it, copy.parquet, old)):
-            # where nothing was written, the file of before is broken
-            kept = _pieces(old, before_it, written) if old and before_it and written else {}
-            copy = _to_parquet(con, copy, kept)
-        copies.append(copy)
+        begun.append(
+            beside.submit(_new_parquet, con.cursor(), copy, old, served_before.parent, written)
+        )
+    copies = [copy.result() for copy in begun]
     con.execute(
         f"create or replace table {_in('served', PUBLICATION)} ("
         "run_id varchar, published_at timestamp, table_name varchar, row_count bigint, "
@@ -402,6 +404,24 @@ def _pieces(old: PublishedTable, before: Path, written: list[int]) -> dict[int, 
             pieces[part.part] = Piece(before, start, part.parquet_bytes)
         start += part.parquet_bytes
     return pieces
+
+
+def _new_parquet(
+    con: duckdb.DuckDBPyConnection,
+    copy: Copy,
+    old: PublishedTable | None,
+    serving: Path,
+    written: list[int],
+) -> Copy:
+    """Give a mart its Parquet file: the one of the last publish, or a new one, as far as possible
+    of the parts that were not written. Closes the connection. Returns the copy as it is then."""
+    with con:
+        before_it = _parquet_before(old, serving) if old else None
+        if not written and old and before_it and _link(before_it, copy.parquet, old):
+            return copy
+        # where nothing was written, the file of before is broken
+        kept = _pieces(old, before_it, written) if old and before_it and written else {}
+        return _to_parquet(con, copy, kept)
 
 
 def _to_parquet(con: duckdb.DuckDBPyConnection, copy: Copy, kept: dict[int, Piece]) -> Copy:

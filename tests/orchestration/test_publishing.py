@@ -423,8 +423,8 @@ def test_a_copy_that_reads_back_otherwise_is_not_served(settings, monkeypatch):
     before = contents(settings.serving)
     real = publishing._copy
 
-    def spoiled(con, copied, before):
-        written = real(con, copied, before)
+    def spoiled(con, copied, before, beside):
+        written = real(con, copied, before, beside)
         with duckdb.connect(str(copied.file)) as other:
             other.execute("update marts.mart_sessions set state = 9 where session_key = 7")
         return written
