@@ -380,6 +380,6 @@ def test_harness_runs_end_to_end_and_the_project_comes_to_the_references_results
     text = written.read_text(encoding="utf-8")
     for stage in ("full", "night", "quarter", "publish", "empty", "empty_dbt", "duckdb", "scan"):
         assert stages.STAGES[stage] in text
-    assert "| `int_sessions` |" in text
+    assert "| `int_all_sessions` |" in text
     assert page.drawing(case_with(full=[cost(1, 1)])).startswith("<svg")
     assert not any(path.is_dir() for path in tmp_path.iterdir())
