@@ -55,13 +55,9 @@ def program() -> NoReturn:
     os._exit(status)
 
 
+@garbage_left()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0, 1 after an error, 130 when interrupted."""
-    with garbage_left():
-        return _main(argv)
-
-
-def _main(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # a terminal that cannot show an umlaut must not stop the night
         with suppress(AttributeError, ValueError):

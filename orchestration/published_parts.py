@@ -94,11 +94,6 @@ class Before:
     whole_rows: int
 
 
-def quoted(text: object) -> str:
-    """A text as it stands in SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def columns_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
     """The columns of a table or a query in parentheses: name and type, in their order."""
     return [row[:2] for row in con.execute(f"describe select * from {relation}").fetchall()]

@@ -28,6 +28,7 @@ import duckdb
 
 from orchestration.disk import checksum_of, has_no_room, to_disk
 from orchestration.errors import IntentMapError
+from orchestration.landing.declaration import literal, quoted
 from orchestration.locking import writer_lock
 from orchestration.parquet_joined import FIRST_BYTE, Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
@@ -41,7 +42,6 @@ from orchestration.published_parts import (
     different,
     expect_most_kept,
     part_of,
-    quoted,
     read_before,
     rows_of_part,
     sources_of,
@@ -236,7 +236,7 @@ def _copy_and_check(
             path: beside.submit(checksum_of, path)
             for path in (copied.file, *(path for copy in copies for path in copy.files()))
         }
-        con.execute(f"attach {quoted(copied.file)} as served (read_only)")
+        con.execute(f"attach {literal(str(copied.file))} as served (read_only)")
         for copy in copies:
             expect_as_written(
                 con,
@@ -271,7 +271,7 @@ def _copy(
     if before is not None:
         shutil.copyfile(served_before, copied.file)
     con.execute(
-        f"attach {quoted(copied.file)} as served (storage_version {quoted(STORAGE_VERSION)})"
+        f"attach {literal(str(copied.file))} as served (storage_version {literal(STORAGE_VERSION)})"
     )
     con.execute(f"create schema if not exists served.{SCHEMA}")
     if before is not None:
@@ -417,10 +417,10 @@ def _new_parquet(
     of the parts that were not written. Closes the connection. Returns the copy as it is then."""
     with con:
         before_it = _parquet_before(old, serving) if old else None
-        if not written and old and before_it and _link(before_it, copy.parquet, old):
+        if before_it and not written and _link(before_it, copy.parquet, old):
             return copy
         # where nothing was written, the file of before is broken
-        kept = _pieces(old, before_it, written) if old and before_it and written else {}
+        kept = _pieces(old, before_it, written) if before_it and written else {}
         return _to_parquet(con, copy, kept)
 
 
@@ -473,7 +473,7 @@ def _part_to_parquet(con: duckdb.DuckDBPyConnection, copy: Copy, part: int) -> P
 
 
 def _copy_to_parquet(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    con.execute(f"copy ({query}) to {quoted(path)} (format parquet, compression zstd)")
+    con.execute(f"copy ({query}) to {literal(str(path))} (format parquet, compression zstd)")
 
 
 @contextlib.contextmanager
@@ -486,7 +486,7 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute("set TimeZone = 'UTC'")
         # as a variable the key is in no statement that an error could show
         con.execute("set variable hash_key = ?", [settings.hash_key])
-        con.execute(f"attach {quoted(settings.warehouse)} as warehouse (read_only)")
+        con.execute(f"attach {literal(str(settings.warehouse))} as warehouse (read_only)")
         yield con
     finally:
         con.close()
@@ -514,10 +514,10 @@ def _marts(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 def _selection(con: duckdb.DuckDBPyConnection, name: str) -> str:
     # without a key, and for an id that is null, the hash is null
     expressions = [
-        f"sha256(getvariable('hash_key') || '|' || cast({_name(column)} as varchar)) "
-        f"as {_name(column)}"
+        f"sha256(getvariable('hash_key') || '|' || cast({quoted(column)} as varchar)) "
+        f"as {quoted(column)}"
         if column in PERSONAL_IDS
-        else _name(column)
+        else quoted(column)
         for column, _ in columns_of(con, _in("warehouse", name))
     ]
     return f"select {', '.join(expressions)} from {_in('warehouse', name)}"
@@ -573,8 +573,4 @@ def _as_json(manifest: Manifest) -> str:
 
 
 def _in(catalog: str, table: str) -> str:
-    return f"{catalog}.{SCHEMA}.{_name(table)}"
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
+    return f"{catalog}.{SCHEMA}.{quoted(table)}"

@@ -15,12 +15,12 @@ from pathlib import Path
 import duckdb
 
 from orchestration.errors import IntentMapError
+from orchestration.landing.declaration import literal
 from orchestration.parquet_joined import Piece, has_same_bytes
 from orchestration.published_parts import (
     PublishedPart,
     PublishedTable,
     columns_of,
-    quoted,
     rows_of_part,
     sums_of,
 )
@@ -100,7 +100,7 @@ def _parquet_reads_back(
     if old is not None and old.parts == copy.parts and is_old(copy.parquet):
         return True
 
-    relation = f"read_parquet({quoted(copy.parquet)})"
+    relation = f"read_parquet({literal(str(copy.parquet))})"
     # Parquet has no type for some (hugeint, enum), so that their hashes differ
     has_same_types = columns_of(con, served) == columns_of(con, relation)
 
@@ -111,7 +111,7 @@ def _parquet_reads_back(
     if not copy.taken or not any(part.rows for part in written):
         # where no row is new, none shows that the columns are what the footer says
         return holds(_sums(con, relation), copy.rows, copy.checksum)
-    said = f"select num_rows from parquet_file_metadata({quoted(copy.parquet)})"
+    said = f"select num_rows from parquet_file_metadata({literal(str(copy.parquet))})"
     return (
         con.execute(said).fetchall() == [(copy.rows,)]
         and all(
@@ -164,7 +164,7 @@ def _said_of(con: duckdb.DuckDBPyConnection, piece: Piece) -> Sequence[tuple[obj
     places = ", ".join(f"nullif({place}, 0) - {piece.start}" for place in PLACES)
     return con.execute(
         f"select * exclude ({', '.join((*NOT_COMPARED, *PLACES))}), {places} "
-        f"from parquet_metadata({quoted(piece.file)}) "
+        f"from parquet_metadata({literal(str(piece.file))}) "
         "where coalesce(dictionary_page_offset, data_page_offset) >= ? "
         "and coalesce(dictionary_page_offset, data_page_offset) < ? "
         "order by row_group_id, column_id",

@@ -6,6 +6,7 @@
 import gzip
 import json
 import os
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,19 @@ def test_the_same_files_again_change_nothing(tmp_path):
     assert (home.rows("from raw.generic_events"), home.rows("from raw.loads")) == before
     assert result.files_landed == 0
     assert result.sources["generic"].unchanged == 1
+
+
+def test_files_whose_turn_has_not_come_are_left_when_landing_is_stopped():
+    begun = []
+
+    def work(number):
+        begun.append(number)
+        time.sleep(0.05)
+
+    with pytest.raises(KeyboardInterrupt), landing_files.several_at_once() as pool:
+        pool.map(work, range(100))
+        raise KeyboardInterrupt
+    assert 0 < len(begun) < 100
 
 
 def test_a_landed_file_may_be_taken_away_and_brought_back(tmp_path):

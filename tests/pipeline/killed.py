@@ -222,10 +222,10 @@ def untested(home: Path) -> dict[str, int]:
     with duckdb.connect(str(home / "warehouse" / "intent_map.duckdb"), read_only=True) as con:
         return dict(
             con.execute(
-                "select model, sum(coalesce("
+                "select model, sum("
                 "  (select count(*) from raw.session_changes as notes"
                 "   where notes.model = tested.model and tested.source_system is null"
-                "     and change_number > last_tested), 0)"
+                "     and change_number > last_tested)"
                 "  + (select count(*) from raw.loads as loads"
                 "   where loads.source = tested.source_system and load_id > last_tested"
                 "     and row_count > 0))"
