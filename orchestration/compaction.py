@@ -15,8 +15,8 @@ import duckdb
 
 from orchestration.disk import to_disk
 from orchestration.errors import IntentMapError
-from orchestration.landing.declaration import literal, quoted
 from orchestration.settings import Settings
+from orchestration.sql_text import literal, quoted
 
 UNFINISHED = ".compacting"
 SQLITE_HEADER = b"SQLite format 3\0"

@@ -28,7 +28,6 @@ import duckdb
 
 from orchestration.disk import checksum_of, has_no_room, to_disk
 from orchestration.errors import IntentMapError
-from orchestration.landing.declaration import literal, quoted
 from orchestration.locking import writer_lock
 from orchestration.parquet_joined import FIRST_BYTE, Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
@@ -49,6 +48,7 @@ from orchestration.published_parts import (
 )
 from orchestration.reading_back import Copy, Taken, expect_as_written
 from orchestration.settings import Settings
+from orchestration.sql_text import literal, quoted
 
 SCHEMA = "marts"
 PUBLICATION = "publication"

@@ -15,7 +15,6 @@ from pathlib import Path
 import duckdb
 
 from orchestration.errors import IntentMapError
-from orchestration.landing.declaration import literal
 from orchestration.parquet_joined import Piece, has_same_bytes
 from orchestration.published_parts import (
     PublishedPart,
@@ -24,6 +23,7 @@ from orchestration.published_parts import (
     rows_of_part,
     sums_of,
 )
+from orchestration.sql_text import literal
 
 # of what a footer says of a column: what differs between two files that have the same row groups,
 # and places in the file, which are counted from where the piece begins

@@ -16,9 +16,9 @@ from datetime import datetime
 import duckdb
 
 from orchestration.landing import RAW_TABLE, kept
-from orchestration.landing.declaration import quoted
 from orchestration.landing.warehouse import Warehouse
 from orchestration.sources import SOURCES
+from orchestration.sql_text import quoted
 
 ERASED, RETIRED, REFUSED, GIVEN_UP = "erased", "retired", "refused", "given_up"
 REMOVED = "removed"

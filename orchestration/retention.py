@@ -21,13 +21,13 @@ from orchestration import removal
 from orchestration.compaction import compact_warehouse
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE, ledger
-from orchestration.landing.declaration import quoted
 from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import EVENT_SOURCES
+from orchestration.sql_text import quoted
 
 RAW_DAYS, REFUSED_DAYS = "raw_retention_days", "refused_retention_days"
 RECEIPTS = "intermediate.int_event_receipts"

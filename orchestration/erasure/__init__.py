@@ -30,12 +30,12 @@ from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
 from orchestration.erasure.people import RECEIPTS, People, find_people
 from orchestration.errors import IntentMapError
 from orchestration.landing import land
-from orchestration.landing.declaration import quoted
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
 from orchestration.publishing import PARQUET_LINK, PARQUET_VERSIONS, publish
 from orchestration.retention import retired_rows
 from orchestration.settings import Settings
+from orchestration.sql_text import quoted
 
 FOLDER = "erasures"
 UNFINISHED = "unfinished.json"

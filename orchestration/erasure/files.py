@@ -26,7 +26,7 @@ from orchestration.erasure.people import People, may_mention
 from orchestration.errors import IntentMapError
 from orchestration.landing import ledger, mending, reading
 from orchestration.landing.columns import Refused, match_columns
-from orchestration.landing.declaration import column_name, literal, quoted
+from orchestration.landing.declaration import column_name
 from orchestration.landing.files import (
     FORMATS,
     SET_ASIDE_FOLDER,
@@ -37,6 +37,7 @@ from orchestration.landing.values import SourceColumn, cleaned_value
 from orchestration.landing.warehouse import Candidate, Warehouse
 from orchestration.settings import Settings
 from orchestration.sources import LANDING_SOURCES
+from orchestration.sql_text import literal, quoted
 
 UNFINISHED = ".erasing"
 STORAGE = "Dagster's storage"

@@ -17,10 +17,10 @@ import duckdb
 from orchestration.erasure.ids import NOBODY, Ids, Mentions, is_nobody
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE
-from orchestration.landing.declaration import literal, quoted
 from orchestration.landing.warehouse import Warehouse
 from orchestration.removal import REMOVED, create_removed
 from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES
+from orchestration.sql_text import literal, quoted
 
 RECEIPTS = "intermediate.int_event_receipts"
 STAGED = "intermediate.int_staged_events"

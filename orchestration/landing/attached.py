@@ -17,11 +17,12 @@ import duckdb
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
-from orchestration.landing.declaration import RAW_TABLE, literal, quoted, raw_tables
+from orchestration.landing.declaration import RAW_TABLE, raw_tables
 from orchestration.landing.values import SourceColumn, moment_of
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
+from orchestration.sql_text import literal, quoted
 
 VAR = "attached_sources"
 EXAMPLE = (

@@ -17,8 +17,6 @@ from orchestration.landing.declaration import (
     RawColumn,
     column_name,
     is_left_out,
-    literal,
-    quoted,
     raw_tables,
 )
 from orchestration.landing.values import (
@@ -33,6 +31,7 @@ from orchestration.landing.values import (
     json_object_of,
     nested_value,
 )
+from orchestration.sql_text import literal, quoted
 
 # what a byte sequence that is not UTF-8 was replaced by
 NOT_UTF8 = "\ufffd"

@@ -16,6 +16,7 @@ import yaml
 from orchestration.errors import IntentMapError
 from orchestration.settings import PROJECT_ROOT
 from orchestration.sources import LANDING_SOURCES
+from orchestration.sql_text import quoted
 
 RAW_TABLE = {name: source.raw_table for name, source in LANDING_SOURCES.items()}
 NEEDED_COLUMNS = {name: source.needed for name, source in LANDING_SOURCES.items()}
@@ -133,13 +134,3 @@ def _existing_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, tup
     for table, column, data_type in rows:
         tables.setdefault(table, {})[column.lower()] = (column, data_type)
     return tables
-
-
-def quoted(identifier: str) -> str:
-    """An SQL identifier, whatever characters it has."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"

@@ -21,16 +21,11 @@ from orchestration.disk import to_disk
 from orchestration.errors import IntentMapError
 from orchestration.landing import reading
 from orchestration.landing.columns import Relation, landing_select, match_columns
-from orchestration.landing.declaration import (
-    RAW_TABLE,
-    TECHNICAL_COLUMNS,
-    literal,
-    quoted,
-    raw_tables,
-)
+from orchestration.landing.declaration import RAW_TABLE, TECHNICAL_COLUMNS, raw_tables
 from orchestration.landing.files import LandingFile
 from orchestration.landing.values import SourceColumn
 from orchestration.sources import LANDING_SOURCES, SOURCES
+from orchestration.sql_text import literal, quoted
 
 # smaller files cost more to open each night than their rows cost in a table
 KEPT_FROM_BYTES = 8 * 1024 * 1024

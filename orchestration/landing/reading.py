@@ -22,13 +22,12 @@ from orchestration.landing.declaration import (
     RAW_TABLE,
     column_name,
     is_left_out,
-    literal,
-    quoted,
     raw_tables,
 )
 from orchestration.landing.files import FORMATS, LandingFile
 from orchestration.landing.mending import Header, Mended, read_header
 from orchestration.landing.values import SourceColumn
+from orchestration.sql_text import literal, quoted
 
 STAGE = "temp.landing_stage"
 FILE_NAME = "filename = '__file'"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from orchestration.landing.declaration import literal, quoted
+from orchestration.sql_text import literal, quoted
 
 Type = duckdb.sqltypes.DuckDBPyType
 

@@ -16,12 +16,7 @@ import duckdb
 from orchestration.errors import IntentMapError
 from orchestration.landing import attached, kept, ledger, reading
 from orchestration.landing.columns import Relation, landing_select
-from orchestration.landing.declaration import (
-    RAW_TABLE,
-    column_name,
-    create_raw_tables,
-    literal,
-)
+from orchestration.landing.declaration import RAW_TABLE, column_name, create_raw_tables
 from orchestration.landing.files import (
     Content,
     LandingFile,
@@ -32,6 +27,7 @@ from orchestration.landing.files import (
 from orchestration.landing.mending import Mended
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
+from orchestration.sql_text import literal
 
 
 @dataclass(frozen=True)
