@@ -31,6 +31,7 @@ from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.parquet_joined import FIRST_BYTE, Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
+    NO_DAY,
     PERSONAL_IDS,
     Before,
     NotAsPublishedError,
@@ -38,9 +39,9 @@ from orchestration.published_parts import (
     PublishedTable,
     Sources,
     columns_of,
+    day_of,
     different,
     expect_most_kept,
-    part_of,
     read_before,
     rows_of_part,
     sources_of,
@@ -141,12 +142,15 @@ def _publish(
             "No INTENT_MAP_HASH_KEY is set: the published tables carry no visitor or user ids "
             f"(columns {', '.join(PERSONAL_IDS)} are empty)."
         )
-    with _connection(settings) as con:
-        sources = {
-            name: sources_of(con, name, _in("warehouse", name), settings.hash_key)
-            for name in _marts(con, settings)
-        }
-    before = None if whole else _before(settings, sources, report)
+    before = None if whole else _before(settings, report)
+    sources = _sources(settings, new_file if before else None)
+    if before is not None:
+        try:
+            expect_most_kept(sources, before)
+        except NotAsPublishedError as error:
+            report(f"Everything is published anew: {error}.")
+            new_file.unlink()
+            before = None
     copied = _Copied(run_id, published_at, new_file, new_folder, sources)
     try:
         tables, written, serving_sha256 = _copy_and_check(settings, copied, before)
@@ -209,20 +213,36 @@ def _kind(settings: Settings) -> dict[str, str]:
     }
 
 
-def _before(
-    settings: Settings, sources: dict[str, Sources], report: Callable[[str], None]
-) -> Before | None:
+def _before(settings: Settings, report: Callable[[str], None]) -> Before | None:
     """The publish to go on from, or None to write everything."""
     file, manifest = settings.serving / SERVING_FILE, settings.serving / MANIFEST_FILE
     if not file.exists() and not manifest.exists():
         return None
     try:
-        before = read_before(manifest, file, _kind(settings))
-        expect_most_kept(sources, before)
+        return read_before(manifest, file, _kind(settings))
     except NotAsPublishedError as error:
         report(f"Everything is published anew: {error}.")
         return None
-    return before
+
+
+def _sources(settings: Settings, new_file: Path | None) -> dict[str, Sources]:
+    """All marts as they are in the warehouse. new_file: where the served file is copied to
+    meanwhile, None for nowhere."""
+    with ThreadPoolExecutor(1) as beside, _connection(settings) as con:
+        copying = beside.submit(_copy_served, settings, new_file) if new_file else None
+        sources = {
+            name: sources_of(con, name, _in("warehouse", name), settings.hash_key)
+            for name in _marts(con, settings)
+        }
+        if copying:
+            copying.result()
+    return sources
+
+
+def _copy_served(settings: Settings, new_file: Path) -> None:
+    shutil.copyfile(settings.serving / SERVING_FILE, new_file)
+    # DuckDB waits for the disk when it closes the file, and then has less to wait for
+    to_disk(new_file)
 
 
 def _copy_and_check(
@@ -230,12 +250,9 @@ def _copy_and_check(
 ) -> tuple[list[PublishedTable], int, str]:
     """Returns the tables, the rows written anew and the checksum of the new serving file."""
     with _connection(settings) as con, ThreadPoolExecutor(1) as beside:
-        copies, written = _copy(con, copied, before, beside)
-        # the files are as they will be, so their checksums need not wait for the reading back
-        checksums = {
-            path: beside.submit(checksum_of, path)
-            for path in (copied.file, *(path for copy in copies for path in copy.files()))
-        }
+        copies, checksums, written = _copy(con, copied, before, beside)
+        # the file is as it will be, so its checksum need not wait for the reading back
+        served_checksum = beside.submit(checksum_of, copied.file)
         con.execute(f"attach {literal(str(copied.file))} as served (read_only)")
         for copy in copies:
             expect_as_written(
@@ -243,7 +260,7 @@ def _copy_and_check(
                 _in("served", copy.name),
                 copy,
                 before.tables.get(copy.name) if before else None,
-                lambda path: checksums[path].result(),
+                lambda path, name=copy.name: checksums[name].result()[path],
             )
         con.execute("detach served")
         tables = [
@@ -252,33 +269,39 @@ def _copy_and_check(
                 rows=copy.rows,
                 checksum=copy.checksum,
                 parquet_bytes=copy.parquet.stat().st_size,
-                parquet_sha256=checksums[copy.parquet].result(),
+                parquet_sha256=checksums[copy.name].result()[copy.parquet],
                 parts=copy.parts,
             )
-            for copy in copies
+            for copy in sorted(copies, key=lambda copy: copy.name)
         ]
-        return tables, written, checksums[copied.file].result()
+        return tables, written, served_checksum.result()
+
+
+# mart → SHA-256 of its Parquet file, and of those from which row groups were taken
+_Checksums = dict[str, Future[dict[Path, str]]]
 
 
 def _copy(
     con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before | None, beside: Executor
-) -> tuple[list[Copy], int]:
-    """Write the new files; returns the tables and the rows written into the serving file.
+) -> tuple[list[Copy], _Checksums, int]:
+    """Write the new files; returns the tables, the checksums of their Parquet files as they are
+    behind the copying, and the rows written into the serving file.
 
-    beside: where a mart becomes Parquet while the next one is copied into the serving file.
+    before: what a copy of the served file, which stands there already, is gone on from. beside:
+    where a mart becomes Parquet while the next one is copied into the serving file.
     """
-    served_before = copied.folder.parent.parent / SERVING_FILE
-    if before is not None:
-        shutil.copyfile(served_before, copied.file)
     con.execute(
         f"attach {literal(str(copied.file))} as served (storage_version {literal(STORAGE_VERSION)})"
     )
     con.execute(f"create schema if not exists served.{SCHEMA}")
     if before is not None:
         _drop_what_is_gone(con, copied, before)
-    begun: list[Future[Copy]] = []
+    serving = copied.folder.parent.parent
+    begun: dict[str, Future[Copy]] = {}
     all_written = 0
-    for name, sources in copied.sources.items():
+    # the largest first, whose Parquet files are written while all others are copied
+    for name in sorted(copied.sources, key=lambda name: -_rows(copied.sources[name])):
+        sources = copied.sources[name]
         old = before.tables.get(name) if before else None
         parts, written = _written(con, name, sources, old)
         all_written += sum(parts[part].rows for part in written if part in parts)
@@ -291,26 +314,40 @@ def _copy(
             parquet=copied.folder / f"{name}.parquet",
             taken={},
         )
-        begun.append(
-            beside.submit(_new_parquet, con.cursor(), copy, old, served_before.parent, written)
-        )
-    copies = [copy.result() for copy in begun]
+        begun[name] = beside.submit(_new_parquet, con.cursor(), copy, old, serving, written)
+    # taken in their turn, when the file is there, and while DuckDB brings the serving file to disk
+    checksums = {name: beside.submit(_checksums_of, copy) for name, copy in begun.items()}
+    copies = [copy.result() for copy in begun.values()]
     con.execute(
         f"create or replace table {_in('served', PUBLICATION)} ("
         "run_id varchar, published_at timestamp, table_name varchar, row_count bigint, "
         "row_checksum varchar, duckdb_version varchar)"
     )
-    for copy in copies:
-        con.execute(
-            f"insert into {_in('served', PUBLICATION)} values (?, ?, ?, ?, ?, ?)",
-            [copied.run_id, copied.published_at.replace(tzinfo=None), copy.name, copy.rows,
-             copy.checksum, duckdb.__version__],
-        )  # fmt: skip
+    noted = [
+        (copied.run_id, copied.published_at.replace(tzinfo=None), copy.name, copy.rows,
+         copy.checksum, duckdb.__version__)
+        for copy in sorted(copies, key=lambda copy: copy.name)
+    ]  # fmt: skip
+    con.execute(
+        f"insert into {_in('served', PUBLICATION)} "
+        f"values {', '.join(['(?, ?, ?, ?, ?, ?)'] * len(noted))}",
+        [value for row in noted for value in row],
+    )
     _copy_to_parquet(
         con, f"from {_in('served', PUBLICATION)}", copied.folder / f"{PUBLICATION}.parquet"
     )
     con.execute("detach served")
-    return copies, all_written
+    return copies, checksums, all_written
+
+
+def _rows(sources: Sources) -> int:
+    return sum(source.rows for source in sources.values())
+
+
+def _checksums_of(copy: Future[Copy]) -> dict[Path, str]:
+    found = {path: checksum_of(path) for path in copy.result().files()}
+    to_disk(copy.result().parquet)
+    return found
 
 
 def _drop_what_is_gone(con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before) -> None:
@@ -330,11 +367,11 @@ def _written(
     """Bring one table up to date; returns all its parts and which of them were replaced."""
     served, selection = _in("served", name), _selection(con, name)
     columns = columns_of(con, f"({selection})")
-    part_column = part_of(name, (column for column, _ in columns))
+    day = day_of(name, (column for column, _ in columns))
     if old is not None and columns_of(con, served) != columns:
         old = None
     changed = different(sources, old)
-    if old is None or (changed and part_column == "0"):
+    if old is None or (changed and day == NO_DAY):
         changed = sorted(sources)
         kept = {}
         # the warehouse has them in order of days, so a week stands nearly together here too, and
@@ -350,7 +387,7 @@ def _written(
         part: (sources[part].rows, sources[part].checksum) for part in changed if part in sources
     }
     if any(checksum is None for _, checksum in counted.values()):
-        sums = sums_of(con, served, part_column)
+        sums = sums_of(con, served, day)
         counted = {part: (rows, str(total)) for part, (rows, total) in sums.items()}
     new = {
         part: PublishedPart(part, rows, str(checksum), sources[part].proof, parquet_bytes=0)
@@ -484,6 +521,8 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     con = duckdb.connect(config=config | ({"memory_limit": limit} if limit else {}))
     try:
         con.execute("set TimeZone = 'UTC'")
+        # once, when the serving file is closed: it costs more, the larger the file is
+        con.execute("set checkpoint_threshold = '1 TB'")
         # as a variable the key is in no statement that an error could show
         con.execute("set variable hash_key = ?", [settings.hash_key])
         con.execute(f"attach {literal(str(settings.warehouse))} as warehouse (read_only)")

@@ -17,6 +17,7 @@ import duckdb
 from orchestration.errors import IntentMapError
 from orchestration.parquet_joined import Piece, has_same_bytes
 from orchestration.published_parts import (
+    NO_DAY,
     PublishedPart,
     PublishedTable,
     columns_of,
@@ -173,5 +174,5 @@ def _said_of(con: duckdb.DuckDBPyConnection, piece: Piece) -> Sequence[tuple[obj
 
 
 def _sums(con: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, str]:
-    rows, total = sums_of(con, relation, "0").get(0, (0, 0))
+    rows, total = sums_of(con, relation, NO_DAY).get(0, (0, 0))
     return rows, str(total)
