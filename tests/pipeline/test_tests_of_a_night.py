@@ -18,6 +18,7 @@ DOUBLED = (
     ("intermediate.int_micro_conversions", "session_key", "int_all_sessions"),
     ("valuation.val_attribution_credits", "session_key", "val_attribution_credits"),
     ("marts.mart_sessions", "session_key", "int_all_sessions"),
+    ("marts.mart_micro_conversions", "session_key", "int_all_sessions"),
 )
 
 
@@ -164,6 +165,101 @@ def test_a_source_that_was_never_tested_is_tested_whatever_the_numbers_of_its_lo
     )
     assert failed_tests(home, "int_event_receipts_event_key")
     assert failed_tests(home, "every_raw_row_has_one_outcome")
+
+
+IN_A_LATER_LOAD = (
+    "update intermediate.int_event_receipts set load_id = load_id + 9",
+    "update intermediate.int_event_counts set load_id = load_id + 9",
+)
+
+
+COUNTED_ONCE = "every_raw_row_is_counted_once"
+WRONG_RECEIPTS = {
+    "accepted_values_int_event_receipts_outcome": "outcome = 'odd'",
+    "not_null_int_event_receipts_reason": "outcome = 'refused'",
+    COUNTED_ONCE: "outcome = 'duplicate'",
+}
+
+
+@pytest.mark.parametrize(("test", "broken"), WRONG_RECEIPTS.items())
+def test_a_receipt_that_is_wrong_is_found_in_what_arrived(
+    tested: Home, test: str, broken: str
+) -> None:
+    home = tested.copy(f"receipt_{test}")
+    change(home, f"update intermediate.int_event_receipts set {broken} where visitor_id = 'a'")
+    assert not failed_tests(home, test)
+    change(home, *IN_A_LATER_LOAD)
+    assert failed_tests(home, test)
+
+
+def test_receipts_in_a_load_to_come_are_right_as_they_are(tested: Home) -> None:
+    """Or the test before this one would prove nothing."""
+    home = tested.copy("later_load")
+    change(home, *IN_A_LATER_LOAD)
+    failed = failed_tests(home, "")
+    assert not [name for name in failed for test in WRONG_RECEIPTS if test in name], failed
+
+
+@pytest.mark.parametrize(
+    ("mishap", "statement"),
+    [
+        ("lost", "delete from intermediate.int_event_receipts where visitor_id = 'a'"),
+        (
+            "doubled",
+            "insert into intermediate.int_event_receipts "
+            "select * from intermediate.int_event_receipts limit 1",
+        ),
+        ("audited", "update marts.mart_event_audit set accepted = accepted + 1 where raw > 0"),
+    ],
+)
+def test_raw_rows_that_are_not_counted_are_found_whenever_it_happened(
+    tested: Home, mishap: str, statement: str
+) -> None:
+    home = tested.copy(f"raw_rows_{mishap}")
+    change(home, statement)
+    assert failed_tests(home, COUNTED_ONCE)
+
+
+RECONCILE = "totals_reconcile_with_sessions"
+
+
+@pytest.mark.parametrize(
+    ("mishap", "statement"),
+    [
+        (
+            "session",
+            "update marts.mart_sessions set campaign = 'another' where visitor_id = 'a'",
+        ),
+        ("dimension", "update marts.mart_daily_values set visitor_type = 'another'"),
+        ("date", "update marts.mart_daily_values set date = date + 1"),
+    ],
+)
+def test_values_under_another_dimension_are_found_on_the_dates_that_were_written(
+    tested: Home, mishap: str, statement: str
+) -> None:
+    home = tested.copy(f"another_{mishap}")
+    change(home, statement)
+    assert not failed_tests(home, RECONCILE)
+    change(home, NOTED.format("a"))
+    assert failed_tests(home, RECONCILE)
+
+
+@pytest.mark.parametrize(
+    ("mishap", "statement"),
+    [
+        ("lost", "delete from marts.mart_sessions where visitor_id = 'a'"),
+        ("doubled", "insert into marts.mart_sessions select * from marts.mart_sessions limit 1"),
+        ("money", "update marts.mart_sessions set session_value = session_value + 1"),
+        ("conversions", "update marts.mart_sessions set hard_conversions = hard_conversions + 1"),
+        ("spend", "update marts.mart_daily_values set cost = 1"),
+    ],
+)
+def test_values_that_do_not_add_up_are_found_whenever_it_happened(
+    tested: Home, mishap: str, statement: str
+) -> None:
+    home = tested.copy(f"sums_{mishap}")
+    change(home, statement)
+    assert failed_tests(home, RECONCILE)
 
 
 @pytest.mark.deep

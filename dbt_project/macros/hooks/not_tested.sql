@@ -23,6 +23,43 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro not_tested_by_load() -%}
+    {#- For a generic test that looks at each row alone: not_tested of a model that is written by loads,
+        which stand together; true for all others, since looking for their rows costs more than
+        looking at all. -#}
+    {%- set model_name = (model.attached_node or '').split('.')[-1] -%}
+    {{ not_tested(model_name) if way_of_writing_of(model_name) == 'loads' else 'true' }}
+{%- endmacro %}
+
+{% macro not_tested_since(model_name) -%}
+    {#- A bound that holds for all rows, tested or not, of the sessions that not_tested finds, so that
+        older rows need not be read; none where the model has no such column, or it is not known. -#}
+    {%- set changes = untested_changes(model_name)
+        if way_of_writing_of(model_name) == 'changes' else none -%}
+    {%- set dated_by = model_named(model_name).config.meta['changed_by'].get('dated_by')
+        if changes is not none else none -%}
+    {{ return(dated_by ~ " >= date '" ~ date_before(changes, 1) ~ "'" if dated_by else none) }}
+{%- endmacro %}
+
+{% macro is_on_untested_date(date_column, model_names) -%}
+    {#- True at least for the dates of all sessions by which one of these models was written since its
+        tests of what is written passed last. Models that follow changed sessions. -#}
+    {%- set written = [] -%}
+    {%- for model_name in model_names -%}
+        {%- do written.append(untested_changes(model_name)) -%}
+    {%- endfor -%}
+    {%- if none in written -%}
+        true
+    {%- else -%}
+        {{ date_column }} in (
+            {%- for changes in written %}
+            select changed.session_date {{ changes.noted }}
+            {%- if not loop.last %} union all{% endif %}
+            {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro untested_changes(model_name) -%}
     {#- The changes by which rows were written since a model's tests of what is written passed last,
         see changes_noted; none when that is not known. Not of a model that is written by loads. -#}
@@ -139,7 +176,11 @@
         test.resource_type == 'test'
         and (
             test.attached_node == node.unique_id
-            and test.test_metadata.name in ('unique', 'is_unique_together')
+            and (
+                test.test_metadata.name in ('unique', 'is_unique_together')
+                or test.test_metadata.name in ('not_null', 'accepted_values')
+                and way_of_writing(node) == 'loads'
+            )
             or node.name in test.config.meta.get('tests_what_is_written', [])
         )
     ) }}

@@ -3,7 +3,9 @@
         of those with a row that was not tested yet. The columns of models that a night writes in
         part are never null. -#}
     {%- set keys = columns | join(', ') -%}
-    {%- set untested = not_tested(model.attached_node.split('.')[-1]) if execute else 'true' -%}
+    {%- set model_name = model.attached_node.split('.')[-1] if execute -%}
+    {%- set untested = not_tested(model_name) if execute else 'true' -%}
+    {%- set since = not_tested_since(model_name) if execute -%}
     select
         {{ keys }},
         max(copy_number) as copies
@@ -14,7 +16,9 @@
             row_number() over (partition by {{ keys }} order by {{ columns[0] }}) as copy_number
         from {{ rows }}
         {% if untested | trim != 'true' -%}
-            where ({{ keys }}) in (select {{ keys }} from {{ rows }} where {{ untested }})
+            where
+                ({{ keys }}) in (select {{ keys }} from {{ rows }} where {{ untested }})
+                {% if since -%} and {{ since }} {%- endif %}
         {%- endif %}
     ) as rows_numbered
     where copy_number > 1

@@ -1,6 +1,10 @@
+{%- set written = ['mart_daily_values', 'mart_sessions'] %}
+{{ config(meta={'tests_what_is_written': written}) }}
 -- One row comes back for each combination of all dimensions in which the daily values hold other
 -- sessions, money or spend than the tables that they are made of, so every coarser sum agrees too;
--- and for each date on which the money credited to sessions, or that of orders, went astray.
+-- when all dates together do; and for each date on which the money credited to sessions, or that
+-- of orders, went astray. A night looks at the dates of the sessions that it wrote, and at all
+-- dates together.
 with
 
 daily_values as (
@@ -39,6 +43,27 @@ credits as (
 
 ),
 
+daily_values_written as (
+
+    select * from daily_values
+    where {{ is_on_untested_date('date', written) }}
+
+),
+
+sessions_written as (
+
+    select * from sessions
+    where {{ is_on_untested_date('session_date', written) }}
+
+),
+
+spend_written as (
+
+    select * from spend
+    where {{ is_on_untested_date('spend_date', written) }}
+
+),
+
 -- what is there counts up, what should be there counts down: together nothing is left
 signed_rows as (
 
@@ -60,7 +85,7 @@ signed_rows as (
         clicks,
         cost
 
-    from daily_values
+    from daily_values_written
 
     union all
 
@@ -81,16 +106,16 @@ signed_rows as (
         0 as clicks,
         0 as cost
 
-    from sessions
+    from sessions_written
 
     union all
 
     select
-        spend.spend_date as date,
+        spend_written.spend_date as date,
         traffic_sources.channel_group,
-        spend.source,
-        spend.medium,
-        spend.campaign,
+        spend_written.source,
+        spend_written.medium,
+        spend_written.campaign,
         traffic_sources.intent_class,
         '(none)' as visitor_type,
         0 as sessions,
@@ -98,15 +123,15 @@ signed_rows as (
         0 as macro_conversions,
         0 as revenue,
         0 as expected_revenue,
-        -spend.impressions as impressions,
-        -spend.clicks as clicks,
-        -spend.cost as cost
+        -spend_written.impressions as impressions,
+        -spend_written.clicks as clicks,
+        -spend_written.cost as cost
 
-    from spend
+    from spend_written
     left join traffic_sources
-        on spend.source = traffic_sources.source
-        and spend.medium = traffic_sources.medium
-        and spend.campaign = traffic_sources.campaign
+        on spend_written.source = traffic_sources.source
+        and spend_written.medium = traffic_sources.medium
+        and spend_written.campaign = traffic_sources.campaign
 
 ),
 
@@ -131,6 +156,66 @@ left_over as (
 
     from signed_rows
     group by date, channel_group, source, medium, campaign, intent_class, visitor_type
+
+),
+
+signed_totals as (
+
+    select
+        sum(sessions) as sessions,
+        sum(soft_conversions + medium_conversions + hard_conversions) as micro_conversions,
+        sum(macro_conversions) as macro_conversions,
+        sum(revenue + refunds) as revenue,
+        sum(expected_revenue) as expected_revenue,
+        sum(impressions) as impressions,
+        sum(clicks) as clicks,
+        sum(cost) as cost
+
+    from daily_values
+
+    union all
+
+    select
+        -count(*) as sessions,
+        -sum(soft_conversions + medium_conversions + hard_conversions) as micro_conversions,
+        -sum(macro_conversions) as macro_conversions,
+        -sum(revenue) as revenue,
+        -sum(session_value) as expected_revenue,
+        0 as impressions,
+        0 as clicks,
+        0 as cost
+
+    from sessions
+
+    union all
+
+    select
+        0 as sessions,
+        0 as micro_conversions,
+        0 as macro_conversions,
+        0 as revenue,
+        0 as expected_revenue,
+        -sum(impressions) as impressions,
+        -sum(clicks) as clicks,
+        -sum(cost) as cost
+
+    from spend
+
+),
+
+totals_left_over as (
+
+    select
+        sum(sessions) as sessions,
+        sum(micro_conversions) as micro_conversions,
+        sum(macro_conversions) as macro_conversions,
+        sum(revenue) as revenue,
+        sum(expected_revenue) as expected_revenue,
+        sum(impressions) as impressions,
+        sum(clicks) as clicks,
+        sum(cost) as cost
+
+    from signed_totals
 
 ),
 
@@ -198,6 +283,25 @@ select
     cost
 
 from left_over
+where
+    sessions <> 0
+    or micro_conversions <> 0
+    or macro_conversions <> 0
+    or revenue <> 0
+    or expected_revenue <> 0
+    or impressions <> 0
+    or clicks <> 0
+    or cost <> 0
+
+union all
+
+select
+    'all dates' as which,
+    sessions,
+    revenue,
+    cost
+
+from totals_left_over
 where
     sessions <> 0
     or micro_conversions <> 0
