@@ -4,9 +4,12 @@ Belongs here: what the data tests find behind nights, with and without tests. Do
 what a test asks (tests/dbt), whether nights equal a full refresh (test_promise.py).
 """
 
+from pathlib import Path
+
 import duckdb
 import pytest
 from pipeline.homes import Home, Workshop
+from pipeline.mutants import BrokenProject, Mutation
 from pipeline.test_partial_nights import visit
 
 from orchestration import dbt_runner
@@ -260,6 +263,62 @@ def test_values_that_do_not_add_up_are_found_whenever_it_happened(
     home = tested.copy(f"sums_{mishap}")
     change(home, statement)
     assert failed_tests(home, RECONCILE)
+
+
+NOT_TESTED = "macros/hooks/not_tested.sql"
+DAY = "date_before(changes, 1)"
+# what a test of what is written would miss, if it looked at less
+TOO_NARROW = (
+    (
+        Mutation(
+            "copies have the days of their session", NOT_TESTED, DAY, "date_before(changes, -9)"
+        ),
+        "is_unique_together_mart_micro_conversions",
+        ("insert into marts.mart_micro_conversions from marts.mart_micro_conversions",),
+    ),
+    (
+        Mutation(
+            "dates are those of all sessions that were written",
+            NOT_TESTED,
+            "select changed.session_date {{ changes.noted }}",
+            "select changed.session_date {{ changes.noted }} and false",
+        ),
+        RECONCILE,
+        ("update marts.mart_sessions set campaign = 'another' where visitor_id = 'a'",),
+    ),
+    (
+        Mutation(
+            "all loads that came are looked at",
+            NOT_TESTED,
+            "not_tested(model_name) if way_of_writing_of(model_name) == 'loads'",
+            "'false' if way_of_writing_of(model_name) == 'loads'",
+        ),
+        "accepted_values_int_event_receipts_outcome",
+        ("update intermediate.int_event_receipts set outcome = 'odd'", *IN_A_LATER_LOAD),
+    ),
+)
+
+
+def test_what_the_narrow_tests_break_still_stands() -> None:
+    assert not [fault for mutation, _, _ in TOO_NARROW if (fault := mutation.fault())]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("mutation", "test", "statements"),
+    TOO_NARROW,
+    ids=[mutation.rule for mutation, _, _ in TOO_NARROW],
+)
+def test_a_test_that_looks_at_less_misses_what_a_night_wrote(
+    tested: Home, tmp_path: Path, mutation: Mutation, test: str, statements: tuple[str, ...]
+) -> None:
+    project = BrokenProject(tmp_path / "project")
+    home = project.home(tested, f"narrow_{test}")
+    change(home, *statements, NOTED.format("a"))
+    with project.broken(Mutation("nothing", mutation.file, mutation.old, f"{mutation.old} ")):
+        assert failed_tests(home, test)
+    with project.broken(mutation):
+        assert not failed_tests(home, test)
 
 
 @pytest.mark.deep

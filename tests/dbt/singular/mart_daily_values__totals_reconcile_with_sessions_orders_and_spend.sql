@@ -50,9 +50,10 @@ daily_values_written as (
 
 ),
 
+-- read once more: what is asked of a part would otherwise be asked of all, kept for both
 sessions_written as (
 
-    select * from sessions
+    select * from {{ ref('mart_sessions') }}
     where {{ is_on_untested_date('session_date', written) }}
 
 ),
