@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -19,6 +20,7 @@ FULL_IN_WORDS = ("No space left on device", "disk is full", "Disk quota exceeded
 NOT_WRITTEN_IN_WORDS = ("disk I/O error", "Could not write")
 # a database that cannot take one more block of 256 KiB does not always say why
 TOO_LITTLE_BYTES = 16 * 1024 * 1024
+READ_AT_ONCE = 1024 * 1024
 CLOSED_IN_WORDS = ("Permission denied", "readonly database", "Read-only file system")
 
 
@@ -35,6 +37,26 @@ def checksum_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal digits; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksums_of_both(one: Path, other: Path) -> tuple[str, str, int]:
+    """SHA-256 of two files, and so many first bytes that both have the same of; these are hashed
+    once. Raises OSError."""
+    summed, same = hashlib.sha256(), 0
+    with one.open("rb") as first, other.open("rb") as second:
+        while (left := first.read(READ_AT_ONCE)) == (right := second.read(READ_AT_ONCE)) and left:
+            summed.update(left)
+            same += len(left)
+        other_summed = summed.copy()
+        _add_rest(summed, left, first)
+        _add_rest(other_summed, right, second)
+    return summed.hexdigest(), other_summed.hexdigest(), same
+
+
+def _add_rest(summed: "hashlib._Hash", read: bytes, file: BinaryIO) -> None:
+    while read:
+        summed.update(read)
+        read = file.read(READ_AT_ONCE)
 
 
 def has_no_room(folder: Path) -> bool:

@@ -47,7 +47,7 @@ from orchestration.published_parts import (
     sources_of,
     sums_of,
 )
-from orchestration.reading_back import Copy, Taken, expect_as_written
+from orchestration.reading_back import Copy, Summed, Taken, expect_as_written, summed
 from orchestration.settings import Settings
 from orchestration.sql_text import literal, quoted
 
@@ -250,7 +250,7 @@ def _copy_and_check(
 ) -> tuple[list[PublishedTable], int, str]:
     """Returns the tables, the rows written anew and the checksum of the new serving file."""
     with _connection(settings) as con, ThreadPoolExecutor(1) as beside:
-        copies, checksums, written = _copy(con, copied, before, beside)
+        copies, files, written = _copy(con, copied, before, beside)
         # the file is as it will be, so its checksum need not wait for the reading back
         served_checksum = beside.submit(checksum_of, copied.file)
         con.execute(f"attach {literal(str(copied.file))} as served (read_only)")
@@ -260,7 +260,7 @@ def _copy_and_check(
                 _in("served", copy.name),
                 copy,
                 before.tables.get(copy.name) if before else None,
-                lambda path, name=copy.name: checksums[name].result()[path],
+                files[copy.name],
             )
         con.execute("detach served")
         tables = [
@@ -269,7 +269,7 @@ def _copy_and_check(
                 rows=copy.rows,
                 checksum=copy.checksum,
                 parquet_bytes=copy.parquet.stat().st_size,
-                parquet_sha256=checksums[copy.name].result()[copy.parquet],
+                parquet_sha256=files[copy.name].result().parquet,
                 parts=copy.parts,
             )
             for copy in sorted(copies, key=lambda copy: copy.name)
@@ -277,15 +277,11 @@ def _copy_and_check(
         return tables, written, served_checksum.result()
 
 
-# mart → SHA-256 of its Parquet file, and of those from which row groups were taken
-_Checksums = dict[str, Future[dict[Path, str]]]
-
-
 def _copy(
     con: duckdb.DuckDBPyConnection, copied: _Copied, before: Before | None, beside: Executor
-) -> tuple[list[Copy], _Checksums, int]:
-    """Write the new files; returns the tables, the checksums of their Parquet files as they are
-    behind the copying, and the rows written into the serving file.
+) -> tuple[list[Copy], dict[str, Future[Summed]], int]:
+    """Write the new files; returns the tables, the checksums of their Parquet files by mart, and
+    the rows written into the serving file.
 
     before: what a copy of the served file, which stands there already, is gone on from. beside:
     where a mart becomes Parquet while the next one is copied into the serving file.
@@ -316,7 +312,7 @@ def _copy(
         )
         begun[name] = beside.submit(_new_parquet, con.cursor(), copy, old, serving, written)
     # taken in their turn, when the file is there, and while DuckDB brings the serving file to disk
-    checksums = {name: beside.submit(_checksums_of, copy) for name, copy in begun.items()}
+    files = {name: beside.submit(_summed_and_safe, copy) for name, copy in begun.items()}
     copies = [copy.result() for copy in begun.values()]
     con.execute(
         f"create or replace table {_in('served', PUBLICATION)} ("
@@ -337,15 +333,15 @@ def _copy(
         con, f"from {_in('served', PUBLICATION)}", copied.folder / f"{PUBLICATION}.parquet"
     )
     con.execute("detach served")
-    return copies, checksums, all_written
+    return copies, files, all_written
 
 
 def _rows(sources: Sources) -> int:
     return sum(source.rows for source in sources.values())
 
 
-def _checksums_of(copy: Future[Copy]) -> dict[Path, str]:
-    found = {path: checksum_of(path) for path in copy.result().files()}
+def _summed_and_safe(copy: Future[Copy]) -> Summed:
+    found = summed(copy.result())
     to_disk(copy.result().parquet)
     return found
 

@@ -8,12 +8,14 @@ whose bytes are in the new Parquet file as they were there. Decoding them again 
 that comparing the bytes, and what the footers say of them, does not.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from orchestration.disk import checksum_of, checksums_of_both
 from orchestration.errors import IntentMapError
 from orchestration.parquet_joined import Piece, has_same_bytes
 from orchestration.published_parts import (
@@ -61,9 +63,28 @@ class Copy:
     parquet: Path
     taken: dict[int, Taken]
 
-    def files(self) -> set[Path]:
-        """The Parquet file, and those from which row groups were taken."""
-        return {self.parquet, *(taken.before.file for taken in self.taken.values())}
+    def taken_from(self) -> Path | None:
+        """The file that all these row groups stood in."""
+        return next((taken.before.file for taken in self.taken.values()), None)
+
+
+@dataclass(frozen=True)
+class Summed:
+    """SHA-256 of a mart's Parquet file and of the one that row groups were taken from, as both are
+    behind the copying; same: so many first bytes both have the same of."""
+
+    parquet: str
+    taken_from: str | None = None
+    same: int = 0
+
+
+def summed(copy: Copy) -> Summed:
+    """Read the Parquet files of a copy; raises OSError."""
+    before = copy.taken_from()
+    if before is None:
+        return Summed(checksum_of(copy.parquet))
+    old, new, same = checksums_of_both(before, copy.parquet)
+    return Summed(new, old, same)
 
 
 def expect_as_written(
@@ -71,16 +92,15 @@ def expect_as_written(
     served: str,
     copy: Copy,
     old: PublishedTable | None,
-    checksum_of: Callable[[Path], str],
+    files: Future[Summed],
 ) -> None:
     """Count the rows of a mart again in both copies.
 
-    served: the mart in the new serving file. old: the same in the last publish. checksum_of: of a
-    file as it is behind all copying. Raises IntentMapError when a copy does not have the rows of
-    which it was made.
+    served: the mart in the new serving file. old: the same in the last publish. Raises
+    IntentMapError when a copy does not have the rows of which it was made.
     """
     reads_back = _sums(con, served) == (copy.rows, copy.checksum)
-    if not (reads_back and _parquet_reads_back(con, served, copy, old, checksum_of)):
+    if not (reads_back and _parquet_reads_back(con, served, copy, old, files.result())):
         raise IntentMapError(
             f"The new copy of {copy.name} does not read back as written; nothing was "
             "published. See that the disk is sound and publish again."
@@ -92,13 +112,10 @@ def _parquet_reads_back(
     served: str,
     copy: Copy,
     old: PublishedTable | None,
-    checksum_of: Callable[[Path], str],
+    files: Summed,
 ) -> bool:
-    def is_old(file: Path) -> bool:
-        """Whether a file is that of the last publish, which was read back."""
-        return old is not None and checksum_of(file) == old.parquet_sha256
-
-    if old is not None and old.parts == copy.parts and is_old(copy.parquet):
+    # the file of the last publish was read back
+    if old and old.parts == copy.parts and old.parquet_sha256 == files.parquet:
         return True
 
     relation = f"read_parquet({literal(str(copy.parquet))})"
@@ -123,13 +140,16 @@ def _parquet_reads_back(
             )
             for part in written
         )
-        and all(map(is_old, copy.files() - {copy.parquet}))
-        and all(_is_as_before(con, run) for run in _runs(copy.taken))
+        and old is not None
+        and old.parquet_sha256 == files.taken_from
+        and all(_is_as_before(con, run, files.same) for run in _runs(copy.taken))
     )
 
 
-def _is_as_before(con: duckdb.DuckDBPyConnection, run: Taken) -> bool:
-    return has_same_bytes(run.before, run.now) and _said_of(con, run.before) == _said_of(
+def _is_as_before(con: duckdb.DuckDBPyConnection, run: Taken, same: int) -> bool:
+    """same: so many first bytes of both files are the same."""
+    stays = run.before.start == run.now.start and _end(run.before)[1] <= same
+    return (stays or has_same_bytes(run.before, run.now)) and _said_of(con, run.before) == _said_of(
         con, run.now
     )
 

@@ -1,12 +1,13 @@
 """Row groups of several Parquet files as one file: what readers find in it, and what is refused."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration import parquet_joined
+from orchestration import disk, parquet_joined
 from orchestration.parquet_joined import Piece, UnlikeFilesError, has_same_bytes, join, piece_of
 from orchestration.settings import PROJECT_ROOT
 
@@ -102,6 +103,30 @@ def test_pieces_are_told_apart_by_any_byte(parts, tmp_path):
     content[last] ^= 1
     joined.write_bytes(content)
     assert list(map(has_same_bytes, pieces, placed)) == [True, False, True]
+
+
+ROUND = disk.READ_AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("alike", "rests"),
+    [
+        (b"", (b"", b"")),
+        (b"a" * (2 * ROUND + 7), (b"", b"")),
+        (b"", (b"a", b"b" * ROUND)),
+        (b"a" * ROUND, (b"", b"b")),
+        (b"a" * (2 * ROUND - 1), (b"b" * ROUND, b"c" * 3 * ROUND)),
+    ],
+    ids=["empty", "same", "other", "longer", "behind a beginning"],
+)
+def test_two_files_that_begin_alike_have_each_their_own_checksum(tmp_path, alike, rests):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path, rest in zip((one, other), rests, strict=True):
+        path.write_bytes(alike + rest)
+    *found, same = disk.checksums_of_both(one, other)
+    assert found == [hashlib.sha256(alike + rest).hexdigest() for rest in rests]
+    assert same <= len(alike)
+    assert len(alike) - same < ROUND
 
 
 def test_one_file_alone_comes_out_as_it_is(parts, tmp_path):
