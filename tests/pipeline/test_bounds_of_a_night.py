@@ -47,6 +47,12 @@ def past(home: Home) -> None:
     # silent for longer than a look-back since the first day of June, where a path began in May
     rows += visit("first of june", "05-20", "view_item", **LETTER)
     rows += visit("first of june", "06-01", "view_item", **SALE)
+    # a path of two devices
+    rows += visit("old phone", "05-20", "view_item", "login", user_id="fred", **LETTER)
+    rows += visit("new phone", "06-12", "view_item", "login", user_id="fred", **SALE)
+    # an order of June that is credited to May, by how June's paths went on
+    rows += visit("two ways", "05-22", "view_item", **SALE)
+    rows += visit("two ways", "06-05", *PURCHASE, **LETTER)
     rows += visit("comes back", "05-20", "view_item", **SALE)
     rows += visit("comes back", "06-12", "view_item", **LETTER)
     # the step of the 10th follows the view of the day before within its window

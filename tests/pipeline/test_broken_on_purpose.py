@@ -168,8 +168,8 @@ BOUNDS = (
     Mutation(
         "a path that ended within the look-back before a change goes on",
         f"{VALUATION}/val_channel_transitions.sql",
-        "var('attribution_look_back_days') | int + 2",
-        "0",
+        "first_month_changed(reach)",
+        "first_month_changed(0)",
     ),
     Mutation(
         "who came on the first day that is read is one of those that are read",
@@ -182,6 +182,24 @@ BOUNDS = (
         f"{VALUATION}/val_channel_transitions.sql",
         "where session_date < date",
         "where false and session_date < date",
+    ),
+    Mutation(
+        "who came within the look-back before the days that are read goes on",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "'day', -reach,",
+        "'day', -1,",
+    ),
+    Mutation(
+        "a path goes back to visits with another device",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "inner join users_of_both on identities.user_key = users_of_both.user_key",
+        "inner join users_of_both on identities.visitor_key = users_of_both.user_key",
+    ),
+    Mutation(
+        "a path of who never logged in goes back too",
+        f"{VALUATION}/val_channel_transitions.sql",
+        "where identities.visitor_key is null",
+        "where false and identities.visitor_key is null",
     ),
     Mutation(
         "a path that ended on the first day of the month is counted anew",

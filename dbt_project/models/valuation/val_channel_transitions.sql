@@ -1,6 +1,7 @@
 {#- a change joins or parts paths that end within the look-back before it; a day each for the hours
     of a visit and for the time zone -#}
-{% set first_month = first_month_changed(var('attribution_look_back_days') | int + 2) -%}
+{% set reach = var('attribution_look_back_days') | int + 2 -%}
+{% set first_month = first_month_changed(reach) -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_differing',
@@ -8,6 +9,7 @@
     meta={'follows_changes': true},
     post_hook="{{ remember_changes() }}"
 ) }}
+-- depends_on: {{ ref('int_visitor_identities') }}
 
 with
 
@@ -27,10 +29,60 @@ with
 
     ),
 
+    sessions_shortly_before as (
+
+        select * from {{ ref('int_sessions_of_users') }}
+        where
+            session_date < date '{{ first_month }}'
+            and session_date >= {{ dbt.dateadd('day', -reach, "date '" ~ first_month ~ "'") }}
+
+    ),
+
+    identities as (
+
+        select * from {{ ref('int_visitor_identities') }}
+
+    ),
+
     -- distinct: a user is looked up once
     users_seen_since as (
 
         select distinct user_key from recent_sessions
+
+    ),
+
+    -- distinct: a user is looked up once
+    users_seen_shortly_before as (
+
+        select distinct user_key from sessions_shortly_before
+
+    ),
+
+    -- nobody else's path goes on from before that month
+    users_of_both as (
+
+        select before.user_key
+
+        from users_seen_shortly_before as before
+        inner join users_seen_since as since on before.user_key = since.user_key
+
+    ),
+
+    -- their visitors, so that of all earlier sessions only these are looked up
+    visitors_of_both as (
+
+        select identities.visitor_key
+
+        from identities
+        inner join users_of_both on identities.user_key = users_of_both.user_key
+
+        union all
+
+        select users_of_both.user_key as visitor_key
+
+        from users_of_both
+        left join identities on users_of_both.user_key = identities.visitor_key
+        where identities.visitor_key is null
 
     ),
 
@@ -44,7 +96,8 @@ with
         select earlier_sessions.*
 
         from earlier_sessions
-        inner join users_seen_since on earlier_sessions.user_key = users_seen_since.user_key
+        inner join visitors_of_both
+            on earlier_sessions.visitor_key = visitors_of_both.visitor_key
 
     ),
 
@@ -86,90 +139,115 @@ sessions_with_ends as (
 
 ),
 
+-- a path ends with a macro-conversion, or when nothing more comes within the look-back
 sessions_in_order as (
 
     select
         *,
-        lag(started_at) over user_in_order as previous_at,
-        lag(converts) over user_in_order as previous_converts,
-        lead(started_at) over user_in_order as next_at,
-        lead(channel_group) over user_in_order as next_channel
+        coalesce(
+            lag(case when not converts then started_at end) over user_in_order >= {{ dbt.dateadd(
+                'day', '-' ~ var('attribution_look_back_days'), 'started_at'
+            ) }},
+            false
+        ) as goes_on,
+        case
+            when
+                not converts
+                and started_at >= {{ dbt.dateadd(
+                    'day',
+                    '-' ~ var('attribution_look_back_days'),
+                    'lead(started_at) over user_in_order'
+                ) }}
+                then lead(channel_group) over user_in_order
+        end as next_channel
 
     from sessions_with_ends
     window user_in_order as (partition by user_key order by started_at, session_key)
 
 ),
 
--- a path ends with a macro-conversion, or when nothing more comes within the look-back
-ends_marked as (
+-- no more than is counted: what travels through the second window is narrow
+steps_taken as (
 
     select
-        *,
-        previous_at is null
-        or previous_converts
-        or previous_at < {{ dbt.dateadd(
-            'day', '-' ~ var('attribution_look_back_days'), 'started_at'
-        ) }} as is_first,
-        next_at is null
-        or converts
-        or started_at < {{ dbt.dateadd(
-            'day', '-' ~ var('attribution_look_back_days'), 'next_at'
-        ) }} as is_last
+        user_key,
+        started_at,
+        session_key,
+        goes_on,
+        channel_group as from_state,
+        coalesce(next_channel, case when converts then '(conversion)' else '(null)' end)
+            as to_state,
+        case when next_channel is null then session_date end as end_date
 
     from sessions_in_order
 
 ),
 
 -- days follow the order of sessions, so the first end from here on is that of this path
-touches_of_paths as (
+steps_of_paths as (
 
     select
-        *,
-        min(case when is_last then session_date end) over (
+        goes_on,
+        from_state,
+        to_state,
+        min(end_date) over (
             partition by user_key order by started_at, session_key
             rows between current row and unbounded following
         ) as ended_on
 
-    from ends_marked
+    from steps_taken
 
 ),
 
-steps as (
+steps_of_months as (
 
     select
-        ended_on,
-        '(start)' as from_state,
-        channel_group as to_state
+        cast({{ dbt.date_trunc('month', 'ended_on') }} as date) as month,
+        goes_on,
+        from_state,
+        to_state,
+        count(*) as steps
 
-    from touches_of_paths
-    where is_first
+    from steps_of_paths
+    {% if is_incremental() %}
+        where ended_on >= date '{{ first_month }}'
+    {% endif %}
+    group by
+        cast({{ dbt.date_trunc('month', 'ended_on') }} as date), goes_on, from_state, to_state
+
+),
+
+steps_counted as (
+
+    select
+        month,
+        '(start)' as from_state,
+        from_state as to_state,
+        steps
+
+    from steps_of_months
+    where not goes_on
 
     union all
 
     select
-        ended_on,
-        channel_group as from_state,
-        case
-            when not is_last then next_channel
-            when converts then '(conversion)'
-            else '(null)'
-        end as to_state
+        month,
+        from_state,
+        to_state,
+        steps
 
-    from touches_of_paths
+    from steps_of_months
 
 )
 
 select
-    cast({{ dbt.date_trunc('month', 'ended_on') }} as date) as month,
+    month,
     from_state,
     to_state,
-    count(*) as steps
+    cast(sum(steps) as bigint) as steps
 
-from steps
-{% if is_incremental() %}
-    where ended_on >= date '{{ first_month }}'
-{% endif %}
-group by cast({{ dbt.date_trunc('month', 'ended_on') }} as date), from_state, to_state
+from steps_counted
+group by month, from_state, to_state
 
 {% if is_incremental() %}
     union all
