@@ -292,7 +292,7 @@ BOUNDS = (
     Mutation(
         "credit is counted anew in the months that a change reaches",
         "models/marts/mart_attribution.sql",
-        "first_month_changed(2 * days_of_credit() + 31)",
+        "first_month_changed(days_of_credit(), days_of_credit())",
         "first_month_changed(0)",
     ),
     Mutation(
@@ -349,6 +349,12 @@ OF_A_VERSION = (
     Mutation(
         "a day of spend alone gets the version that comes into force",
         "macros/hooks/note_changed_sessions.sql",
+    Mutation(
+        "credit is counted anew as far back as conversions of these months reach",
+        "models/marts/mart_attribution.sql",
+        "first_month_changed(days_of_credit(), days_of_credit())",
+        "first_month_changed(days_of_credit())",
+    ),
         "where spend_date >= ",
         "where false and spend_date >= ",
     ),

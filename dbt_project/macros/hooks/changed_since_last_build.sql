@@ -46,9 +46,13 @@
     {{ return(date_before(unseen_changes(besides), days_before)) }}
 {%- endmacro %}
 
-{% macro first_month_changed(days_before) -%}
-    {#- First day of the month of first_date_changed. -#}
-    {{ return(first_date_changed(days_before)[:8] ~ '01') }}
+{% macro first_month_changed(days_before, days_before_month=0) -%}
+    {#- First day of the month of first_date_changed; or of the month of so many days before that. -#}
+    {%- set month = first_date_changed(days_before)[:8] ~ '01' -%}
+    {%- if not days_before_month or month == date_before(none, 0) -%}{{ return(month) }}{%- endif -%}
+    {%- set earlier = modules.datetime.date.fromisoformat(month)
+        - modules.datetime.timedelta(days=days_before_month) -%}
+    {{ return(earlier.strftime('%Y-%m-01')) }}
 {%- endmacro %}
 
 {% macro unseen_changes(besides=[]) -%}
