@@ -67,7 +67,11 @@ def past(home: Home) -> None:
             "ties", "07-11", f"act {number}", page_url=f"https://shop.example/{number}"
         )
     ]
+    rows += visit("gives back", "07-05", "view_item", **SALE)
     rows += visit("gives back", "07-12", *PURCHASE, order_id="B1")
+    rows += visit("gives back later", "07-26", *PURCHASE, order_id="B2")
+    # an order of which a copy will come that was sooner
+    rows += visit("second", "07-26", *PURCHASE, order_id="B3")
     rows += visit("back office", "08-05", "refund", order_id="B1")
     # over midnight, into a day on which nothing changes
     rows += visit("night owl", "07-28", "view_item", occurred_at="2025-07-28 23:58:00")
@@ -76,6 +80,12 @@ def past(home: Home) -> None:
     rows += visit("phone", "07-15", "view_item", "login", user_id="anna")
     rows += visit("laptop", "07-18", *PURCHASE, **SALE)
     rows += visit("shared", "07-22", "login", user_id="bert")
+    # one person, who will have come with the other device before the order
+    rows += visit("pad", "07-06", "login", user_id="gina")
+    rows += visit("desk", "07-25", *PURCHASE, user_id="gina", **LETTER)
+    # one person, until the device of the first visit turns out to be somebody else's
+    rows += visit("couch", "07-14", "view_item", "login", user_id="hans", **SALE)
+    rows += visit("shelf", "07-19", *PURCHASE, user_id="hans", **LETTER)
     # one person, until the device of the second step turns out to be somebody else's
     rows += visit("tablet", "07-09", "view_item", "login", user_id="dora")
     rows += visit(
@@ -95,6 +105,10 @@ def arrivals(home: Home) -> None:
     # it comes later, but was not the last one
     rows += visit("shared", "07-16", "login", user_id="cleo")
     rows += visit("watch", "07-10", "login", user_id="emil", occurred_at="2025-07-10 09:50:00")
+    rows += visit("couch", "07-14", "login", user_id="ida", occurred_at="2025-07-14 10:20:00")
+    rows += visit("pad", "07-21", "view_item", **SALE)
+    rows += visit("sooner", "07-22", *PURCHASE, order_id="B3")
+    rows += visit("back office", "08-14", "refund", order_id="B2")
     rows += visit("night owl", "07-28", "search", occurred_at="2025-07-28 23:50:00")
     rows += visit("once 8", "08-12", "add_to_cart", **SALE)
     rows += visit("late buyer", "08-13", "view_item", **LETTER)

@@ -127,8 +127,8 @@ PATHS = (
     Mutation(
         "rows that came are put in",
         f"{OVERRIDES}/get_incremental_replace_differing_sql.sql",
-        "where ({{ key }}) not in (",
-        "where false and ({{ key }}) not in (",
+        "where is_new",
+        "where false and is_new",
     ),
     *(
         Mutation(
@@ -244,8 +244,62 @@ BOUNDS = (
     Mutation(
         "a visitor without a new login stays known",
         f"{INTERMEDIATE}/int_visitor_identities.sql",
-        "where visitors_with_new_logins.visitor_key is null",
-        "where false and visitors_with_new_logins.visitor_key is null",
+        "'part_by': 'visitor_key'",
+        "'part_by': none",
+    ),
+    Mutation(
+        "the credit of an order looks back from the first day that is read",
+        f"{INTERMEDIATE}/int_session_credits.sql",
+        "first_date_changed(reach + 1)",
+        "first_date_changed(0)",
+    ),
+    Mutation(
+        "a visit with another device shares the credit of an order that comes later",
+        f"{INTERMEDIATE}/int_session_credits.sql",
+        "'day', reach + 1, 'changed",
+        "'day', 1, 'changed",
+    ),
+    Mutation(
+        "a visit that turns out to be somebody else's shares no credit",
+        f"{INTERMEDIATE}/int_session_credits.sql",
+        "where {{ changed_since_last_build('session_key') }}",
+        "where false",
+    ),
+    Mutation(
+        "an order that is counted elsewhere credits nobody",
+        f"{INTERMEDIATE}/int_session_credits.sql",
+        "        'changed_by': {'column': 'session_key', 'key': 'session_key'},",
+        "",
+    ),
+    Mutation(
+        "credit of orders that no change reaches stays",
+        f"{INTERMEDIATE}/int_session_credits.sql",
+        "'part_by': 'event_key'",
+        "'part_by': none",
+    ),
+    Mutation(
+        "an order that is counted elsewhere is not shown",
+        "models/marts/mart_macro_conversions.sql",
+        "        'changed_by': {'column': 'session_key', 'key': 'public_session_key'},",
+        "",
+    ),
+    Mutation(
+        "orders of sessions that did not change stay",
+        "models/marts/mart_macro_conversions.sql",
+        "'part_by': 'session_key'",
+        "'part_by': none",
+    ),
+    Mutation(
+        "an order of a session that changed is shown anew",
+        "models/marts/mart_macro_conversions.sql",
+        "{{ changed_since_last_build('session_key') }}",
+        "false",
+    ),
+    Mutation(
+        "what was given back of an order is shown",
+        "models/marts/mart_macro_conversions.sql",
+        "coalesce(refunds_of_orders.refunded, 0) <> kept.refunded",
+        "false",
     ),
     Mutation(
         "rows of sessions that changed are read from the first of them on",
@@ -294,6 +348,12 @@ BOUNDS = (
         "models/marts/mart_attribution.sql",
         "first_month_changed(days_of_credit(), days_of_credit())",
         "first_month_changed(0)",
+    ),
+    Mutation(
+        "credit is counted anew as far back as conversions of these months reach",
+        "models/marts/mart_attribution.sql",
+        "first_month_changed(days_of_credit(), days_of_credit())",
+        "first_month_changed(days_of_credit())",
     ),
     Mutation(
         "credit of days before stays counted",
@@ -349,12 +409,6 @@ OF_A_VERSION = (
     Mutation(
         "a day of spend alone gets the version that comes into force",
         "macros/hooks/note_changed_sessions.sql",
-    Mutation(
-        "credit is counted anew as far back as conversions of these months reach",
-        "models/marts/mart_attribution.sql",
-        "first_month_changed(days_of_credit(), days_of_credit())",
-        "first_month_changed(days_of_credit())",
-    ),
         "where spend_date >= ",
         "where false and spend_date >= ",
     ),

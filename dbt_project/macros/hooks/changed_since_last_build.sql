@@ -119,13 +119,13 @@
 {%- endmacro %}
 
 {% macro models_that_note(unique_id) -%}
-    {#- Names of the models that note changed sessions and that this node is built on, or itself. What
-        lies below one of them is left out: what comes of it there, that model notes. -#}
+    {#- Names of the models that note changed sessions and that this node is built on. What lies below
+        one of them is left out: what comes of it there, that model notes. -#}
     {%- set noting, seen, left = [], [], [unique_id] -%}
     {#- no model is looked at twice, so there are no more turns than nodes -#}
     {%- for _ in graph.nodes if left -%}
         {%- set node = graph.nodes[left.pop()] -%}
-        {%- if node.config.meta.get('notes_changes') -%}
+        {%- if node.config.meta.get('notes_changes') and node.unique_id != unique_id -%}
             {%- do noting.append(node.name) -%}
         {%- else -%}
             {%- for parent in node.depends_on.nodes if parent in graph.nodes and parent not in seen -%}

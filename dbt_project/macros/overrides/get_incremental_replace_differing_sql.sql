@@ -1,34 +1,58 @@
 {% macro get_incremental_replace_differing_sql(arg_dict) %}
     {#- Incremental strategy of a small table that is computed whole: only rows that differ are
         written. With meta `speaks_of`, the columns by which sessions are found, the sessions that
-        they speak of are noted as changed; with meta `date_of`, a column, the dates of these rows. -#}
+        they speak of are noted as changed; with meta `date_of`, a column, the dates of these rows.
+        With meta `part_by`, a column, the new rows are a part of the table: kept rows of other
+        values stay. A value that has no rows any more is found by its kept rows of sessions that
+        changed: `changed_by` says the column and the key, as for changed_since_last_build. -#}
     {%- set kept, new = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set key = config.require('unique_key') -%}
     {%- set key = key if key is string else key | join(', ') -%}
-    {%- set speaks_of = config.get('meta').get('speaks_of', []) | join(', ') -%}
-    {%- set gone = "select " ~ columns ~ " from " ~ kept ~ " except select " ~ columns ~ " from " ~ new -%}
-    {%- set come = "select " ~ columns ~ " from " ~ new ~ " except select " ~ columns ~ " from " ~ kept -%}
-    {%- set date_of = config.get('meta').get('date_of') -%}
-    {%- if date_of -%}
+    {%- set meta = config.get('meta') or {} -%}
+    {%- set speaks_of = meta.get('speaks_of', []) | join(', ') -%}
+    {%- set date_of, part_by = meta.get('date_of'), meta.get('part_by') -%}
+    {%- set changed_by = meta.get('changed_by') -%}
+    {%- set differing = api.Relation.create(identifier=new.identifier ~ '_differing') -%}
+
+    create temporary table {{ differing }} as
+    with compared as (
+        select {{ columns }} from {{ kept }}
+        {%- if part_by %}
+        where {{ part_by }} in (
+            select {{ part_by }} from {{ new }}
+            {%- if changed_by %}
+            union all
+            select {{ part_by }} from {{ kept }}
+            where {{ changed_since_last_build(changed_by['column'], changed_by['key']) }}
+            {%- endif %}
+        )
+        {%- endif %}
+    )
+    select false as is_new, * from (select * from compared except select {{ columns }} from {{ new }})
+    union all
+    select true as is_new, * from (select {{ columns }} from {{ new }} except select * from compared);
+
+    {% if date_of -%}
         {#- a note of a date alone has a key that no session has -#}
         {{ note_changed_sessions(
-            "select 0 as session_key, 0 as public_session_key, " ~ date_of ~ " as session_date from ("
-            ~ gone ~ ") union select 0, 0, " ~ date_of ~ " from (" ~ come ~ ")"
+            "select distinct 0 as session_key, 0 as public_session_key, " ~ date_of
+            ~ " as session_date from " ~ differing
         ) }};
     {%- elif speaks_of -%}
         {{ note_changed_sessions(
             "select session_key, public_session_key, session_date from "
             ~ ref('int_all_sessions')
-            ~ " where (" ~ speaks_of ~ ") in (select " ~ speaks_of ~ " from (" ~ gone ~ ")"
-            ~ " union select " ~ speaks_of ~ " from (" ~ come ~ "))"
+            ~ " where (" ~ speaks_of ~ ") in (select " ~ speaks_of ~ " from " ~ differing ~ ")"
         ) }};
     {%- endif %}
 
     delete from {{ kept }}
-    where ({{ key }}) in (select {{ key }} from ({{ gone }}));
+    where ({{ key }}) in (select {{ key }} from {{ differing }} where not is_new);
 
     insert into {{ kept }} ({{ columns }})
-    select {{ columns }} from {{ new }}
-    where ({{ key }}) not in (select {{ key }} from {{ kept }})
+    select {{ columns }} from {{ differing }}
+    where is_new;
+
+    drop table {{ differing }}
 {% endmacro %}

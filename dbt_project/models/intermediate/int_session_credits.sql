@@ -1,22 +1,24 @@
+{% set reach = days_of_credit() -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key=['session_key', 'event_key', 'macro_conversion'],
-    meta={'notes_changes': true, 'speaks_of': ['session_key']}
+    meta={
+        'notes_changes': true,
+        'follows_changes': true,
+        'speaks_of': ['session_key'],
+        'part_by': 'event_key',
+        'changed_by': {'column': 'session_key', 'key': 'session_key'},
+    },
+    post_hook="{{ remember_changes() }}"
 ) }}
 -- depends_on: {{ ref('int_all_sessions') }}
 
 with
 
-macro_conversions as (
+all_macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
-
-),
-
-sessions as (
-
-    select * from {{ ref('int_sessions') }}
 
 ),
 
@@ -25,6 +27,73 @@ identities as (
     select * from {{ ref('int_visitor_identities') }}
 
 ),
+
+-- a conversion that a change reaches comes at the earliest a day before it, for the time zone
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+    {% if is_incremental() %}
+        where session_date >= date '{{ first_date_changed(reach + 1) }}'
+    {% endif %}
+
+),
+
+{% if is_incremental() %}
+
+    changed_sessions as (
+
+        select
+            sessions.session_date,
+            coalesce(identities.user_key, sessions.visitor_key) as user_key
+
+        from sessions
+        left join identities on sessions.visitor_key = identities.visitor_key
+        where {{ changed_since_last_build('sessions.session_key') }}
+
+    ),
+
+    -- union without all: each conversion once
+    conversions_reached as (
+
+        select all_macro_conversions.event_key
+
+        from all_macro_conversions
+        inner join changed_sessions
+            on all_macro_conversions.user_key = changed_sessions.user_key
+            and all_macro_conversions.occurred_at >= {{ dbt.dateadd(
+                'day', -1, 'changed_sessions.session_date'
+            ) }}
+            and all_macro_conversions.occurred_at < {{ dbt.dateadd(
+                'day', reach + 1, 'changed_sessions.session_date'
+            ) }}
+
+        union
+
+        -- and those that have credited a session that changed
+        select event_key from {{ this }}
+        where {{ changed_since_last_build('session_key') }}
+
+    ),
+
+    macro_conversions as (
+
+        select all_macro_conversions.*
+
+        from all_macro_conversions
+        inner join conversions_reached
+            on all_macro_conversions.event_key = conversions_reached.event_key
+
+    ),
+
+{% else %}
+
+    macro_conversions as (
+
+        select * from all_macro_conversions
+
+    ),
+
+{% endif %}
 
 buyers as (
 

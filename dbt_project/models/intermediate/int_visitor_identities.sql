@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key='visitor_key',
-    meta={'notes_changes': true, 'speaks_of': ['visitor_key']},
+    meta={'notes_changes': true, 'speaks_of': ['visitor_key'], 'part_by': 'visitor_key'},
     post_hook="{{ remember_arrivals() }}"
 ) }}
 -- depends_on: {{ ref('int_all_sessions') }}
@@ -15,7 +15,7 @@ all_logins as (
 
 ),
 
--- distinct: a visitor is looked up once
+-- nobody else's last login is another one; distinct: a visitor is looked up once
 visitors_with_new_logins as (
 
     select distinct visitor_key from all_logins
@@ -52,18 +52,3 @@ select
 
 from logins_ranked
 where login_rank = 1
-
-{% if is_incremental() %}
-    union all
-
-    -- nobody else's last login is another one
-    select
-        kept.visitor_key,
-        kept.user_id,
-        kept.user_key
-
-    from {{ this }} as kept
-    left join visitors_with_new_logins
-        on kept.visitor_key = visitors_with_new_logins.visitor_key
-    where visitors_with_new_logins.visitor_key is null
-{% endif %}

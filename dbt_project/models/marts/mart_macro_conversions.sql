@@ -2,12 +2,18 @@
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key=['macro_conversion', 'order_id', 'occurred_at'],
-    on_schema_change='fail'
+    on_schema_change='fail',
+    meta={
+        'follows_changes': true,
+        'part_by': 'session_key',
+        'changed_by': {'column': 'session_key', 'key': 'public_session_key'},
+    },
+    post_hook="{{ remember_changes() }}"
 ) }}
 
 with
 
-macro_conversions as (
+all_macro_conversions as (
 
     select * from {{ ref('int_macro_conversions') }}
 
@@ -42,7 +48,55 @@ refunds_of_orders as (
     where event_key is not null
     group by event_key, macro_conversion
 
-)
+),
+
+{% if is_incremental() %}
+
+    kept as (
+
+        select * from {{ this }}
+
+    ),
+
+    -- a refund notes no session of its order
+    orders_given_back_otherwise as (
+
+        select all_macro_conversions.session_key
+
+        from all_macro_conversions
+        inner join kept
+            on all_macro_conversions.macro_conversion = kept.macro_conversion
+            and coalesce(all_macro_conversions.order_id, all_macro_conversions.event_id)
+            = kept.order_id
+            and all_macro_conversions.occurred_at = kept.occurred_at
+        left join refunds_of_orders
+            on all_macro_conversions.event_key = refunds_of_orders.event_key
+            and all_macro_conversions.macro_conversion = refunds_of_orders.macro_conversion
+        where coalesce(refunds_of_orders.refunded, 0) <> kept.refunded
+
+    ),
+
+    -- all of a session, or what is kept of it would go
+    macro_conversions as (
+
+        select * from all_macro_conversions
+        where
+            {{ changed_since_last_build('session_key') }}
+            or session_key in (
+                select orders_given_back_otherwise.session_key from orders_given_back_otherwise
+            )
+
+    )
+
+{% else %}
+
+    macro_conversions as (
+
+        select * from all_macro_conversions
+
+    )
+
+{% endif %}
 
 select
     macro_conversions.macro_conversion,
