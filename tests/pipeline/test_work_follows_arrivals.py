@@ -10,10 +10,10 @@ from pipeline.homes import Home, Workshop
 from pipeline.work_counted import Work, counted_work
 
 # Models that read more, the longer the past is, if only at a column or two of a table below them:
-# a copy, a visitor and an order may come back after any time, a source, a path and the credit of
-# an order are counted over all of it; mart_attribution reads the three months that a change may
-# reach, and no more. One that has come to follow what arrived must leave the list: until it does
-# the test fails.
+# a copy, a visitor and an order may come back after any time, a source is counted over all of it,
+# a path's earlier visits and the orders that a change reaches are looked for in all;
+# mart_attribution reads the three months that a change may reach, and no more. One that has come
+# to follow what arrived must leave the list: until it does the test fails.
 READS_GROW = frozenset(
     (
         *("int_event_receipts", "int_all_sessions", "int_traffic_sources"),

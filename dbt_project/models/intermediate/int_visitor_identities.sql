@@ -15,11 +15,17 @@ all_logins as (
 
 ),
 
+new_logins as (
+
+    select * from {{ ref('int_logins') }}
+    where {{ arrived_since_last_build() }}
+
+),
+
 -- nobody else's last login is another one; distinct: a visitor is looked up once
 visitors_with_new_logins as (
 
-    select distinct visitor_key from all_logins
-    where {{ arrived_since_last_build() }}
+    select distinct visitor_key from new_logins
 
 ),
 
