@@ -217,7 +217,7 @@ def _encoded(file: LandingFile) -> str:
 def _by_shape(
     con: duckdb.DuckDBPyConnection, home_folder: Path, files: Iterable[KeptFile]
 ) -> list[list[KeptFile]]:
-    shapes: dict[tuple, list[KeptFile]] = {}
+    files = list(files)
     for file in files:
         path = home_folder / file.path
         if not path.is_file():
@@ -226,11 +226,30 @@ def _by_shape(
                 "or drop the original below the landing folder under a new name and delete load "
                 f"{file.load_id} from raw.loads."
             )
-        if path not in _types_of_kept:
-            found = con.sql(f"select * from {_reader(home_folder, [file])}")
-            _types_of_kept[path] = tuple(zip(found.columns, map(str, found.types), strict=True))
-        shapes.setdefault((file.is_clean, _types_of_kept[path]), []).append(file)
+    _look_up_types(con, home_folder, files)
+    shapes: dict[tuple, list[KeptFile]] = {}
+    for file in files:
+        types = _types_of_kept[home_folder / file.path]
+        shapes.setdefault((file.is_clean, types), []).append(file)
     return list(shapes.values())
+
+
+def _look_up_types(
+    con: duckdb.DuckDBPyConnection, home_folder: Path, files: Iterable[KeptFile]
+) -> None:
+    """Fill _types_of_kept. Of files whose footers say the same one is opened for all: behind a year
+    opening each took a third of a second."""
+    new = {home_folder / file.path: file for file in files}
+    for known in _types_of_kept.keys() & new.keys():
+        del new[known]
+    if not new:
+        return
+    types_of_schema: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name, schema in con.execute(reading.parquet_schemas(list(map(str, new)))).fetchall():
+        if schema not in types_of_schema:
+            found = con.sql(f"select * from {_reader(home_folder, [new[Path(name)]])}")
+            types_of_schema[schema] = tuple(zip(found.columns, map(str, found.types), strict=True))
+        _types_of_kept[Path(name)] = types_of_schema[schema]
 
 
 def _reader(home_folder: Path, files: list[KeptFile]) -> str:

@@ -145,6 +145,15 @@ def parquet_in_place(paths: list[str], partitions: dict[str, str]) -> str:
     )
 
 
+def parquet_schemas(paths: list[str]) -> str:
+    """A query for what the footer of each file says of its columns: path, as one text."""
+    return (
+        "select file_name, cast(list((name, type, type_length, repetition_type, num_children, "
+        "converted_type, scale, precision, logical_type) order by column_id) as varchar) "
+        f"from parquet_schema({_paths(paths)}) group by file_name"
+    )
+
+
 def parquet_rows(paths: list[str]) -> str:
     """A FROM-able reader of the files' own columns, with file_row_number from 0."""
     return _parquet(paths, "file_row_number = true")

@@ -52,14 +52,14 @@ class Home:
         with duckdb.connect(str(self.settings.warehouse)) as con:
             con.execute(f"insert into raw.generic_events (load_id) select 1 from range({raw})")
             con.execute(
-                f"insert into raw.watermarks values ('int_event_receipts', 'generic', {seen})"
+                f"insert into raw.watermarks values ('int_event_counts', 'generic', {seen})"
             )
             for outcome, count in (
                 ("accepted", accepted), ("duplicate", duplicate), ("refused", refused)
             ):  # fmt: skip
                 con.execute(
-                    "insert into intermediate.int_event_receipts "
-                    f"select 'generic', 1, '{outcome}' from range({count})"
+                    "insert into intermediate.int_event_counts "
+                    f"select 'generic', 1, '{outcome}', {count} where {count} > 0"
                 )
 
     def publish(self, days=None, versions=(QUARTER,), published_at=NOW - timedelta(hours=1)):
@@ -102,8 +102,8 @@ def empty_warehouse(tmp_path_factory):
         create_raw_tables(con)
         con.execute("create schema intermediate")
         con.execute(
-            "create table intermediate.int_event_receipts "
-            "(source_system varchar, load_id bigint, outcome varchar)"
+            "create table intermediate.int_event_counts "
+            "(source_system varchar, load_id bigint, outcome varchar, events bigint)"
         )
     return path
 

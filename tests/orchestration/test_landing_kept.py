@@ -100,6 +100,23 @@ def test_kept_files_of_both_kinds_stand_side_by_side(tmp_path):
     ) == [(1, 4, 4), (2, 4, 0)]
 
 
+def test_kept_files_with_other_columns_stand_side_by_side(tmp_path):
+    home = Home(tmp_path / "a [home]")
+    for name, columns in (
+        ("a", ", 'cpc' as medium"),
+        ("b", ""),
+        ("c", ", 5 as medium"),
+        ("d", ", 'email' as medium"),
+    ):
+        home.drop_parquet(f"generic/{name}.parquet", CLEAN.format(columns))
+    result = home.land()
+    assert result.set_aside == []
+    assert len(kept_files(home)) == 4
+    assert home.rows(
+        "select load_id, count(*), any_value(medium) from raw.generic_events group by 1 order by 1"
+    ) == [(1, 4, "cpc"), (2, 4, None), (3, 4, "5"), (4, 4, "email")]
+
+
 def test_kept_files_and_rows_of_other_files_stand_side_by_side(tmp_path):
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + ROW)
