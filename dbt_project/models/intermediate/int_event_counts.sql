@@ -13,22 +13,14 @@ receipts as (
 
 ),
 
--- a time that cannot be believed would put the row where nobody looks: its landing speaks instead
+-- a time that could not be believed is null, and the landing speaks instead
 rows_judged as (
 
     select
         receipts.source_system,
         receipts.load_id,
         {{ reporting_date('receipts.landed_at') }} as landed_date,
-        case
-            when
-                receipts.occurred_at >= timestamp '{{ var("project_start_date") }}'
-                and receipts.occurred_at <= {{ dbt.dateadd(
-                    'hour', var('future_tolerance_hours'), 'receipts.landed_at'
-                ) }}
-                then {{ reporting_date('receipts.occurred_at') }}
-            else {{ reporting_date('receipts.landed_at') }}
-        end as date,
+        {{ reporting_date('coalesce(receipts.occurred_at, receipts.landed_at)') }} as date,
         -- a name is a word: one of megabytes is cut
         substring(coalesce(receipts.source_event_name, '(none)'), 1, 200) as source_event_name,
         case when receipts.is_known_name then receipts.event_name end as event_name,

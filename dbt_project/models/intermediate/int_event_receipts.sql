@@ -233,7 +233,7 @@ select
     ---------- what the row says of itself, also when it is not accepted
     event_key,
     landed_at,
-    occurred_at,
+    {{ believable_time('events_judged') }} as occurred_at,
     source_event_name,
     event_name,
     is_known_name,
