@@ -87,7 +87,7 @@ orders as (
         macro_conversion,
         {{ 'session_key' if var('conversion_scope') == 'session' else 'user_key' }} as scope_key,
         occurred_at,
-        avg(cast(value as double)) as value
+        {{ steady_sum('value') }} / count(*) as value
 
     from macros_of_users
     where value_source <> 'none'
@@ -139,7 +139,7 @@ basket_sums as (
         visitor_type,
         count(*) as baskets,
         sum(cast(value as decimal(18, 4))) as value,
-        sum(value * value) as squares
+        {{ steady_sum('value * value', 8) }} as squares
 
     from baskets
     group by macro_conversion, micro_conversion, intent_class, visitor_type
@@ -292,7 +292,7 @@ lifetime_sums as (
         count(*) as users,
         sum(orders) as orders,
         sum(value) as value,
-        sum(cast(value as double) * cast(value as double)) as squares
+        {{ steady_sum('cast(value as double) * cast(value as double)', 8) }} as squares
 
     from lifetimes
     group by grouping sets (

@@ -91,9 +91,9 @@ visitor_types as (
         rates.macro_conversion,
         rates.visitor_type,
         count(distinct rates.micro_conversion) as micros,
-        sum(rates.effective_trials) as trials,
-        sum(rates.effective_conversions) as conversions,
-        sum(rates.effective_trials * parents.posterior_rate) as expected
+        {{ steady_sum('rates.effective_trials') }} as trials,
+        {{ steady_sum('rates.effective_conversions') }} as conversions,
+        {{ steady_sum('rates.effective_trials * parents.posterior_rate') }} as expected
 
     from rates
     inner join posteriors_of_intents as parents

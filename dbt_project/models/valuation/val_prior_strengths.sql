@@ -52,9 +52,10 @@ families as (
         level,
         max(parent_rate * (1 - parent_rate)) as variance,
         count(*) - 1 as degrees_of_freedom,
-        sum(effective_trials * power(rate - parent_rate, 2)) as between_groups,
-        sum(effective_trials) - sum(effective_trials * effective_trials) / sum(effective_trials)
-            as effective_size
+        {{ steady_sum('effective_trials * power(rate - parent_rate, 2)') }} as between_groups,
+        {{ steady_sum('effective_trials') }}
+        - {{ steady_sum('effective_trials * effective_trials') }}
+        / {{ steady_sum('effective_trials') }} as effective_size
 
     from groups
     where parent_rate > 0 and parent_rate < 1
@@ -68,9 +69,9 @@ select
     macro_conversion,
     level,
     case
-        when sum(between_groups / variance) > sum(degrees_of_freedom)
-            then sum(between_groups / variance - degrees_of_freedom) / nullif(
-                sum(variance * (effective_size - degrees_of_freedom)), 0
+        when {{ steady_sum('between_groups / variance') }} > sum(degrees_of_freedom)
+            then {{ steady_sum('between_groups / variance - degrees_of_freedom') }} / nullif(
+                {{ steady_sum('variance * (effective_size - degrees_of_freedom)') }}, 0
             )
     end as log_odds_variance
 

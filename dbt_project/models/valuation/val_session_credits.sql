@@ -38,8 +38,8 @@ spreads as (
     select
         macro_conversions.macro_conversion,
         max(ceilings.ceiling) as ceiling,
-        sum(cast(macro_conversions.value as double)) / nullif(
-            sum(least(cast(macro_conversions.value as double), ceilings.ceiling)), 0
+        cast(sum(macro_conversions.value) as double) / nullif(
+            {{ steady_sum('least(cast(macro_conversions.value as double), ceilings.ceiling)') }}, 0
         ) as factor
 
     from macro_conversions
@@ -90,7 +90,10 @@ touches_shared as (
 
     select
         *,
-        weight / sum(weight) over (partition by event_key, macro_conversion) as share
+        weight / cast(
+            sum(cast(weight as decimal(38, 30))) over (partition by event_key, macro_conversion)
+            as double
+        ) as share
 
     from touches
 
@@ -99,7 +102,7 @@ touches_shared as (
 select
     session_key,
     macro_conversion,
-    sum(value * share) as credit
+    {{ steady_sum('value * share') }} as credit
 
 from touches_shared
 group by session_key, macro_conversion

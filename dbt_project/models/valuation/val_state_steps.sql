@@ -69,11 +69,12 @@ steps as (
         max({{ weight_level_key('states.deepest_tier_rank', 'states.deepest_weight') }})
             as weight_key,
         count(*) as passed,
-        sum(coalesce(credits.credit, 0.0)) as passed_credit,
-        sum(credits.credit * credits.credit) as passed_squares,
+        coalesce({{ steady_sum('credits.credit') }}, 0) as passed_credit,
+        {{ steady_sum('credits.credit * credits.credit', 8) }} as passed_squares,
         count(case when states.is_last then 1 end) as ended,
-        sum(case when states.is_last then credits.credit end) as ended_credit,
-        sum(case when states.is_last then credits.credit * credits.credit end) as ended_squares
+        {{ steady_sum('case when states.is_last then credits.credit end') }} as ended_credit,
+        {{ steady_sum('case when states.is_last then credits.credit * credits.credit end', 8) }}
+            as ended_squares
 
     from states
     inner join sessions on states.session_key = sessions.session_key
