@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from pipeline.homes import Home
-from pipeline.valued_home import VERSION_DATE, ValuedHome
+from pipeline.valued_home import ValuedHome
 
 from orchestration.dbt_runner import target_path
 
@@ -18,10 +18,7 @@ ORDERS = 5
 
 @pytest.fixture(scope="module")
 def rebuilt(valued: ValuedHome) -> Home:
-    home = valued.home.copy("order_of_rows")
-    home.night(full_refresh=True)
-    home.quarter(VERSION_DATE, full_refresh=True)
-    return home
+    return valued.written_again("order_of_rows")
 
 
 def models_of(home: Home, clock: str) -> list[Path]:

@@ -203,26 +203,6 @@ def test_receipts_in_a_load_to_come_are_right_as_they_are(tested: Home) -> None:
     assert not [name for name in failed for test in WRONG_RECEIPTS if test in name], failed
 
 
-@pytest.mark.parametrize(
-    ("mishap", "statement"),
-    [
-        ("lost", "delete from intermediate.int_event_receipts where visitor_id = 'a'"),
-        (
-            "doubled",
-            "insert into intermediate.int_event_receipts "
-            "select * from intermediate.int_event_receipts limit 1",
-        ),
-        ("audited", "update marts.mart_event_audit set accepted = accepted + 1 where raw > 0"),
-    ],
-)
-def test_raw_rows_that_are_not_counted_are_found_whenever_it_happened(
-    tested: Home, mishap: str, statement: str
-) -> None:
-    home = tested.copy(f"raw_rows_{mishap}")
-    change(home, statement)
-    assert failed_tests(home, COUNTED_ONCE)
-
-
 RECONCILE = "totals_reconcile_with_sessions"
 
 
@@ -247,22 +227,33 @@ def test_values_under_another_dimension_are_found_on_the_dates_that_were_written
     assert failed_tests(home, RECONCILE)
 
 
+MISHAPS = {
+    COUNTED_ONCE: {
+        "lost": "delete from intermediate.int_event_receipts where visitor_id = 'a'",
+        "doubled": "insert into intermediate.int_event_receipts "
+        "select * from intermediate.int_event_receipts limit 1",
+        "audited": "update marts.mart_event_audit set accepted = accepted + 1 where raw > 0",
+    },
+    RECONCILE: {
+        "lost": "delete from marts.mart_sessions where visitor_id = 'a'",
+        "doubled": "insert into marts.mart_sessions select * from marts.mart_sessions limit 1",
+        "money": "update marts.mart_sessions set session_value = session_value + 1",
+        "conversions": "update marts.mart_sessions set hard_conversions = hard_conversions + 1",
+        "spend": "update marts.mart_daily_values set cost = 1",
+    },
+}
+
+
 @pytest.mark.parametrize(
-    ("mishap", "statement"),
-    [
-        ("lost", "delete from marts.mart_sessions where visitor_id = 'a'"),
-        ("doubled", "insert into marts.mart_sessions select * from marts.mart_sessions limit 1"),
-        ("money", "update marts.mart_sessions set session_value = session_value + 1"),
-        ("conversions", "update marts.mart_sessions set hard_conversions = hard_conversions + 1"),
-        ("spend", "update marts.mart_daily_values set cost = 1"),
-    ],
+    ("test", "mishap"),
+    [(test, mishap) for test, mishaps in MISHAPS.items() for mishap in mishaps],
 )
-def test_values_that_do_not_add_up_are_found_whenever_it_happened(
-    tested: Home, mishap: str, statement: str
+def test_what_does_not_add_up_is_found_whenever_it_happened(
+    tested: Home, test: str, mishap: str
 ) -> None:
-    home = tested.copy(f"sums_{mishap}")
-    change(home, statement)
-    assert failed_tests(home, RECONCILE)
+    home = tested.copy(f"{test}_{mishap}")
+    change(home, MISHAPS[test][mishap])
+    assert failed_tests(home, test)
 
 
 NOT_TESTED = "macros/hooks/not_tested.sql"

@@ -44,11 +44,7 @@ def to_nine_digits(tables: Tables) -> Tables:
 
 @pytest.fixture(scope="module")
 def written_again(valued: ValuedHome) -> Home:
-    """The valued home after its version was asked for once more, over all rows anew."""
-    home = valued.home.copy("written_again")
-    home.night(full_refresh=True)
-    home.quarter(VERSION_DATE, full_refresh=True)
-    return home
+    return valued.written_again("written_again")
 
 
 def test_before_any_version_the_configured_weights_are_in_force(valued: ValuedHome) -> None:

@@ -29,6 +29,13 @@ class ValuedHome:
     orders: list[Row]
     restated: list[Row]
 
+    def written_again(self, name: str) -> Home:
+        """A copy after its version was asked for once more, over all rows anew."""
+        home = self.home.copy(name)
+        home.night(full_refresh=True)
+        home.quarter(VERSION_DATE, full_refresh=True)
+        return home
+
 
 def build_valued_home(workshop: Workshop) -> ValuedHome:
     rows = shop_history(VERSION_MOMENT)

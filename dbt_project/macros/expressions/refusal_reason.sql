@@ -12,11 +12,8 @@
         when {{ json_text(event ~ '.unreadable', "'occurred_at'") }} is not null
             then 'unreadable_time'
         when {{ event }}.occurred_at is null then 'no_time'
-        when {{ event }}.occurred_at < timestamp '{{ var("project_start_date") }}'
-            then 'before_project_start'
-        when {{ event }}.occurred_at > {{ dbt.dateadd(
-            'hour', var('future_tolerance_hours'), event ~ '.landed_at'
-        ) }} then 'in_the_future'
+        when {{ is_before_project_start(event) }} then 'before_project_start'
+        when {{ is_in_the_future(event) }} then 'in_the_future'
         when {{ event }}.source_event_name is null then 'no_event_name'
         when
             {{ json_text(event ~ '.unreadable', "'value'") }} is not null

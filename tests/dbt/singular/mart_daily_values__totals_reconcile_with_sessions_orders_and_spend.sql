@@ -139,13 +139,7 @@ signed_rows as (
 left_over as (
 
     select
-        date,
-        channel_group,
-        source,
-        medium,
-        campaign,
-        intent_class,
-        visitor_type,
+        cast(date as varchar) as which,
         sum(sessions) as sessions,
         sum(micro_conversions) as micro_conversions,
         sum(macro_conversions) as macro_conversions,
@@ -207,6 +201,7 @@ signed_totals as (
 totals_left_over as (
 
     select
+        'all dates' as which,
         sum(sessions) as sessions,
         sum(micro_conversions) as micro_conversions,
         sum(macro_conversions) as macro_conversions,
@@ -217,6 +212,16 @@ totals_left_over as (
         sum(cost) as cost
 
     from signed_totals
+
+),
+
+all_left_over as (
+
+    select * from left_over
+
+    union all
+
+    select * from totals_left_over
 
 ),
 
@@ -278,31 +283,12 @@ credited as (
 )
 
 select
-    cast(date as varchar) as which,
+    which,
     sessions,
     revenue,
     cost
 
-from left_over
-where
-    sessions <> 0
-    or micro_conversions <> 0
-    or macro_conversions <> 0
-    or revenue <> 0
-    or expected_revenue <> 0
-    or impressions <> 0
-    or clicks <> 0
-    or cost <> 0
-
-union all
-
-select
-    'all dates' as which,
-    sessions,
-    revenue,
-    cost
-
-from totals_left_over
+from all_left_over
 where
     sessions <> 0
     or micro_conversions <> 0
