@@ -184,12 +184,15 @@ def _land(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _nightly(settings: Settings, arguments: argparse.Namespace) -> None:
-    from orchestration.runs import run_nightly
+    from orchestration.landing import looking_ahead
 
     for line in nothing_to_land(settings):
         print(line)
     started = time.monotonic()
-    run_nightly(settings)
+    with looking_ahead(settings):
+        from orchestration.runs import run_nightly
+
+        run_nightly(settings)
     _say_where(settings, started)
 
 

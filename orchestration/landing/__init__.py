@@ -5,9 +5,11 @@ Does not belong here: what an event means (dbt models), the writer's lock (the c
 
 run.py decides and tells. On its road: files.py (what lies there), reading.py and mending.py (rows),
 columns.py and values.py (what they mean), warehouse.py and ledger.py (writing), declaration.py
-(the tables), attached.py (a table in place of files), result.py (what came of it).
+(the tables), attached.py (a table in place of files), result.py (what came of it). ahead.py begins
+before a first landing.
 """
 
+from orchestration.landing.ahead import looking_ahead
 from orchestration.landing.attached import attach_sql, attached_sources, attachments
 from orchestration.landing.declaration import RAW_TABLE, create_raw_tables
 from orchestration.landing.files import listing, newest_change
@@ -27,5 +29,6 @@ __all__ = [
     "land",
     "land_days",
     "listing",
+    "looking_ahead",
     "newest_change",
 ]

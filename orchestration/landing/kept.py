@@ -10,7 +10,7 @@ file. docs/adr/0017 has the figures.
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -106,21 +106,36 @@ def check(
 
     Raises duckdb.Error when one cannot be read to its end, and Refused when a column is missing.
     """
-    # looking for empty texts reads the texts; the rest would not be read to the end without a hash
     found = {file.load_id: Checked(0, 0, True) for file in files}
     for alike in _by_shape(con, home_folder, files):
         landed = _select(con, home_folder, alike, counts_cleaned=True)
-        others = ", ".join(
-            quoted(column.name)
-            for column in raw_tables()[RAW_TABLE[alike[0].source]].columns
-            if column.data_type != "varchar"
-        )
-        for load_id, rows, unreadable, cleaned, _ in con.execute(
-            "select load_id, count(*), count(unreadable), count_if(__cleaned_here), "
-            f"bit_xor(hash({others})) from ({landed}) as landed group by load_id"
-        ).fetchall():
-            found[load_id] = Checked(rows, unreadable, not unreadable and not cleaned)
+        found |= _read_through(con, alike[0].source, landed)
     return found
+
+
+def check_where_it_lies(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Checked:
+    """Read every value of a file in the landing folder once; raises as check does."""
+    reader = reading.parquet_rows([str(file.path)])
+    technical = {**dict.fromkeys(("file_name", "landed_at"), "null"), "load_id": "0"}
+    landed = _as_declared(con, file.source, reader, reader, technical, counts_cleaned=True)
+    return _read_through(con, file.source, landed).get(0, Checked(0, 0, True))
+
+
+def _read_through(con: duckdb.DuckDBPyConnection, source: str, landed: str) -> dict[int, Checked]:
+    # looking for empty texts reads the texts; the rest would not be read to the end without a hash
+    others = ", ".join(
+        quoted(column.name)
+        for column in raw_tables()[RAW_TABLE[source]].columns
+        if column.data_type != "varchar"
+    )
+    counts = con.execute(
+        "select load_id, count(*), count(unreadable), count_if(__cleaned_here), "
+        f"bit_xor(hash({others})) from ({landed}) as landed group by load_id"
+    ).fetchall()
+    return {
+        load_id: Checked(rows, unreadable, not unreadable and not cleaned)
+        for load_id, rows, unreadable, cleaned, _ in counts
+    }
 
 
 def kept_files(con: duckdb.DuckDBPyConnection, source: str) -> list[KeptFile]:
@@ -265,8 +280,36 @@ def _select(
     counts_cleaned: bool = False,
 ) -> str:
     """Rows of kept files of one shape, as the raw table declares them."""
-    reader = _reader(home_folder, files)
-    found = con.sql(f"select * from {_reader(home_folder, files[:1])}")
+    technical = {
+        "load_id": "load_id",
+        "file_name": "url_decode(parse_filename(__file))",
+        "landed_at": "make_timestamp(landed)",
+    }
+    return _as_declared(
+        con,
+        files[0].source,
+        _reader(home_folder, files),
+        _reader(home_folder, files[:1]),
+        technical,
+        is_clean=files[0].is_clean,
+        counts_cleaned=counts_cleaned,
+    )
+
+
+def _as_declared(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    reader: str,
+    reader_of_one: str,
+    technical: Mapping[str, str],
+    *,
+    is_clean: bool = False,
+    counts_cleaned: bool = False,
+) -> str:
+    """What a reader reads, as the source's raw table declares it. reader_of_one: of one of the same
+    files, which tells the columns; technical: what the file itself does not say, but the number of
+    the row."""
+    found = con.sql(f"select * from {reader_of_one}")
     columns = tuple(
         SourceColumn(name, quoted(name), kind)
         for name, kind in zip(found.columns, found.types, strict=True)
@@ -274,17 +317,10 @@ def _select(
     )
     has_numbers = ROW_NUMBER in [name.lower() for name in found.columns]
     number = ROW_NUMBER if has_numbers else "file_row_number + 1"
-    relation = Relation(f"select *, {number} as __row from {reader}", columns)
-    technical = {
-        "load_id": "load_id",
-        "row_number": "__row",
-        "file_name": "url_decode(parse_filename(__file))",
-        "landed_at": "make_timestamp(landed)",
-    }
     return landing_select(
-        files[0].source,
-        relation,
-        technical,
-        is_clean=files[0].is_clean,
+        source,
+        Relation(f"select *, {number} as __row from {reader}", columns),
+        {**technical, "row_number": "__row"},
+        is_clean=is_clean,
         counts_cleaned=counts_cleaned,
     )

@@ -18,14 +18,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orchestration.errors import IntentMapError
-from orchestration.landing import attached, kept, ledger, mending, reading
+from orchestration.landing import ahead, attached, kept, ledger, mending, reading
 from orchestration.landing.columns import Refused, shown_text
 from orchestration.landing.files import (
     Content,
     LandingFile,
     arrival_day,
     check_whole,
-    content_of,
     files_of,
     is_ignored,
     listing,
@@ -139,6 +138,7 @@ class _Landing:
         self.days, self.zone = days, reporting_zone(settings)
         self.settings, self.warehouse = settings, warehouse
         self.report, self.result = report, result
+        self.found_ahead = ahead.findings()
         self.known = ledger.Known()
         self.marked: list[tuple[str, str, str]] = []
         self.outcome = SourceLanding("")
@@ -228,7 +228,7 @@ class _Landing:
         try:
             if (file.shown, mark_of(file)) in self.known.marks:
                 return None
-            return content_of(file)
+            return self.found_ahead.content_of(file)
         except OSError as error:
             return error
 
@@ -304,7 +304,7 @@ class _Landing:
             lists[-1].append(looked_at)
 
         def keep(batch: list[Candidate]) -> None:
-            copies.extend(self.warehouse.keep(batch))
+            copies.extend(self.warehouse.keep(batch, self.found_ahead.checked))
 
         def write(batch: list[Candidate]) -> None:
             self._take_note(self.warehouse.write_batch(batch))

@@ -6,7 +6,7 @@ Does not belong here: deciding what is landed and what is said about it (run.py)
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,8 +177,10 @@ class Warehouse:
         ledger.write(self.con, load)
         return load
 
-    def keep(self, candidates: list[Candidate]) -> list[Kept]:
+    def keep(self, candidates: list[Candidate], checked: Mapping[str, kept.Checked]) -> list[Kept]:
         """Copy Parquet files as they are and read them once; note_kept makes them part of raw.
+
+        checked: by SHA-256, what reading contents before has shown; these are not read again.
 
         Raises ChangedMeanwhile, Refused, OSError or duckdb.Error, which may be of any one of them;
         the next landing removes copies that were not noted.
@@ -192,9 +194,15 @@ class Warehouse:
             copies = list(pool.map(copy, candidates))
         if changed := [candidate for candidate in candidates if not candidate.is_as_hashed]:
             raise ChangedMeanwhile(changed)
-        checked = kept.check(self.con, self.kept_folder, copies)
+        known = {
+            candidate.load_id: checked[candidate.content.sha256]
+            for candidate in candidates
+            if candidate.content.sha256 in checked
+        }
+        others = [copy for copy in copies if copy.load_id not in known]
+        found = {**known, **kept.check(self.con, self.kept_folder, others)}
         return [
-            Kept(candidate, copy, checked[copy.load_id])
+            Kept(candidate, copy, found[copy.load_id])
             for candidate, copy in zip(candidates, copies, strict=True)
         ]
 
