@@ -140,7 +140,7 @@ def test_a_bot_rule_has_a_pattern_or_a_threshold_as_its_kind_asks():
     wrong = [
         rule["rule"]
         for rule in rows("bot_rules.csv")
-        if bool(rule["pattern"]) != (rule["kind"] == "user_agent")
+        if bool(rule["pattern"]) == (rule["kind"] == "behaviour")
         or bool(rule["threshold"]) != (rule["kind"] == "behaviour")
     ]
     assert not wrong

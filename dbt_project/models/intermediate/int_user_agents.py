@@ -8,11 +8,22 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 # together the patterns outgrow the memory of a linear matcher, one by one they are read 1,500 times
 PATTERNS_AT_ONCE = 100
+# patterns of the list that browsers of people match too: a build of Android 15 on phones of several
+# makers, the browsers of Sogou and Fluid, phones named Butterfly, Expanse, Fever, Sonic or with 008
+# at the end, pages opened in Viber; bot_rules.csv knows the crawlers by more than the word
+MATCH_PEOPLE = {
+    *(r"AP3A\.240617\.008", r"008\/", "Butterfly", "Expanse", "Fever", "Fluid", "Sogou", "Sonic"),
+    "Viber",
+}
 
 
 def known_crawler(agent):
     """An SQL condition: the package's list knows the agent. Its patterns mind capitals."""
-    patterns = [f"(?:{entry['pattern']})" for entry in CRAWLER_USER_AGENTS_DATA]
+    patterns = [
+        f"(?:{entry['pattern']})"
+        for entry in CRAWLER_USER_AGENTS_DATA
+        if entry["pattern"] not in MATCH_PEOPLE
+    ]
     groups = [
         "|".join(patterns[start : start + PATTERNS_AT_ONCE]).replace("'", "''")
         for start in range(0, len(patterns), PATTERNS_AT_ONCE)
