@@ -168,10 +168,21 @@ select
         when 'collected' then collected_traffic_source.manual_campaign_name
         else param_campaign
     end as campaign,
-    coalesce(session_manual.term, collected_traffic_source.manual_term, param_term) as term,
-    coalesce(session_manual.content, collected_traffic_source.manual_content, param_content)
-        as content,
-    {{ click_id('collected_traffic_source.gclid, param_gclid', 'gclid', 'page_url') }} as gclid,
+    coalesce(
+        {{ ga4_given('session_manual.term') }},
+        {{ ga4_given('collected_traffic_source.manual_term') }},
+        {{ ga4_given('param_term') }}
+    ) as term,
+    coalesce(
+        {{ ga4_given('session_manual.content') }},
+        {{ ga4_given('collected_traffic_source.manual_content') }},
+        {{ ga4_given('param_content') }}
+    ) as content,
+    {{ click_id(
+        ga4_given('collected_traffic_source.gclid') ~ ', ' ~ ga4_given('param_gclid'),
+        'gclid',
+        'page_url'
+    ) }} as gclid,
     {{ url_parameter('page_url', 'gbraid') }} as gbraid,
     {{ url_parameter('page_url', 'wbraid') }} as wbraid,
     {{ url_parameter('page_url', 'fbclid') }} as fbclid,
