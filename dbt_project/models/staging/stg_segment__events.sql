@@ -31,7 +31,20 @@ events_named as (
 
 ),
 
--- without a campaign the referrer speaks, unless it is a page of the same site
+events_clicked as (
+
+    select
+        *,
+        {{ url_parameter('coalesce(context_page_search, page_url)', 'gclid') }} as gclid,
+        {{ url_parameter('coalesce(context_page_search, page_url)', 'gbraid') }} as gbraid,
+        {{ url_parameter('coalesce(context_page_search, page_url)', 'wbraid') }} as wbraid
+
+    from events_named
+
+),
+
+-- without a campaign the referrer speaks, unless it is a page of the same site; where there is a
+-- Google click id, the referrer is the page that showed the ad, and would make a mere link of it
 events_referred as (
 
     select
@@ -42,11 +55,12 @@ events_referred as (
                 and coalesce(
                     context_campaign_source, context_campaign_medium, context_campaign_name
                 ) is null
+                and coalesce(gclid, gbraid, wbraid) is null
                 and {{ url_host('context_page_referrer') }} <> {{ url_host('page_url') }}
                 then {{ url_host('context_page_referrer') }}
         end as referring_host
 
-    from events_named
+    from events_clicked
 
 )
 
@@ -103,9 +117,9 @@ select
     context_campaign_name as campaign,
     context_campaign_term as term,
     context_campaign_content as content,
-    {{ url_parameter('coalesce(context_page_search, page_url)', 'gclid') }} as gclid,
-    {{ url_parameter('coalesce(context_page_search, page_url)', 'gbraid') }} as gbraid,
-    {{ url_parameter('coalesce(context_page_search, page_url)', 'wbraid') }} as wbraid,
+    gclid,
+    gbraid,
+    wbraid,
     {{ url_parameter('coalesce(context_page_search, page_url)', 'fbclid') }} as fbclid,
     cast(null as varchar) as source_channel_group,
 
