@@ -22,6 +22,7 @@ _INTEGERS = {
 _FLOATS = {"float", "double"}
 NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
+_TIMES = _PLAIN_TIMES | {"timestamp with time zone"}
 _EMPTY, _EMPTY_JSON = "''", "'null'"
 _NESTED = {"struct", "list", "array", "map", "union", "variant"}
 
@@ -143,13 +144,18 @@ def _decimal(given: str, kind: str, data_type: str) -> str:
     return f"cast(null as {data_type})"
 
 
-def _bigint(given: str, kind: str, _: str) -> str:
+def _bigint(given: str, kind: str, data_type: str) -> str:
     if kind in _INTEGERS:
         return f"try_cast({given} as bigint)"
     if kind == "varchar" or kind in NUMBERS:
         # a cast would round 3.7 to 4
         exact = f"try_cast({given} as decimal(38, 9))"
-        return f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
+        whole = f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
+        # a time where a number is declared, as GA4's event_timestamp after TIMESTAMP_MICROS
+        moment = f"try_cast({given} as timestamptz)"
+        return f"coalesce({whole}, epoch_us({moment}))" if kind == "varchar" else whole
+    if kind in _TIMES:
+        return f"epoch_us({_timestamp(given, kind, data_type)})"
     return "cast(null as bigint)"
 
 

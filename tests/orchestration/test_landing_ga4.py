@@ -67,6 +67,23 @@ def test_the_columns_of_an_export_in_json_are_those_in_parquet(tmp_path):
     )
 
 
+def test_a_timestamp_that_was_made_a_time_before_the_export_is_microseconds_again(tmp_path):
+    home = Home(tmp_path)
+    texts = ["2026-01-05 12:00:00.25 UTC", "2026-01-05T12:00:00.250Z", "1767614400250000"]
+    home.drop("ga4/a.jsonl", [{"event_name": "x", "event_timestamp": text} for text in texts])
+    for name, kind in {"b": "timestamp", "c": "timestamptz", "d": "timestamp_ns"}.items():
+        moment = f"cast('2026-01-05 12:00:00.25+00' as {kind})"
+        home.drop_parquet(
+            f"ga4/{name}.parquet", f"select 'x' as event_name, {moment} as event_timestamp"
+        )
+    home.drop("ga4/e.jsonl", [{"event_name": "x", "event_timestamp": "1767614400.5"}])
+    home.land()
+    assert ga4(home, "event_timestamp, unreadable") == [
+        *[(1767614400250000, None)] * 6,
+        (None, '{"event_timestamp":"1767614400.5"}'),
+    ]
+
+
 def test_lists_wrapped_by_the_parquet_writer_are_unwrapped(tmp_path):
     home = Home(tmp_path)
     params = "[{'key': 'a', 'value': {'int_value': 1}}, {'key': 'b', 'value': {'int_value': 2}}]"
