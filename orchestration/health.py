@@ -379,7 +379,7 @@ def _of_served_tables(view: View) -> Iterator[Finding]:
 
 
 DAYS = """
-    select source_system, date, sum(raw), sum(refused)
+    select source_system, date, sum(raw), sum(refused), sum(refused_currency_without_rate)
     from marts.mart_event_audit
     group by source_system, date
     order by source_system, date
@@ -390,15 +390,23 @@ NEWEST_VERSION = """
 """
 
 
-def _of_days(view: View, rows: list[tuple[str, date, int, int]]) -> Iterator[Finding]:
+def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterator[Finding]:
     by_source: dict[str, dict[date, tuple[int, int]]] = {}
-    for source, day, raw, refused in rows:
+    unrated: dict[tuple[str, date], int] = {}
+    for source, day, raw, refused, no_rate in rows:
         by_source.setdefault(source, {})[day] = (int(raw), int(refused))
+        unrated[source, day] = int(no_rate)
     for source, days in by_source.items():
         filled = [day for day, (raw, _) in days.items() if raw and day <= view.today]
-        # the newest day is one that may still be coming in
-        if source in view.values["event_sources"] and len(filled) > 1:
+        if source not in view.values["event_sources"]:
+            continue
+        # the newest day is one that may still be coming in; what is refused on it stays so
+        told = [day for day in filled[-2:] if unrated[source, day]]
+        if told:
+            yield _without_rate(source, told[-1], unrated[source, told[-1]])
+        if len(filled) > 1:
             yield from _volume(view, source, days, filled[-2], filled[0])
+        if len(filled) > 1 and not told:
             yield from _refused_rows(view, source, days, filled[-2])
 
 
@@ -429,6 +437,15 @@ def _volume(
     elif rows < usual * low or rows > usual / low:
         severity = WARN
     yield Finding("volume", severity, f"{said}.", source, figures)
+
+
+def _without_rate(source: str, day: date, rows: int) -> Finding:
+    """However few, and however usual: a shop in another currency has no order at all."""
+    sentence = (
+        f"{rows:,} of the rows of {day} were refused for money in a currency without a rate: give "
+        "currency_rates.csv the rate, or set the var reporting_currency."
+    )
+    return Finding("refused_rows", WARN, sentence, source, {"rows without a rate": rows})
 
 
 def _refused_rows(

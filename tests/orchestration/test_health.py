@@ -63,16 +63,20 @@ class Home:
                 )
 
     def publish(self, days=None, versions=(QUARTER,), published_at=NOW - timedelta(hours=1)):
-        """days: date → (raw, refused)."""
+        """days: date → (raw, refused), or with those refused for want of a currency's rate."""
         served = self.settings.serving / "intent_map.duckdb"
         served.unlink(missing_ok=True)
         with duckdb.connect(str(served)) as con:
             con.execute("create schema marts")
             con.execute(
                 "create table marts.mart_event_audit "
-                "(date date, source_system varchar, raw bigint, refused bigint)"
+                "(date date, source_system varchar, raw bigint, refused bigint, "
+                "refused_currency_without_rate bigint)"
             )
-            rows = [f"('{day}', 'generic', {a}, {b})" for day, (a, b) in (days or {}).items()]
+            rows = [
+                f"('{day}', 'generic', {raw}, {refused}, {sum(without_rate)})"
+                for day, (raw, refused, *without_rate) in (days or {}).items()
+            ]
             if rows:
                 con.execute(f"insert into marts.mart_event_audit values {', '.join(rows)}")
             con.execute(
@@ -246,6 +250,16 @@ def test_a_rise_of_the_refused_share_is_a_warning(home):
     severity, sentence = home.found("refused_rows")
     assert severity == "warn"
     assert "15.1% of the rows of 2026-11-19 were refused, usually 5.0%" in sentence
+
+
+def test_money_in_a_currency_without_a_rate_is_told_however_few_rows_and_usual(home):
+    home.publish({TODAY: (3, 2, 2)})
+    severity, sentence = home.found("refused_rows")
+    assert severity == "warn"
+    assert "2 of the rows of 2026-11-20 were refused for money in a currency" in sentence
+    assert "reporting_currency" in sentence
+    home.publish({TODAY - timedelta(1): (3, 1, 1), TODAY: (3, 0, 0)})
+    assert "1 of the rows of 2026-11-19 were" in home.found("refused_rows")[1]
 
 
 def test_a_row_without_receipt_is_an_error_and_one_not_built_yet_is_none(home):
