@@ -187,7 +187,13 @@ def nested_value(sql: str, found: Type, declared: Type) -> str:
         return f"try_cast({sql} as {declared})"
     if found.id == "varchar":
         shape, kind = literal(json.dumps(_json_shape(declared))), _JSON_KIND[declared.id]
-        return f"case when try(json_type({sql})) = {kind} then json_transform({sql}, {shape}) end"
+        # a loader that knows no records writes them as text, so that JSON holds JSON once more
+        inner = f"json_extract_string({sql}, '$')"
+        return (
+            f"case when try(json_type({sql})) = {kind} then json_transform({sql}, {shape}) "
+            f"when try(json_type({sql})) = 'VARCHAR' and try(json_type({inner})) = {kind} "
+            f"then json_transform({inner}, {shape}) end"
+        )
     if _casts(found, declared):
         return f"try_cast({sql} as {declared})"
     if declared.id == "list":

@@ -84,6 +84,24 @@ def test_a_timestamp_that_was_made_a_time_before_the_export_is_microseconds_agai
     ]
 
 
+def test_records_written_as_text_are_read_from_json_lines_and_from_parquet(tmp_path):
+    home = Home(tmp_path)
+    params = '[{"key": "a", "value": {"int_value": "1"}}]'
+    money = '{"purchase_revenue": "12.5"}'
+    event = {"event_name": "purchase", "event_timestamp": "1767614400000000"}
+    home.drop("ga4/a.jsonl", [event | {"event_params": params, "ecommerce": money, "geo": "Paris"}])
+    home.drop_parquet(
+        "ga4/b.parquet",
+        f"select 'purchase' as event_name, 1767614400000000 as event_timestamp, "
+        f"'{params}' as event_params, '{money}' as ecommerce, 'Paris' as geo",
+    )
+    home.land()
+    assert ga4(home, "event_params[1].value.int_value, ecommerce.purchase_revenue, geo") == [
+        *[(1, 12.5, None)] * 2
+    ]
+    assert [list(json.loads(text)) for (text,) in ga4(home, "unreadable")] == [["geo"]] * 2
+
+
 def test_lists_wrapped_by_the_parquet_writer_are_unwrapped(tmp_path):
     home = Home(tmp_path)
     params = "[{'key': 'a', 'value': {'int_value': 1}}, {'key': 'b', 'value': {'int_value': 2}}]"
