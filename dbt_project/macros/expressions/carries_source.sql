@@ -1,6 +1,7 @@
 {% macro carries_source(event) -%}
     {#- True when an accepted event of int_event_receipts says where the visit came from. GA4's
-        session_start and first_visit only repeat what another event says. -#}
+        session_start and first_visit only repeat what another event says, unless they have what
+        the export says of the whole session, with its channel group. -#}
     (
         (
             {{ event }}.source is not null
@@ -10,6 +11,9 @@
             or {{ event }}.has_meta_click
             or {{ event }}.source_channel_group is not null
         )
-        and {{ event }}.source_event_name not in ('session_start', 'first_visit')
+        and (
+            {{ event }}.source_event_name not in ('session_start', 'first_visit')
+            or {{ event }}.source_channel_group is not null
+        )
     )
 {%- endmacro %}

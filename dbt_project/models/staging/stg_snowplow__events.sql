@@ -52,12 +52,37 @@ events_read as (
             tr_orderid,
             {{ json_path_text('transaction_entity', "'$[0].transaction_id'") }},
             {{ json_path_text('refund_entity', "'$[0].transaction_id'") }}
-        ) as order_id,
-        -- without a campaign the referrer speaks, unless it is a page of the same site
-        coalesce(mkt_medium, mkt_source, mkt_campaign) is null
-        and refr_medium in ('search', 'social', 'email', 'paid', 'unknown') as is_referred
+        ) as order_id
 
     from events
+
+),
+
+events_clicked as (
+
+    select
+        *,
+        {{ click_id(
+            "case when lower(mkt_network) = 'google' then mkt_clickid end", 'gclid', 'page_query'
+        ) }} as gclid,
+        {{ url_parameter('page_query', 'gbraid') }} as gbraid,
+        {{ url_parameter('page_query', 'wbraid') }} as wbraid
+
+    from events_read
+
+),
+
+-- without a campaign the referrer speaks, unless it is a page of the same site; where there is a
+-- Google click id, the referrer is the page that showed the ad, and would make a mere link of it
+events_referred as (
+
+    select
+        *,
+        coalesce(mkt_medium, mkt_source, mkt_campaign) is null
+        and coalesce(gclid, gbraid, wbraid) is null
+        and refr_medium in ('search', 'social', 'email', 'paid', 'unknown') as is_referred
+
+    from events_clicked
 
 )
 
@@ -132,11 +157,9 @@ select
     mkt_campaign as campaign,
     mkt_term as term,
     mkt_content as content,
-    {{ click_id(
-        "case when lower(mkt_network) = 'google' then mkt_clickid end", 'gclid', 'page_query'
-    ) }} as gclid,
-    {{ url_parameter('page_query', 'gbraid') }} as gbraid,
-    {{ url_parameter('page_query', 'wbraid') }} as wbraid,
+    gclid,
+    gbraid,
+    wbraid,
     {{ click_id(
         "case when lower(mkt_network) = 'facebook' then mkt_clickid end", 'fbclid', 'page_query'
     ) }} as fbclid,
@@ -153,4 +176,4 @@ select
     cast(null as varchar) as consent_analytics,
     cast(null as varchar) as consent_ads
 
-from events_read
+from events_referred
