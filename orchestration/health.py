@@ -397,9 +397,9 @@ def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterato
         by_source.setdefault(source, {})[day] = (int(raw), int(refused))
         unrated[source, day] = int(no_rate)
     for source, days in by_source.items():
-        filled = [day for day, (raw, _) in days.items() if raw and day <= view.today]
         if source not in view.values["event_sources"]:
             continue
+        filled = [day for day, (raw, _) in days.items() if raw and day <= view.today]
         # the newest day is one that may still be coming in; what is refused on it stays so
         told = [day for day in filled[-2:] if unrated[source, day]]
         if told:
