@@ -406,7 +406,6 @@ def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterato
             yield _without_rate(source, told[-1], unrated[source, told[-1]])
         if len(filled) > 1:
             yield from _volume(view, source, days, filled[-2], filled[0])
-        if len(filled) > 1 and not told:
             yield from _refused_rows(view, source, days, filled[-2])
 
 
