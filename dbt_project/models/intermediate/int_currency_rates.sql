@@ -23,11 +23,13 @@ rates_with_end as (
 
 )
 
+-- 19 digits: of two factors of up to 18 an engine may keep the product in 18, and with twelve of
+-- them behind the point an amount of a million has no room
 select
     currency,
     valid_from,
     valid_to,
-    rate
+    cast(rate as decimal(19, 8)) as rate
 
 from rates_with_end
 
@@ -37,4 +39,4 @@ select
     '{{ var("reporting_currency") }}' as currency,
     date '0001-01-01' as valid_from,
     date '9999-12-31' as valid_to,
-    cast(1 as decimal(18, 8)) as rate
+    cast(1 as decimal(19, 8)) as rate
