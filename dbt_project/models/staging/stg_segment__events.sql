@@ -8,7 +8,8 @@ events as (
 
 ),
 
--- only tracks name their event; of the other tables the file's name tells what a row is
+-- only tracks name their event; of the other tables the file's name tells what a row is. A page
+-- tells its address and referrer in columns of its own, which are properties here
 events_named as (
 
     select
@@ -25,7 +26,15 @@ events_named as (
         coalesce(
             context_page_url,
             case when event is null then {{ json_text('properties', "'url'") }} end
-        ) as page_url
+        ) as page_url,
+        coalesce(
+            context_page_search,
+            case when event is null then {{ json_text('properties', "'search'") }} end
+        ) as page_search,
+        coalesce(
+            context_page_referrer,
+            case when event is null then {{ json_text('properties', "'referrer'") }} end
+        ) as page_referrer
 
     from events
 
@@ -35,9 +44,9 @@ events_clicked as (
 
     select
         *,
-        {{ url_parameter('coalesce(context_page_search, page_url)', 'gclid') }} as gclid,
-        {{ url_parameter('coalesce(context_page_search, page_url)', 'gbraid') }} as gbraid,
-        {{ url_parameter('coalesce(context_page_search, page_url)', 'wbraid') }} as wbraid
+        {{ url_parameter('coalesce(page_search, page_url)', 'gclid') }} as gclid,
+        {{ url_parameter('coalesce(page_search, page_url)', 'gbraid') }} as gbraid,
+        {{ url_parameter('coalesce(page_search, page_url)', 'wbraid') }} as wbraid
 
     from events_named
 
@@ -51,13 +60,13 @@ events_referred as (
         *,
         case
             when
-                context_page_referrer is not null
+                page_referrer is not null
                 and coalesce(
                     context_campaign_source, context_campaign_medium, context_campaign_name
                 ) is null
                 and coalesce(gclid, gbraid, wbraid) is null
-                and {{ url_host('context_page_referrer') }} <> {{ url_host('page_url') }}
-                then {{ url_host('context_page_referrer') }}
+                and {{ url_host('page_referrer') }} <> {{ url_host('page_url') }}
+                then {{ url_host('page_referrer') }}
         end as referring_host
 
     from events_clicked
@@ -99,7 +108,7 @@ select
     ---------- what happened
     source_event_name,
     page_url,
-    context_page_referrer as page_referrer,
+    page_referrer,
     properties,
     -- a refund is the amount that was given back, whatever sign it was sent with
     case
@@ -120,7 +129,7 @@ select
     gclid,
     gbraid,
     wbraid,
-    {{ url_parameter('coalesce(context_page_search, page_url)', 'fbclid') }} as fbclid,
+    {{ url_parameter('coalesce(page_search, page_url)', 'fbclid') }} as fbclid,
     cast(null as varchar) as source_channel_group,
 
     ---------- visitor's surroundings and consent
