@@ -37,6 +37,8 @@ from orchestration.sql_text import literal, quoted
 NOT_UTF8 = "\ufffd"
 # how much of a text that could not be read is kept
 KEPT = 200
+# what a call has that an application sends to Segment, and no table that comes of it
+RAW_CALL = {"messageId", "anonymousId"}
 
 
 class Refused(Exception):  # noqa: N818 - a verdict on a file, not a fault of the program
@@ -84,11 +86,22 @@ def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
             matched.declared[name] = column
     missing = [name for name in NEEDED_COLUMNS[source] if name not in matched.declared]
     if missing:
-        raise Refused(
-            f"it lacks the needed {'columns' if missing[1:] else 'column'} {', '.join(missing)} "
-            f"(found: {shown_names([column.name for column in found])})"
-        )
+        raise Refused(lacks("column", missing, [column.name for column in found]))
     return matched
+
+
+def lacks(what: str, missing: Sequence[str], found: Sequence[str]) -> str:
+    """Why a file is not landed that has no such columns, or keys."""
+    sentence = (
+        f"it lacks the needed {what}{'s' if missing[1:] else ''} {', '.join(missing)} "
+        f"(found: {shown_names(found)})"
+    )
+    if RAW_CALL.issubset(found):
+        sentence += (
+            ". These are calls as Segment takes them; land the tables that it writes to a "
+            "warehouse, whose names are like anonymous_id"
+        )
+    return sentence
 
 
 def _either(first: SourceColumn, second: SourceColumn) -> SourceColumn:

@@ -14,8 +14,8 @@ from orchestration.landing.columns import (
     NOT_UTF8,
     Refused,
     Relation,
+    lacks,
     match_columns,
-    shown_names,
 )
 from orchestration.landing.declaration import (
     NEEDED_COLUMNS,
@@ -262,10 +262,7 @@ def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]
         if not found:
             refused[file] = _no_objects(con, file)
         elif missing:
-            refused[file] = (
-                f"it lacks the needed {'keys' if missing[1:] else 'key'} {', '.join(missing)} "
-                f"(found: {shown_names(sorted(found))})"
-            )
+            refused[file] = lacks("key", missing, sorted(found))
         else:
             unused = [key for key, name in names if name not in declared]
             left_out |= {key for key in unused if is_left_out(source, column_name(source, key))}

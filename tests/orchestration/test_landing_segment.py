@@ -64,3 +64,13 @@ def test_a_file_without_ids_or_times_is_set_aside_with_what_it_lacks(tmp_path):
     ((name, reason),) = home.land().set_aside
     assert name == "segment/users.csv"
     assert "it lacks the needed column timestamp" in reason
+
+
+def test_raw_calls_are_set_aside_with_the_word_of_what_lands_in_their_stead(tmp_path):
+    home = Home(tmp_path)
+    call = {"messageId": "a", "anonymousId": "v", "type": "track", "event": "Signed Up"}
+    home.drop("segment/calls.jsonl", [call])
+    home.drop("segment/other.jsonl", [{"message": "a"}])
+    reasons = dict(home.land().sources["segment"].set_aside)
+    assert "These are calls as Segment takes them; land the tables" in reasons["calls.jsonl"]
+    assert "calls as Segment" not in reasons["other.jsonl"]
