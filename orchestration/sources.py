@@ -15,7 +15,9 @@ class LandingSource:
     left_out: patterns of a wide format's columns that are neither declared in the raw table nor
     worth a property of every event. lands_last: files with this in their name land after the
     others, since of two copies of an event the one that landed first counts. visitor: the columns
-    that name the browser, of which the first that is filled counts. user: the column of the login.
+    that name the browser, of which the first that is filled counts. entity: a column of JSON that
+    is asked behind the first of these, and where in it the browser may stand. user: the column of
+    the login.
     """
 
     raw_table: str
@@ -25,6 +27,7 @@ class LandingSource:
     lands_last: str | None = None
     holds_events: bool = True
     visitor: tuple[str, ...] = ()
+    entity: tuple[str, tuple[str, ...]] | None = None
     user: str | None = None
 
 
@@ -58,6 +61,11 @@ LANDING_SOURCES = {
             "contexts_com_snowplowanalytics_snowplow_ua_parser_context_*",
         ),
         visitor=("domain_userid", "network_userid"),
+        # apps for phones have it in place of a cookie
+        entity=(
+            "contexts_com_snowplowanalytics_snowplow_client_session_1",
+            ("$[0].userId", "$[0].user_id"),
+        ),
         user="user_id",
     ),
     "segment": LandingSource(

@@ -36,7 +36,7 @@ from orchestration.landing.files import (
 from orchestration.landing.values import SourceColumn, cleaned_value
 from orchestration.landing.warehouse import Candidate, Warehouse
 from orchestration.settings import Settings
-from orchestration.sources import LANDING_SOURCES
+from orchestration.sources import LANDING_SOURCES, LandingSource
 from orchestration.sql_text import literal, quoted
 
 UNFINISHED = ".erasing"
@@ -265,10 +265,16 @@ def _is_theirs(
     if fields is not None:
         if known.user and fields.get(known.user) in people.ids.users:
             return True
-        visitor = next((fields[name] for name in known.visitor if fields.get(name)), None)
+        visitor = next((fields[name] for name in _names(known) if fields.get(name)), None)
         if visitor is not None:
             return visitor in people.ids.visitors
     return mentions.mentioned_in(text)
+
+
+def _names(source: LandingSource) -> tuple[str, ...]:
+    """The columns that tell the visitor of a row. Where there is an entity it may stand in that, if
+    not in the first of them; then mention decides."""
+    return source.visitor[:1] if source.entity else source.visitor
 
 
 def _write_parquet_without(
@@ -330,7 +336,7 @@ def _parquet_conditions(
         theirs = f"{cleaned_value(order, True)} in (from erased_orders)" if order else "false"
         return theirs, "true"
     texts = {name: cleaned_value(column, True) for name, column in declared.items()}
-    visitors = [texts[name] for name in known.visitor if name in texts]
+    visitors = [texts[name] for name in _names(known) if name in texts]
     visitor = f"coalesce({', '.join(visitors)}, null)" if visitors else "null"
     user = texts.get(known.user, "null")
     theirs = f"{visitor} in (from erased_visitors) or {user} in (from erased_users)"

@@ -64,7 +64,11 @@ def find_people(warehouse: Warehouse, given: Ids) -> People:
 
 def visitor_of(source: str) -> str:
     """SQL of the visitor of a raw row."""
-    return f"coalesce({', '.join(map(quoted, LANDING_SOURCES[source].visitor))})"
+    known = LANDING_SOURCES[source]
+    first, *others = map(quoted, known.visitor)
+    column, paths = known.entity or ("", ())
+    inside = [f"try(json_extract_string({quoted(column)}, {literal(path)}))" for path in paths]
+    return f"coalesce({', '.join([first, *inside, *others])})"
 
 
 def is_theirs(source: str) -> str:

@@ -71,6 +71,28 @@ def built(tmp_path_factory) -> Path:
             {"event_id": "3", "collector_tstamp": AT, "event": "page_view", "domain_userid": stays},
         ],
     )  # fmt: skip
+    session = "contexts_com_snowplowanalytics_snowplow_client_session_1"
+    app = {"collector_tstamp": AT, "event": "page_view", "network_userid": "proxy"}
+    home.drop(
+        "snowplow/app.jsonl",
+        [
+            {**app, "event_id": "4", session: [{"userId": gone, "sessionId": "s"}]},
+            {**app, "event_id": "5", session: [{"userId": stays, "sessionId": "s"}]},
+            {**app, "event_id": "6"},
+        ],
+    )
+    cell = '[{{""userId"":""{}""}}]'.format
+    home.drop(
+        "snowplow/app.csv",
+        f"event_id,collector_tstamp,event,network_userid,{session}_0_2\n"
+        f'7,{AT},page_view,proxy,"{cell(gone)}"\n8,{AT},page_view,proxy,"{cell(stays)}"\n',
+    )
+    home.drop_parquet(
+        "snowplow/app.parquet",
+        "select col0 as event_id, timestamp '2026-01-05' as collector_tstamp, 'page_view' as "
+        f"event, 'proxy' as network_userid, [{{'user_id': col1}}] as {session} "
+        f"from (values ('9', '{gone}'), ('10', '{stays}'))",
+    )
     home.drop(
         "segment/identifies.jsonl",
         [
@@ -143,6 +165,7 @@ def test_nothing_of_a_person_is_left_in_any_file_of_the_home(home, tmp_path):
     assert {
         *("landing/generic/a.csv", "landing/generic/b.csv.gz", "landing/generic/e.parquet"),
         *("landing/generic/c.jsonl", "landing/generic/d.json.gz", "landing/snowplow/a.jsonl"),
+        *("landing/snowplow/app.csv", "landing/snowplow/app.jsonl", "landing/snowplow/app.parquet"),
         *("landing/segment/identifies.jsonl", "landing/ga4/a.jsonl", "landing/orders/a.csv"),
         *("landing/_set_aside/generic/f.txt", "landing/_set_aside/generic/h.csv.reason.txt"),
         *("logs/error.log", "dagster/history/runs.db", "dbt/nightly/compiled/model.sql"),
@@ -152,7 +175,7 @@ def test_nothing_of_a_person_is_left_in_any_file_of_the_home(home, tmp_path):
     receipt = erase(home, tmp_path)
     assert places_that_hold(home.settings.home, GONE) == {}
     assert (receipt.visitors, receipt.users, receipt.other_users_met) == (3, 1, 0)
-    assert receipt.raw_rows == {"generic": 12, "ga4": 2, "snowplow": 2, "segment": 2}
+    assert receipt.raw_rows == {"generic": 12, "ga4": 2, "snowplow": 5, "segment": 2}
     assert [name.split(" ")[0] for name in receipt.files_removed] == [
         "_set_aside/generic/g.jsonl.gz"
     ]
@@ -246,7 +269,7 @@ def test_an_erasure_killed_at_any_step_ends_the_same_when_it_is_run_again(
     home.land()
     erase(home, tmp_path)
     assert places_that_hold(home.settings.home, GONE) == {}
-    assert len(rows_of(home)) == 12
+    assert len(rows_of(home)) == 16
     assert home.land().files_landed == 0
 
 
@@ -340,7 +363,7 @@ def test_a_storage_that_others_read_meanwhile_stops_it_before_raw_forgets_whom_t
         with pytest.raises(IntentMapError, match=r"runs\.db cannot be cleaned \(another program"):
             erase(home, tmp_path)
         rows.close()
-    assert len(rows_of(home)) == 30
+    assert len(rows_of(home)) == 37
     assert erase(home, tmp_path).files_left == []
     assert places_that_hold(home.settings.home, GONE) == {}
 
@@ -364,7 +387,7 @@ def test_a_database_of_dagster_that_is_down_stops_it_before_raw_forgets_whom_to_
     monkeypatch.setattr(DagsterInstance, "get", down)
     with pytest.raises(IntentMapError, match=r"cannot be cleaned: connection to server failed"):
         erase(home, tmp_path)
-    assert len(rows_of(home)) == 30
+    assert len(rows_of(home)) == 37
     monkeypatch.delenv("DAGSTER_HOME")
     erase(home, tmp_path)
     assert places_that_hold(home.settings.home, GONE) == {}
@@ -402,7 +425,7 @@ def test_the_job_erases_as_the_command_does_and_shows_what_went(home, tmp_path):
             if event.event_type == DagsterEventType.STEP_OUTPUT
         ]
         assert {name: one.value for name, one in shown.items()} == {
-            "raw rows": 18, "visitors": 3, "files left": 0
+            "raw rows": 21, "visitors": 3, "files left": 0
         }  # fmt: skip
         said = [entry.to_json() for run in instance.get_runs() for entry in
                 instance.all_logs(run.run_id)]  # fmt: skip

@@ -10,7 +10,8 @@ events as (
             as shop_action,
         contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1 as transaction_entity,
         contexts_com_snowplowanalytics_snowplow_ecommerce_refund_1 as refund_entity,
-        contexts_com_snowplowanalytics_snowplow_web_page_1 as page_entity
+        contexts_com_snowplowanalytics_snowplow_web_page_1 as page_entity,
+        contexts_com_snowplowanalytics_snowplow_client_session_1 as session_entity
 
     from {{ source('raw', 'snowplow_events') }}
 
@@ -114,13 +115,21 @@ select
         ))
     ) as event_id,
     event_id as own_event_id,
-    -- the tracker's anonymous mode sends zeros, which are nobody
+    -- apps have an entity in place of the cookie; anonymous tracking sends zeros, which are nobody
+    {%- set nobody = sql_text('00000000-0000-0000-0000-000000000000') %}
     coalesce(
-        domain_userid, nullif(network_userid, '00000000-0000-0000-0000-000000000000')
+        domain_userid,
+        nullif({{ json_path_text('session_entity', "'$[0].userId'") }}, {{ nobody }}),
+        nullif({{ json_path_text('session_entity', "'$[0].user_id'") }}, {{ nobody }}),
+        nullif(network_userid, {{ nobody }})
     ) as visitor_id,
     user_id,
     order_id,
-    domain_sessionid as source_session_id,
+    coalesce(
+        domain_sessionid,
+        {{ json_path_text('session_entity', "'$[0].sessionId'") }},
+        {{ json_path_text('session_entity', "'$[0].session_id'") }}
+    ) as source_session_id,
 
     ---------- times and order
     coalesce(derived_tstamp, collector_tstamp) as occurred_at,
