@@ -49,21 +49,33 @@ spend_once as (
     from spend_ranked
     where load_age = 1
 
+),
+
+spend_priced as (
+
+    select
+        spend_once.*,
+        {{ in_reporting_currency('spend_once.cost', 'currency_rates.rate') }} as reported_cost
+
+    from spend_once
+    inner join currency_rates
+        on spend_once.currency = currency_rates.currency
+        and spend_once.spend_date >= currency_rates.valid_from
+        and spend_once.spend_date < currency_rates.valid_to
+
 )
 
 select
-    spend_once.spend_date,
-    spend_once.source,
-    spend_once.medium,
-    spend_once.campaign,
-    sum(spend_once.impressions) as impressions,
-    sum(spend_once.clicks) as clicks,
-    cast(sum(round(spend_once.cost * currency_rates.rate, 4)) as decimal(18, 4)) as cost
+    spend_date,
+    source,
+    medium,
+    campaign,
+    sum(impressions) as impressions,
+    sum(clicks) as clicks,
+    cast(sum(reported_cost) as decimal(18, 4)) as cost
 
-from spend_once
-inner join currency_rates
-    on spend_once.currency = currency_rates.currency
-    and spend_once.spend_date >= currency_rates.valid_from
-    and spend_once.spend_date < currency_rates.valid_to
-group by
-    spend_once.spend_date, spend_once.source, spend_once.medium, spend_once.campaign
+from spend_priced
+where
+    reported_cost is not null
+    and greatest(impressions, clicks, 0) <= {{ var('largest_amount') }}
+group by spend_date, source, medium, campaign

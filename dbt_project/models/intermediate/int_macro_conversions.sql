@@ -110,16 +110,17 @@ firsts as (
 
 ),
 
--- an order in a currency without a rate is not guessed: its event speaks instead
+-- an order in a currency without a rate, or of more than anybody believes, is not guessed: its
+-- event speaks instead
 firsts_priced as (
 
     select
         firsts.*,
         case
             when firsts.value_source = 'orders'
-                then orders_ranked.value * order_rates.rate
+                then {{ in_reporting_currency('orders_ranked.value', 'order_rates.rate') }}
         end as order_value,
-        firsts.event_value * event_rates.rate as own_value
+        {{ in_reporting_currency('firsts.event_value', 'event_rates.rate') }} as own_value
 
     from firsts
     left join orders_ranked
@@ -148,10 +149,7 @@ select
     firsts_priced.occurred_at,
     firsts_priced.sequence,
     firsts_priced.event_number,
-    cast(
-        round(coalesce(firsts_priced.order_value, firsts_priced.own_value, 0), 4)
-        as decimal(18, 4)
-    ) as value,
+    coalesce(firsts_priced.order_value, firsts_priced.own_value, 0) as value,
     case
         when firsts_priced.order_value is not null then 'orders'
         when firsts_priced.own_value is null then 'none'

@@ -132,13 +132,12 @@ refunds_matched as (
         orders_counted.event_key,
         orders_counted.session_key,
         coalesce(orders_counted.value, 0) as order_value,
-        -- in a currency without a rate nothing is guessed
+        -- in a currency without a rate, or of more than anybody believes, nothing is guessed
         case
             when refunds.stated_value is null then coalesce(orders_counted.value, 0)
-            else cast(
-                    round(coalesce(refunds.stated_value * currency_rates.rate, 0), 4) as decimal(
-                        18, 4
-                    )
+            else
+                coalesce(
+                    {{ in_reporting_currency('refunds.stated_value', 'currency_rates.rate') }}, 0
                 )
         end as amount,
         -- what the orders table says of an order, no event says again

@@ -1,5 +1,5 @@
--- One row comes back for each spend row that counts nowhere: no readable date or cost, or a
--- currency without a rate on that day.
+-- One row comes back for each spend row that counts nowhere: no readable date or cost, a currency
+-- without a rate on that day, or more than anybody believes.
 {{ config(severity='warn') }}
 
 with
@@ -34,3 +34,5 @@ where
     spend.spend_date is null
     or spend.cost is null
     or currency_rates.rate is null
+    or not {{ is_believable_amount('spend.cost', 'currency_rates.rate') }}
+    or greatest(spend.impressions, spend.clicks) > {{ var('largest_amount') }}
