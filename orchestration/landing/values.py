@@ -89,8 +89,10 @@ def _timestamp(given: str, kind: str, _: str) -> str:
         moment = _moment_of_number(given)
     elif kind == "varchar":
         iso = "make_timestamp(epoch_us(try_cast({} as timestamptz)))".format
-        # second try for lower-case t and z, and a comma before the fraction
-        lenient = iso(f"replace(upper({given}), ',', '.')")
+        # second try for lower-case t and z, a comma before the fraction, and a blank before the
+        # zone, as Snowflake writes it
+        zone = r"'(:[0-9.]+) +([+-][0-9]|Z$)', '\1\2'"
+        lenient = iso(f"regexp_replace(replace(upper({given}), ',', '.'), {zone})")
         moment = f"coalesce({iso(given)}, {_moment_of_number(given)}, {lenient})"
     else:
         return "cast(null as timestamp)"
