@@ -7,13 +7,27 @@ events as (
     select
         *,
         unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1
-            as shop_action,
-        contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1 as transaction_entity,
-        contexts_com_snowplowanalytics_snowplow_ecommerce_refund_1 as refund_entity,
+            as given_action,
+        contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1 as given_transaction,
+        contexts_com_snowplowanalytics_snowplow_ecommerce_refund_1 as given_refund,
         contexts_com_snowplowanalytics_snowplow_web_page_1 as page_entity,
         contexts_com_snowplowanalytics_snowplow_client_session_1 as session_entity
 
     from {{ source('raw', 'snowplow_events') }}
+
+),
+
+-- a loader writes one object, or a list of one
+events_unwrapped as (
+
+    select
+        *,
+        coalesce({{ json_path_text('given_action', "'$[0]'") }}, given_action) as shop_action,
+        coalesce({{ json_path_text('given_transaction', "'$[0]'") }}, given_transaction)
+            as transaction_entity,
+        coalesce({{ json_path_text('given_refund', "'$[0]'") }}, given_refund) as refund_entity
+
+    from events
 
 ),
 
@@ -26,36 +40,32 @@ events_read as (
             when event = 'struct' then coalesce(se_action, event_name)
             when event in ('page_view', 'page_ping', 'transaction', 'transaction_item') then event
             when event_name = 'snowplow_ecommerce_action'
-                then coalesce(
-                    {{ json_path_text('shop_action', "'$.type'") }},
-                    {{ json_path_text('shop_action', "'$[0].type'") }},
-                    event_name
-                )
+                then coalesce({{ json_path_text('shop_action', "'$.type'") }}, event_name)
             else coalesce(event_name, event)
         end as source_event_name,
         coalesce('?' || page_urlquery, page_url) as page_query,
         coalesce(
             tr_total,
             try_cast(
-                {{ json_path_text('transaction_entity', "'$[0].revenue'") }} as decimal(18, 4)
+                {{ json_path_text('transaction_entity', "'$.revenue'") }} as decimal(18, 4)
             ),
             -- a refund is the amount that was given back, whatever sign it was sent with
             abs(try_cast(
-                {{ json_path_text('refund_entity', "'$[0].refund_amount'") }} as decimal(18, 4)
+                {{ json_path_text('refund_entity', "'$.refund_amount'") }} as decimal(18, 4)
             ))
         ) as value,
         coalesce(
             tr_currency,
-            {{ json_path_text('transaction_entity', "'$[0].currency'") }},
-            {{ json_path_text('refund_entity', "'$[0].currency'") }}
+            {{ json_path_text('transaction_entity', "'$.currency'") }},
+            {{ json_path_text('refund_entity', "'$.currency'") }}
         ) as currency,
         coalesce(
             tr_orderid,
-            {{ json_path_text('transaction_entity', "'$[0].transaction_id'") }},
-            {{ json_path_text('refund_entity', "'$[0].transaction_id'") }}
+            {{ json_path_text('transaction_entity', "'$.transaction_id'") }},
+            {{ json_path_text('refund_entity', "'$.transaction_id'") }}
         ) as order_id
 
-    from events
+    from events_unwrapped
 
 ),
 
@@ -142,7 +152,9 @@ select
     page_url,
     page_referrer,
     {{ json_with_members('properties', {
-        'page_view_id': json_path_text('page_entity', "'$[0].id'"),
+        'page_view_id':
+            "coalesce(" ~ json_path_text('page_entity', "'$[0].id'") ~ ", "
+            ~ json_path_text('page_entity', "'$.id'") ~ ")",
         'page_title': 'page_title',
         'platform': 'platform',
         'se_category': 'se_category',
