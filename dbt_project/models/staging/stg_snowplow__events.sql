@@ -154,7 +154,8 @@ select
     {{ json_with_members('properties', {
         'page_view_id':
             "coalesce(" ~ json_path_text('page_entity', "'$[0].id'") ~ ", "
-            ~ json_path_text('page_entity', "'$.id'") ~ ")",
+            ~ json_path_text('page_entity', "'$.id'") ~ ", "
+            ~ json_text('properties', "'page_view_id'") ~ ")",
         'page_title': 'page_title',
         'platform': 'platform',
         'se_category': 'se_category',
