@@ -29,6 +29,8 @@ FORMATS = {
     ".parquet": "parquet",
     ".csv": "csv",
     ".csv.gz": "csv",
+    ".tsv": "csv",
+    ".tsv.gz": "csv",
     ".jsonl": "json",
     ".ndjson": "json",
     ".json": "json",

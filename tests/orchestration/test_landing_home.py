@@ -234,7 +234,7 @@ def test_an_unknown_ending_is_set_aside_with_the_known_ones(tmp_path):
     assert result.files_landed == 1
     ((name, reason),) = result.set_aside
     assert name == "generic/a.xlsx"
-    assert ".parquet, .csv, .csv.gz, .jsonl" in reason
+    assert ".parquet, .csv, .csv.gz, .tsv, .tsv.gz, .jsonl" in reason
     assert home.rows("select status, reason from raw.loads where file_name = 'a.xlsx'") == [
         ("set_aside", reason)
     ]

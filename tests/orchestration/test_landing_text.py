@@ -135,6 +135,15 @@ def test_a_delimiter_under_which_the_header_holds_the_needed_columns_is_taken(tm
     )
 
 
+def test_text_with_tabs_lands_under_its_own_ending_too(tmp_path):
+    home = Home(tmp_path)
+    text = (HEADER + ROW).replace(",", "\t")
+    home.drop("generic/a.tsv", text)
+    home.drop("generic/b.tsv.gz", text.replace("v1", "v2"))
+    home.land()
+    assert home.events("visitor_id, event_name") == [("v1", "page_view"), ("v2", "page_view")]
+
+
 def test_a_file_that_cannot_become_rows_is_set_aside_in_words_and_stops_nothing(tmp_path):
     home = Home(tmp_path)
     csv, packed = (HEADER + ROW).encode(), gzip.compress((HEADER + ROW).encode())
