@@ -16,6 +16,7 @@ import pytest
 
 from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, land, land_days, listing
+from orchestration.landing import ahead as landing_ahead
 from orchestration.landing import files as landing_files
 from orchestration.landing import run as landing_run
 from orchestration.landing import warehouse as landing_warehouse
@@ -356,7 +357,7 @@ def test_a_file_that_cannot_be_opened_is_set_aside_and_stops_nothing(tmp_path, m
             raise PermissionError(13, "Permission denied")
         return landing_files.content_of(file)
 
-    monkeypatch.setattr(landing_run, "content_of", refuse)
+    monkeypatch.setattr(landing_ahead, "content_of", refuse)
     result = home.land()
     assert result.set_aside == [("generic/a.csv", "it cannot be opened (Permission denied)")]
     assert home.events("visitor_id") == [("v2",)]
@@ -647,7 +648,7 @@ def hashed(monkeypatch):
         names.append(file.name)
         return landing_files.content_of(file)
 
-    monkeypatch.setattr(landing_run, "content_of", content_of)
+    monkeypatch.setattr(landing_ahead, "content_of", content_of)
     monkeypatch.setattr(landing_files, "SETTLED_SECONDS", 0)
     return names
 
