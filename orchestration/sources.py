@@ -64,7 +64,7 @@ LANDING_SOURCES = {
         # apps for phones have it in place of a cookie
         entity=(
             "contexts_com_snowplowanalytics_snowplow_client_session_1",
-            ("$[0].userId", "$[0].user_id"),
+            ("$[0].userId", "$[0].user_id", "$.userId", "$.user_id"),
         ),
         user="user_id",
     ),

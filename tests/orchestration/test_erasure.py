@@ -76,7 +76,7 @@ def built(tmp_path_factory) -> Path:
     home.drop(
         "snowplow/app.jsonl",
         [
-            {**app, "event_id": "4", session: [{"userId": gone, "sessionId": "s"}]},
+            {**app, "event_id": "4", session: {"userId": gone, "sessionId": "s"}},
             {**app, "event_id": "5", session: [{"userId": stays, "sessionId": "s"}]},
             {**app, "event_id": "6"},
         ],

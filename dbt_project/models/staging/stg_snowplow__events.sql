@@ -11,7 +11,7 @@ events as (
         contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1 as given_transaction,
         contexts_com_snowplowanalytics_snowplow_ecommerce_refund_1 as given_refund,
         contexts_com_snowplowanalytics_snowplow_web_page_1 as page_entity,
-        contexts_com_snowplowanalytics_snowplow_client_session_1 as session_entity
+        contexts_com_snowplowanalytics_snowplow_client_session_1 as given_session
 
     from {{ source('raw', 'snowplow_events') }}
 
@@ -25,7 +25,8 @@ events_unwrapped as (
         coalesce({{ json_path_text('given_action', "'$[0]'") }}, given_action) as shop_action,
         coalesce({{ json_path_text('given_transaction', "'$[0]'") }}, given_transaction)
             as transaction_entity,
-        coalesce({{ json_path_text('given_refund', "'$[0]'") }}, given_refund) as refund_entity
+        coalesce({{ json_path_text('given_refund', "'$[0]'") }}, given_refund) as refund_entity,
+        coalesce({{ json_path_text('given_session', "'$[0]'") }}, given_session) as session_entity
 
     from events
 
@@ -129,16 +130,16 @@ select
     {%- set nobody = sql_text('00000000-0000-0000-0000-000000000000') %}
     coalesce(
         domain_userid,
-        nullif({{ json_path_text('session_entity', "'$[0].userId'") }}, {{ nobody }}),
-        nullif({{ json_path_text('session_entity', "'$[0].user_id'") }}, {{ nobody }}),
+        nullif({{ json_path_text('session_entity', "'$.userId'") }}, {{ nobody }}),
+        nullif({{ json_path_text('session_entity', "'$.user_id'") }}, {{ nobody }}),
         nullif(network_userid, {{ nobody }})
     ) as visitor_id,
     user_id,
     order_id,
     coalesce(
         domain_sessionid,
-        {{ json_path_text('session_entity', "'$[0].sessionId'") }},
-        {{ json_path_text('session_entity', "'$[0].session_id'") }}
+        {{ json_path_text('session_entity', "'$.sessionId'") }},
+        {{ json_path_text('session_entity', "'$.session_id'") }}
     ) as source_session_id,
 
     ---------- times and order
