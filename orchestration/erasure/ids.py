@@ -17,9 +17,11 @@ from orchestration.errors import IntentMapError
 
 # what sources write where there is no id, as in dbt_project/macros/expressions/known_id.sql: taken
 # for an id, such a word would be everybody
+# what Snowplow's anonymous tracking sends
+ZEROS = "00000000-0000-0000-0000-000000000000"
 NOBODY = (
     *("", "0", "(not set)", "null", "nil", "none", "nan", "n/a", "undefined", "unknown"),
-    *("anonymous", "guest", "00000000-0000-0000-0000-000000000000"),
+    *("anonymous", "guest", ZEROS),
 )
 KINDS = ("visitor", "user")
 ERASED = "(erased)"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from orchestration.erasure.ids import NOBODY, Ids, Mentions, is_nobody
+from orchestration.erasure.ids import NOBODY, ZEROS, Ids, Mentions, is_nobody
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE
 from orchestration.landing.warehouse import Warehouse
@@ -67,7 +67,11 @@ def visitor_of(source: str) -> str:
     known = LANDING_SOURCES[source]
     first, *others = map(quoted, known.visitor)
     column, paths = known.entity or ("", ())
-    inside = [f"try(json_extract_string({quoted(column)}, {literal(path)}))" for path in paths]
+    # as staging reads it: what stands for nobody there leaves the word to the next column
+    inside = [
+        f"nullif(try(json_extract_string({quoted(column)}, {literal(path)})), {literal(ZEROS)})"
+        for path in paths
+    ]
     return f"coalesce({', '.join([first, *inside, *others])})"
 
 

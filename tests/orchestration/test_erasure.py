@@ -16,7 +16,7 @@ from orchestration import compaction, erasure
 from orchestration.defs.upkeep import ERASE, RETENTION, build_upkeep_jobs
 from orchestration.erasure import erase_users
 from orchestration.erasure import files as erasure_files
-from orchestration.erasure.ids import Ids, Mentions, read_ids
+from orchestration.erasure.ids import ZEROS, Ids, Mentions, read_ids
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
 from orchestration.publishing import PARQUET_VERSIONS
@@ -79,6 +79,7 @@ def built(tmp_path_factory) -> Path:
             {**app, "event_id": "4", session: {"userId": gone, "sessionId": "s"}},
             {**app, "event_id": "5", session: [{"userId": stays, "sessionId": "s"}]},
             {**app, "event_id": "6"},
+            {**app, "event_id": "11", "network_userid": gone, session: [{"userId": ZEROS}]},
         ],
     )
     cell = '[{{""userId"":""{}""}}]'.format
@@ -175,7 +176,7 @@ def test_nothing_of_a_person_is_left_in_any_file_of_the_home(home, tmp_path):
     receipt = erase(home, tmp_path)
     assert places_that_hold(home.settings.home, GONE) == {}
     assert (receipt.visitors, receipt.users, receipt.other_users_met) == (3, 1, 0)
-    assert receipt.raw_rows == {"generic": 12, "ga4": 2, "snowplow": 5, "segment": 2}
+    assert receipt.raw_rows == {"generic": 12, "ga4": 2, "snowplow": 6, "segment": 2}
     assert [name.split(" ")[0] for name in receipt.files_removed] == [
         "_set_aside/generic/g.jsonl.gz"
     ]
@@ -363,7 +364,7 @@ def test_a_storage_that_others_read_meanwhile_stops_it_before_raw_forgets_whom_t
         with pytest.raises(IntentMapError, match=r"runs\.db cannot be cleaned \(another program"):
             erase(home, tmp_path)
         rows.close()
-    assert len(rows_of(home)) == 37
+    assert len(rows_of(home)) == 38
     assert erase(home, tmp_path).files_left == []
     assert places_that_hold(home.settings.home, GONE) == {}
 
@@ -387,7 +388,7 @@ def test_a_database_of_dagster_that_is_down_stops_it_before_raw_forgets_whom_to_
     monkeypatch.setattr(DagsterInstance, "get", down)
     with pytest.raises(IntentMapError, match=r"cannot be cleaned: connection to server failed"):
         erase(home, tmp_path)
-    assert len(rows_of(home)) == 37
+    assert len(rows_of(home)) == 38
     monkeypatch.delenv("DAGSTER_HOME")
     erase(home, tmp_path)
     assert places_that_hold(home.settings.home, GONE) == {}
@@ -425,7 +426,7 @@ def test_the_job_erases_as_the_command_does_and_shows_what_went(home, tmp_path):
             if event.event_type == DagsterEventType.STEP_OUTPUT
         ]
         assert {name: one.value for name, one in shown.items()} == {
-            "raw rows": 21, "visitors": 3, "files left": 0
+            "raw rows": 22, "visitors": 3, "files left": 0
         }  # fmt: skip
         said = [entry.to_json() for run in instance.get_runs() for entry in
                 instance.all_logs(run.run_id)]  # fmt: skip
