@@ -29,6 +29,7 @@ from orchestration.landing.values import (
     fields_of,
     is_cleaned,
     json_object_of,
+    microseconds,
     nested_value,
 )
 from orchestration.sql_text import literal, quoted
@@ -214,6 +215,9 @@ def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: b
     failures = [(name, f"{given} is not null and {result} is null", given)]
     if name == "properties":
         read = f"case when try(json_type({given})) = 'OBJECT' then {given} end"
+    elif name == "event_timestamp":
+        # after BigQuery's TIMESTAMP_MICROS it is a time
+        read = microseconds(given, kind)
     elif declared.id == "varchar" and not_utf8:
         read = f"case when not contains({given}, {literal(NOT_UTF8)}) then {given} end"
     elif declared.id == "varchar":

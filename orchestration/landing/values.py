@@ -146,19 +146,26 @@ def _decimal(given: str, kind: str, data_type: str) -> str:
     return f"cast(null as {data_type})"
 
 
-def _bigint(given: str, kind: str, data_type: str) -> str:
+def _bigint(given: str, kind: str, _: str) -> str:
     if kind in _INTEGERS:
         return f"try_cast({given} as bigint)"
     if kind == "varchar" or kind in NUMBERS:
         # a cast would round 3.7 to 4
         exact = f"try_cast({given} as decimal(38, 9))"
-        whole = f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
-        # a time where a number is declared, as GA4's event_timestamp after TIMESTAMP_MICROS
-        moment = f"try_cast({given} as timestamptz)"
-        return f"coalesce({whole}, epoch_us({moment}))" if kind == "varchar" else whole
-    if kind in _TIMES:
-        return f"epoch_us({_timestamp(given, kind, data_type)})"
+        return f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
     return "cast(null as bigint)"
+
+
+def microseconds(given: str, kind: str) -> str:
+    """SQL of a moment as microseconds since 1970: a whole number is one, a time becomes one."""
+    if kind in _TIMES:
+        return f"epoch_us({_timestamp(given, kind, '')})"
+    whole = _bigint(given, kind, "")
+    return (
+        f"coalesce({whole}, epoch_us(try_cast({given} as timestamptz)))"
+        if kind == "varchar"
+        else whole
+    )
 
 
 def _double(given: str, kind: str, data_type: str) -> str:

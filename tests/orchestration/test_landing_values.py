@@ -394,3 +394,11 @@ def test_spend_and_orders_are_read_by_their_own_columns(tmp_path):
     assert home.events("order_id, value, ordered_at, status", "orders") == [
         ("1", Decimal("12.5"), datetime(2026, 1, 5, 9), "paid")
     ]
+
+
+def test_a_time_is_no_number_where_a_number_is_declared(tmp_path):
+    home = Home(tmp_path)
+    event = {"visitor_id": "v", "occurred_at": "2026-01-05 10:00:00", "event_name": "x"}
+    home.drop("generic/a.jsonl", [event | {"sequence": "2026-01-05 10:00:00"}])
+    home.land()
+    assert home.events("sequence, unreadable") == [(None, '{"sequence":"2026-01-05 10:00:00"}')]
