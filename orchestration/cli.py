@@ -190,6 +190,7 @@ def _nightly(settings: Settings, arguments: argparse.Namespace) -> None:
         print(line)
     started = time.monotonic()
     with looking_ahead(settings):
+        # its libraries are part of the time in which files can be read
         from orchestration.runs import run_nightly
 
         run_nightly(settings)

@@ -116,7 +116,7 @@ def check(
 def check_where_it_lies(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Checked:
     """Read every value of a file in the landing folder once; raises as check does."""
     reader = reading.parquet_rows([str(file.path)])
-    technical = {**dict.fromkeys(("file_name", "landed_at"), "null"), "load_id": "0"}
+    technical = {"load_id": "0", "file_name": "null", "landed_at": "null"}
     landed = _as_declared(con, file.source, reader, reader, technical, counts_cleaned=True)
     return _read_through(con, file.source, landed).get(0, Checked(0, 0, True))
 

@@ -194,16 +194,12 @@ class Warehouse:
             copies = list(pool.map(copy, candidates))
         if changed := [candidate for candidate in candidates if not candidate.is_as_hashed]:
             raise ChangedMeanwhile(changed)
-        known = {
-            candidate.load_id: checked[candidate.content.sha256]
-            for candidate in candidates
-            if candidate.content.sha256 in checked
-        }
-        others = [copy for copy in copies if copy.load_id not in known]
-        found = {**known, **kept.check(self.con, self.kept_folder, others)}
+        pairs = list(zip(candidates, copies, strict=True))
+        new = [copy for candidate, copy in pairs if candidate.content.sha256 not in checked]
+        found = kept.check(self.con, self.kept_folder, new)
         return [
-            Kept(candidate, copy, found[copy.load_id])
-            for candidate, copy in zip(candidates, copies, strict=True)
+            Kept(candidate, copy, checked.get(candidate.content.sha256) or found[copy.load_id])
+            for candidate, copy in pairs
         ]
 
     def note_kept(self, source: str, files: list[Kept]) -> Written:

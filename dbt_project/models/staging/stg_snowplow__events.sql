@@ -10,7 +10,7 @@ events as (
             as given_action,
         contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1 as given_transaction,
         contexts_com_snowplowanalytics_snowplow_ecommerce_refund_1 as given_refund,
-        contexts_com_snowplowanalytics_snowplow_web_page_1 as page_entity,
+        contexts_com_snowplowanalytics_snowplow_web_page_1 as given_page,
         contexts_com_snowplowanalytics_snowplow_client_session_1 as given_session
 
     from {{ source('raw', 'snowplow_events') }}
@@ -26,6 +26,7 @@ events_unwrapped as (
         coalesce({{ json_path_text('given_transaction', "'$[0]'") }}, given_transaction)
             as transaction_entity,
         coalesce({{ json_path_text('given_refund', "'$[0]'") }}, given_refund) as refund_entity,
+        coalesce({{ json_path_text('given_page', "'$[0]'") }}, given_page) as page_entity,
         coalesce({{ json_path_text('given_session', "'$[0]'") }}, given_session) as session_entity
 
     from events
@@ -154,8 +155,7 @@ select
     page_referrer,
     {{ json_with_members('properties', {
         'page_view_id':
-            "coalesce(" ~ json_path_text('page_entity', "'$[0].id'") ~ ", "
-            ~ json_path_text('page_entity', "'$.id'") ~ ", "
+            "coalesce(" ~ json_path_text('page_entity', "'$.id'") ~ ", "
             ~ json_text('properties', "'page_view_id'") ~ ")",
         'page_title': 'page_title',
         'platform': 'platform',
