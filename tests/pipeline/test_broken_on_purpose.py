@@ -507,8 +507,8 @@ TIES = (
         Mutation(
             "the sequence decides between equal times",
             f"{INTERMEDIATE}/int_session_events.sql",
-            "order by occurred_at, sequence\n    )",
-            "order by occurred_at, sequence desc\n    )",
+            "{%- set by_time = 'occurred_at, sequence' -%}",
+            "{%- set by_time = 'occurred_at, sequence desc' -%}",
         ),
     ),
     (

@@ -1,5 +1,6 @@
-{%- set visitor = 'visitor_key, given_session_key' if var('session_id_source') == 'source'
-    else 'visitor_key' -%}
+{%- set visitor = ['visitor_key', 'given_session_key'] if var('session_id_source') == 'source'
+    else ['visitor_key'] -%}
+{%- set by_time = 'occurred_at, sequence' -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_touched',
@@ -130,31 +131,112 @@ events_narrow as (
 
 ),
 
-events_by_key as (
+-- sorted once: all that follows up to the ties reads the rows in this order
+events_sorted as (
+
+    select * from events_narrow
+    order by {{ visitor | join(', ') }}, {{ by_time }}
+
+),
+
+events_compared as (
 
     select
         *,
-        row_number() over visitor_in_order as position,
-        lag(occurred_at) over visitor_in_order as previous_at,
+        {% for name, function in {
+            'position': 'row_number()',
+            'visitor_before': 'lag(visitor_key)',
+            'session_before': 'lag(given_session_key)',
+            'at_before': 'lag(occurred_at)',
+            'sequence_before': 'lag(sequence)',
+            'visitor_behind': 'lead(visitor_key)',
+            'session_behind': 'lead(given_session_key)',
+            'at_behind': 'lead(occurred_at)',
+            'sequence_behind': 'lead(sequence)'
+        }.items() %}
+            {{ in_sorted_rows(function, visitor, by_time) }} as {{ name }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+
+    from events_sorted
+
+),
+
+events_with_neighbours as (
+
+    select
+        *,
         coalesce(
-            lag(occurred_at) over visitor_in_order = occurred_at
-            and lag(sequence) over visitor_in_order is not distinct from sequence, false
-        ) or coalesce(
-            lead(occurred_at) over visitor_in_order = occurred_at
-            and lead(sequence) over visitor_in_order is not distinct from sequence, false
+            visitor_before = visitor_key
+            and session_before is not distinct from given_session_key, false
+        ) as follows_own,
+        coalesce(
+            visitor_behind = visitor_key
+            and session_behind is not distinct from given_session_key, false
+        ) as precedes_own
+
+    from events_compared
+
+),
+
+visit_starts_marked as (
+
+    select
+        *,
+        -- the source's own session has no gaps
+        not follows_own
+        or (given_session_key is null and {{ is_visit_start('occurred_at', 'at_before') }})
+            as starts_visit,
+        (
+            follows_own
+            and occurred_at = at_before
+            and sequence is not distinct from sequence_before
+        )
+        or (
+            precedes_own
+            and occurred_at = at_behind
+            and sequence is not distinct from sequence_behind
         ) as is_tied
 
-    from events_narrow
-    window visitor_in_order as (
-        partition by {{ visitor }} order by occurred_at, sequence
-    )
+    from events_with_neighbours
+
+),
+
+-- the first event of a visitor starts a visit, so no visit goes on into the next visitor's rows
+events_by_time as (
+
+    select
+        event_key,
+        visitor_key,
+        load_id,
+        row_number,
+        occurred_at,
+        sequence,
+        given_session_key,
+        is_page_view,
+        carries_source,
+        carries_page,
+        rules_met,
+        campaign_key,
+        position,
+        is_tied,
+        {{ in_sorted_rows(
+            'last_value(case when starts_visit then position end ignore nulls)',
+            visitor, by_time, so_far=true
+        ) }} as visit_position,
+        {{ in_sorted_rows(
+            'last_value(case when starts_visit then occurred_at end ignore nulls)',
+            visitor, by_time, so_far=true
+        ) }} as visit_started_at
+
+    from visit_starts_marked
 
 ),
 
 -- only events that share moment and sequence need their ids, which are long, to be put in order
 events_tied as (
 
-    select * from events_by_key
+    select * from events_by_time
     where is_tied
 
 ),
@@ -194,14 +276,12 @@ tied_with_ids as (
 
 ),
 
-ties_by_id as (
+-- a visit starts with the first of its ties or before, so only their places change
+ties as (
 
     select
         event_key,
-        occurred_at,
-        min(position) over tied as first_position,
-        min(previous_at) over tied as previous_at,
-        row_number() over tied_by_id as place
+        min(position) over tied + row_number() over tied_by_id - 1 as position
 
     from tied_with_ids
     window
@@ -213,22 +293,8 @@ ties_by_id as (
 
 ),
 
-ties as (
-
-    select
-        event_key,
-        first_position + place - 1 as position,
-        case
-            when place > 1 then occurred_at
-            when first_position > 1 then previous_at
-        end as previous_at
-
-    from ties_by_id
-
-),
-
 -- apart, so that the many without a tie are not looked up among the few
-events_in_order as (
+events_in_visit as (
 
     select
         event_key,
@@ -242,10 +308,11 @@ events_in_order as (
         carries_page,
         rules_met,
         campaign_key,
-        position,
-        previous_at
+        visit_position,
+        visit_started_at,
+        position
 
-    from events_by_key
+    from events_by_time
     where not is_tied
 
     union all
@@ -262,46 +329,12 @@ events_in_order as (
         events_tied.carries_page,
         events_tied.rules_met,
         events_tied.campaign_key,
-        ties.position,
-        ties.previous_at
+        events_tied.visit_position,
+        events_tied.visit_started_at,
+        ties.position
 
     from events_tied
     inner join ties on events_tied.event_key = ties.event_key
-
-),
-
-visit_starts_marked as (
-
-    select
-        *,
-        case
-            when
-                -- the source's own session has no gaps
-                previous_at is null
-                or (
-                    given_session_key is null
-                    and {{ is_visit_start('occurred_at', 'previous_at') }}
-                )
-                then position
-        end as visit_start_position
-
-    from events_in_order
-
-),
-
-events_in_visit as (
-
-    select
-        *,
-        last_value(visit_start_position ignore nulls) over visit_so_far as visit_position,
-        last_value(case when visit_start_position is not null then occurred_at end ignore nulls)
-            over visit_so_far as visit_started_at
-
-    from visit_starts_marked
-    window visit_so_far as (
-        partition by {{ visitor }} order by position
-        rows between unbounded preceding and current row
-    )
 
 ),
 

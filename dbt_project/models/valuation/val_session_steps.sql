@@ -126,6 +126,26 @@ steps_valued as (
         and own.level = 'state'
         and steps.state_key = own.state_key
 
+),
+
+steps_sorted as (
+
+    select * from steps_valued
+    order by session_key, macro_conversion, step_number
+
+),
+
+-- step 0 starts each session's way to a goal, so no later step has another's in front of it
+steps_compared as (
+
+    select
+        *,
+        {{ in_sorted_rows(
+            'lag(value_after)', ['session_key', 'macro_conversion'], 'step_number'
+        ) }} as value_before
+
+    from steps_sorted
+
 )
 
 select
@@ -135,14 +155,8 @@ select
     step_number,
     value_version,
     case when step_number = 0 then value_after else 0 end as baseline_value,
-    case
-        when step_number > 0
-            then value_after - lag(value_after) over (
-                partition by session_key, macro_conversion order by step_number
-            )
-        else 0
-    end as incremental_value,
+    case when step_number > 0 then value_after - value_before else 0 end as incremental_value,
     case when is_last then ended_value - value_after else 0 end as closing_value
 
-from steps_valued
+from steps_compared
 order by session_key
