@@ -206,20 +206,7 @@ visit_starts_marked as (
 events_by_time as (
 
     select
-        event_key,
-        visitor_key,
-        load_id,
-        row_number,
-        occurred_at,
-        sequence,
-        given_session_key,
-        is_page_view,
-        carries_source,
-        carries_page,
-        rules_met,
-        campaign_key,
-        position,
-        is_tied,
+        *,
         {{ in_sorted_rows(
             'last_value(case when starts_visit then position end ignore nulls)',
             visitor, by_time, so_far=true
