@@ -21,7 +21,7 @@ def in_sorted_rows(function: str, so_far: bool = False) -> str:
     return template.module.duckdb__in_sorted_rows(function, ["visitor"], "moment", so_far)
 
 
-@pytest.mark.parametrize("memory", ["2GB", "120MB"], ids=["in memory", "spilled"])
+@pytest.mark.parametrize("memory", ["2GB", "70MB"], ids=["in memory", "spilled"])
 def test_windows_over_sorted_rows_see_each_row_behind_the_one_before(tmp_path, memory):
     with duckdb.connect(str(tmp_path / "sorted.duckdb")) as connection:
         connection.execute(
