@@ -17,7 +17,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +45,8 @@ REST_SECONDS = 30
 VARS_IN_MANIFEST = ("reporting_time_zone", "project_start_date", "arrival_days_offered")
 
 NODE_RESULTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
+# how DuckDB begins the message of a query that found no room within the memory limit
+NO_MEMORY = "Out of Memory Error"
 
 
 class DbtError(IntentMapError):
@@ -274,18 +276,38 @@ def _stamp(path: Path) -> tuple[str, int, int]:
     return str(path), status.st_size, status.st_mtime_ns
 
 
-def run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
+def run_dbt(
+    settings: Settings, args: list[str], report: Callable[[str], None] | None = None
+) -> Iterator[dict[str, Any]]:
     """Run dbt in this process; yields the event of each finished node as it comes.
 
-    An event has the shape of dbt's JSON log: {"info": {...}, "data": {...}}. Raises DbtError that
-    names the first node at fault, its message and the log, after all events were yielded. The
-    warehouse file is closed when this returns, also when it was stopped half-way.
+    An event has the shape of dbt's JSON log: {"info": {...}, "data": {...}}; those of nodes that
+    could not run come last. What found no memory beside another node is run again by itself, and
+    report is told of it. Raises DbtError that names the first node at fault, its message and the
+    log, after all events were yielded. The warehouse file is closed when this returns, also when
+    it was stopped half-way.
     """
     with garbage_left():
-        yield from _run_dbt(settings, args)
+        outcome, of_errors = yield from _run_once(settings, args)
+        one_at_a_time = os.environ.get("INTENT_MAP_THREADS") == "1"
+        unfinished = [] if one_at_a_time else _without_memory(outcome)
+        if unfinished:
+            one_at_a_time = True
+            if report:
+                report(
+                    "Not enough memory side by side, so one at a time: "
+                    f"{', '.join(unfinished[:5])}{', ...' if len(unfinished) > 5 else ''}."
+                )
+            outcome, of_errors = yield from _run_once(settings, _one_at_a_time(args, unfinished))
+        yield from of_errors
+    _raise_on_failure(settings, outcome, one_at_a_time)
 
 
-def _run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
+def _run_once(
+    settings: Settings, args: list[str]
+) -> Generator[dict[str, Any], None, tuple[Any, list[dict[str, Any]]]]:
+    """Yields the events of nodes that ran; returns dbt's result, None when it did not come to one,
+    and the events of nodes that could not run."""
     _make_folders(settings, settings.warehouse.parent, settings.dbt_log_path)
     _seed_partial_parse(settings, args)
     # dbt is slow to import: only who runs it pays
@@ -295,6 +317,7 @@ def _run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     done = object()
     outcome: list[Any] = []
+    of_errors: list[dict[str, Any]] = []
 
     def receive(message: Any) -> None:
         if message.info.name in NODE_RESULTS:
@@ -311,11 +334,44 @@ def _run_dbt(settings: Settings, args: list[str]) -> Iterator[dict[str, Any]]:
         thread.start()
         try:
             while (event := events.get()) is not done:
-                yield event
+                if str(event["data"]["status"]).lower() == "error":
+                    of_errors.append(event)
+                else:
+                    yield event
         finally:
             _bring_to_rest(thread)
             _close_warehouse()
-    _raise_on_failure(settings, outcome[0] if outcome else None)
+    return (outcome[0] if outcome else None), of_errors
+
+
+def _one_at_a_time(args: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The arguments of a run, for these nodes only and never two side by side."""
+    kept: list[str] = []
+    option = ""
+    for arg in args:
+        option = arg if arg.startswith("--") else option
+        if option not in ("--select", "--exclude", "--indirect-selection"):
+            kept.append(arg)
+    return [*kept, "--threads", "1", *_selection(names, [], among=())]
+
+
+def _without_memory(outcome: Any) -> list[str]:
+    """The nodes that found no memory and those that waited for them; none when anything else went
+    wrong too, since what waits for that must not run."""
+    results = _results(outcome)
+    failed = [result for result in results if _has_failed(result)]
+    if not all(NO_MEMORY in str(result.message) for result in failed):
+        return []
+    waiting = [result for result in results if failed and str(result.status) == "skipped"]
+    return [result.node.name for result in (*failed, *waiting)]
+
+
+def _results(outcome: Any) -> list[Any]:
+    return getattr(getattr(outcome, "result", None), "results", None) or []
+
+
+def _has_failed(result: Any) -> bool:
+    return str(result.status) in ("error", "fail")
 
 
 def count_rows(node: Mapping[str, Any]) -> int | None:
@@ -418,12 +474,11 @@ def _close_warehouse() -> None:
             open_file.close()
 
 
-def _raise_on_failure(settings: Settings, outcome: Any) -> None:
+def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> None:
     if outcome is not None and outcome.success:
         return
     log = settings.dbt_log_path / "dbt.log"
-    results = getattr(getattr(outcome, "result", None), "results", None) or []
-    failed = [result for result in results if str(result.status) in ("error", "fail")]
+    failed = [result for result in _results(outcome) if _has_failed(result)]
     if failed:
         first = failed[0]
         kind = "data test" if first.node.resource_type == "test" else first.node.resource_type
@@ -432,6 +487,8 @@ def _raise_on_failure(settings: Settings, outcome: Any) -> None:
             others = [result.node.name for result in failed[1:]]
             shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
             message += f" Failed too: {shown}."
+        if one_at_a_time and NO_MEMORY in str(first.message):
+            message += " It ran by itself, so INTENT_MAP_MEMORY_LIMIT is too low for it."
         transient = all("Could not set lock" in str(result.message) for result in failed)
         raise DbtError(f"{message} The full log: {log}", is_transient=transient)
     reason = getattr(outcome, "exception", None)

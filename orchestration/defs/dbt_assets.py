@@ -186,7 +186,7 @@ class Selection:
         log = self._context.log
         seen = arrivals.seen_before(settings) if arrivals.MODEL in self.names else {}
         built, passed = 0, 0
-        for event in dbt_runner.run_dbt(settings, args):
+        for event in dbt_runner.run_dbt(settings, args, report=log.info):
             data = event["data"]
             name, seconds = data["node_info"]["node_name"], data.get("execution_time") or 0.0
             if event["info"]["name"] == "LogTestResult":
@@ -202,7 +202,7 @@ class Selection:
 
     def run_unseen(self, settings: Settings, args: list[str]) -> None:
         """Run dbt without telling Dagster of each table."""
-        for _ in dbt_runner.run_dbt(settings, args):
+        for _ in dbt_runner.run_dbt(settings, args, report=self._context.log.info):
             pass
 
     def _to_dagster(

@@ -257,7 +257,7 @@ def _build(settings: Settings, report: Callable[[str], None]) -> None:
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         leave = [name for _, name in _readers_of_raw(manifest)] if retired_rows(con) else []
     args = dbt_runner.nightly_args(settings, full_refresh=True, leave=leave)
-    for _ in dbt_runner.run_dbt(settings, args):
+    for _ in dbt_runner.run_dbt(settings, args, report=report):
         pass
     fingerprint.remember(settings, rules, fingerprint.incremental_models(manifest))
 

@@ -207,6 +207,79 @@ def test_a_failing_model_is_named_with_its_message_and_the_log(project):
     assert _is_free(settings) == 0
 
 
+TOO_LARGE_FOR_TWO = """
+    -- depends_on: {{ ref('int_sessions') }}
+    {% if target.threads > 1 %}
+        select error('Out of Memory Error: could not allocate block') as visitor_id
+    {% else %}
+        select * from {{ ref('int_sessions') }}
+    {% endif %}
+    """
+
+
+def test_what_found_no_memory_beside_another_model_is_built_by_itself(project):
+    project.write("dbt_project/models/marts/mart_sessions.sql", TOO_LARGE_FOR_TWO)
+    kind = "{{ 'whole' if flags.FULL_REFRESH else 'part' }}"
+    project.write(
+        "dbt_project/models/marts/mart_after.sql",
+        f"select '{kind}' as kind, count(*) as n from {{{{ ref('mart_sessions') }}}}",
+    )
+    settings = project.settings()
+    lines = []
+    args = nightly_args(settings, full_refresh=True)
+    events = list(dbt_runner.run_dbt(settings, args, report=lines.append))
+    names = [event["data"]["node_info"]["node_name"] for event in events]
+    assert len(set(names)) == len(names)
+    assert {"rules", "int_sessions", "mart_sessions", "mart_after"} <= set(names)
+    assert "unique_mart_sessions_visitor_id" in names
+    assert names.index("rules") < names.index("mart_sessions") < names.index("mart_after")
+    assert not [event for event in events if event["data"]["status"].lower() == "error"]
+    (line,) = lines
+    assert line.startswith("Not enough memory side by side, so one at a time: mart_sessions, ")
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        assert con.execute("select kind from marts.mart_after").fetchall() == [("whole",)]
+
+
+def test_what_found_no_memory_is_left_when_something_else_failed_too(project):
+    # what waits for the other one must not run, as its table is not there
+    project.write("dbt_project/models/marts/mart_sessions.sql", TOO_LARGE_FOR_TWO)
+    project.write("dbt_project/models/marts/mart_broken.sql", "select no_such_column")
+    project.write(
+        "dbt_project/models/marts/mart_after.sql", "select * from {{ ref('mart_broken') }}"
+    )
+    settings = project.settings()
+    names, lines = [], []
+    with pytest.raises(DbtError) as caught:
+        for event in dbt_runner.run_dbt(settings, nightly_args(settings), report=lines.append):
+            names.append((event["data"]["node_info"]["node_name"], event["data"]["status"]))
+    assert {("mart_sessions", "error"), ("mart_broken", "error")} == set(names[-2:])
+    assert not lines
+    assert "Failed too: mart_" in str(caught.value)
+    assert "INTENT_MAP_MEMORY_LIMIT" not in str(caught.value)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_what_finds_no_memory_by_itself_either_fails_with_the_way_out(
+    project, monkeypatch, threads
+):
+    monkeypatch.setenv("INTENT_MAP_THREADS", threads)
+    monkeypatch.setenv("INTENT_MAP_MEMORY_LIMIT", "64MiB")
+    project.write(
+        "dbt_project/models/marts/mart_values.sql",
+        "select list(i) as all_of_them from range(100000000) as numbers (i)",
+    )
+    settings = project.settings()
+    names, lines = [], []
+    with pytest.raises(DbtError) as caught:
+        for event in dbt_runner.run_dbt(settings, nightly_args(settings), report=lines.append):
+            names.append(event["data"]["node_info"]["node_name"])
+    assert names.count("mart_values") == 1
+    assert len(lines) == (threads == "2")
+    assert "dbt model mart_values failed: " in str(caught.value)
+    assert "INTENT_MAP_MEMORY_LIMIT is too low for it." in str(caught.value)
+    assert not caught.value.is_transient
+
+
 def test_a_failing_data_test_is_named_with_the_number_of_rows(project):
     settings = project.settings()
     settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
