@@ -290,13 +290,11 @@ def run_dbt(
     with garbage_left():
         outcome, of_errors = yield from _run_once(settings, args)
         one_at_a_time = os.environ.get("INTENT_MAP_THREADS") == "1"
-        unfinished = [] if one_at_a_time else _without_memory(outcome)
-        if unfinished:
+        if not one_at_a_time and (unfinished := _without_memory(outcome)):
             one_at_a_time = True
             if report:
                 report(
-                    "Not enough memory side by side, so one at a time: "
-                    f"{', '.join(unfinished[:5])}{', ...' if len(unfinished) > 5 else ''}."
+                    f"Not enough memory side by side, so one at a time: {_in_short(unfinished)}."
                 )
             outcome, of_errors = yield from _run_once(settings, _one_at_a_time(args, unfinished))
         yield from of_errors
@@ -358,20 +356,15 @@ def _one_at_a_time(args: Sequence[str], names: Sequence[str]) -> list[str]:
 def _without_memory(outcome: Any) -> list[str]:
     """The nodes that found no memory and those that waited for them; none when anything else went
     wrong too, since what waits for that must not run."""
-    results = _results(outcome)
-    failed = [result for result in results if _has_failed(result)]
-    if not all(NO_MEMORY in str(result.message) for result in failed):
+    failed = _results(outcome, "error", "fail")
+    if not failed or not all(NO_MEMORY in str(result.message) for result in failed):
         return []
-    waiting = [result for result in results if failed and str(result.status) == "skipped"]
-    return [result.node.name for result in (*failed, *waiting)]
+    return [result.node.name for result in (*failed, *_results(outcome, "skipped"))]
 
 
-def _results(outcome: Any) -> list[Any]:
-    return getattr(getattr(outcome, "result", None), "results", None) or []
-
-
-def _has_failed(result: Any) -> bool:
-    return str(result.status) in ("error", "fail")
+def _results(outcome: Any, *statuses: str) -> list[Any]:
+    results = getattr(getattr(outcome, "result", None), "results", None) or []
+    return [result for result in results if str(result.status) in statuses]
 
 
 def count_rows(node: Mapping[str, Any]) -> int | None:
@@ -478,15 +471,13 @@ def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> 
     if outcome is not None and outcome.success:
         return
     log = settings.dbt_log_path / "dbt.log"
-    failed = [result for result in _results(outcome) if _has_failed(result)]
+    failed = _results(outcome, "error", "fail")
     if failed:
         first = failed[0]
         kind = "data test" if first.node.resource_type == "test" else first.node.resource_type
         message = f"dbt {kind} {first.node.name} failed: {_in_one_line(first.message)}"
         if len(failed) > 1:
-            others = [result.node.name for result in failed[1:]]
-            shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
-            message += f" Failed too: {shown}."
+            message += f" Failed too: {_in_short([result.node.name for result in failed[1:]])}."
         if one_at_a_time and NO_MEMORY in str(first.message):
             message += " It ran by itself, so INTENT_MAP_MEMORY_LIMIT is too low for it."
         transient = all("Could not set lock" in str(result.message) for result in failed)
@@ -496,6 +487,10 @@ def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> 
         f"dbt stopped: {_in_one_line(reason or 'no reason given')} The full log: {log}",
         is_transient="Could not set lock" in str(reason),
     )
+
+
+def _in_short(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _in_one_line(message: Any) -> str:

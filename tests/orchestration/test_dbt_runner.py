@@ -240,6 +240,32 @@ def test_what_found_no_memory_beside_another_model_is_built_by_itself(project):
         assert con.execute("select kind from marts.mart_after").fetchall() == [("whole",)]
 
 
+def test_the_second_run_of_a_quarter_values_the_same_day(project):
+    project.write(
+        "dbt_project/models/valuation/val_versions.sql",
+        """
+        -- depends_on: {{ ref('int_sessions') }}
+        {{ config(materialized='table', tags=['quarterly']) }}
+        {% if target.threads > 1 %}
+            select error('Out of Memory Error: could not allocate block') as valid_from
+        {% else %}
+            select cast('{{ var("version_date") }}' as date) as valid_from, 1 as sessions
+        {% endif %}
+        """,
+    )
+    settings = project.settings(dbt_vars={"horizon_days": 7})
+    _night(settings, select=["int_sessions", "rules"])
+    lines = []
+    args = quarterly_args(settings, date(2026, 7, 1), select=["val_versions"])
+    (event,) = dbt_runner.run_dbt(settings, args, report=lines.append)
+    assert event["data"]["node_info"]["node_name"] == "val_versions"
+    assert lines == ["Not enough memory side by side, so one at a time: val_versions."]
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        found = con.execute("select valid_from from valuation.val_versions").fetchall()
+    settings.warehouse.unlink()
+    assert found == [(date(2026, 7, 1),)]
+
+
 def test_what_found_no_memory_is_left_when_something_else_failed_too(project):
     # what waits for the other one must not run, as its table is not there
     project.write("dbt_project/models/marts/mart_sessions.sql", TOO_LARGE_FOR_TWO)
