@@ -27,7 +27,7 @@ from orchestration.disk import to_disk
 from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
 from orchestration.erasure.history import erase_from_history
 from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
-from orchestration.erasure.people import RECEIPTS, People, find_people
+from orchestration.erasure.people import RECEIPTS, SESSIONS, People, find_people
 from orchestration.errors import IntentMapError
 from orchestration.landing import land
 from orchestration.landing.warehouse import Warehouse
@@ -219,15 +219,16 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
         return
     con.execute(
         "create or replace temp table erased_receipts as "
-        "select source_system, load_id, row_number, outcome, event_key "
-        f"from {RECEIPTS} as held "
-        "where visitor_id in (from erased_visitors) or user_id in (from erased_users) "
+        "select source_system, load_id, row_number, outcome, event_key, visitor_key "
+        f"from {RECEIPTS} as held where visitor_key in (select visitor_key from {SESSIONS} "
+        "where visitor_id in (from erased_visitors)) or user_id in (from erased_users) "
         f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "
         "and gone.load_id = held.load_id and gone.row_number = held.row_number)"
     )
     # a copy names nobody any more, but has the key of the row that counted
     con.execute(
-        "insert into erased_receipts select source_system, load_id, row_number, outcome, event_key "
+        "insert into erased_receipts "
+        "select source_system, load_id, row_number, outcome, event_key, visitor_key "
         f"from {RECEIPTS} where outcome = 'duplicate' and event_key in "
         "(select event_key from erased_receipts where outcome = 'accepted')"
     )
@@ -240,11 +241,19 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
                 "where held.source_system = gone.source_system and held.load_id = gone.load_id "
                 "and held.row_number = gone.row_number"
             )
-        elif "event_key" in con.sql(f"from {table}").columns:
+            continue
+        # of a person all rows of a visitor go
+        columns = con.sql(f"from {table}").columns
+        for key in (key for key in ("event_key", "visitor_key") if key in columns):
             con.execute(
-                f"delete from {table} where event_key in (select event_key from erased_receipts "
+                f"delete from {table} where {key} in (select {key} from erased_receipts "
                 "where outcome = 'accepted')"
             )
+    # they note no change that tests could go by, so all of them is tested
+    con.execute(
+        "delete from raw.tested where list_contains(?::varchar[], model)",
+        [[name for _, name in _readers_of_raw(manifest)]],
+    )
 
 
 def _build(settings: Settings, report: Callable[[str], None]) -> None:

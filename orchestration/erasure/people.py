@@ -23,6 +23,7 @@ from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES
 from orchestration.sql_text import literal, quoted
 
 RECEIPTS = "intermediate.int_event_receipts"
+SESSIONS = "intermediate.int_all_sessions"
 STAGED = "intermediate.int_staged_events"
 # how sources write that there is no order number, as in macros/expressions/real_order_id.sql
 NO_ORDER = ("", "(not set)", "null", "undefined", "none", "n/a")
@@ -101,12 +102,13 @@ def _logins_of(con: duckdb.DuckDBPyConnection, visitors: Iterable[str]) -> set[s
     """The login that holds for each visitor; of one that no night has built yet, any."""
     _fill(con, "asked_visitors", visitors)
     known: dict[str, str] = {}
-    if _has(con, RECEIPTS):
+    if _has(con, RECEIPTS) and _has(con, SESSIONS):
         known = dict(
             con.execute(
                 "select visitor_id, max_by(user_id, (occurred_at, sequence, user_id)) "
-                f"from {RECEIPTS} where outcome = 'accepted' and user_id is not null "
-                "and visitor_id in (from asked_visitors) group by visitor_id"
+                f"from {RECEIPTS} join (select distinct visitor_key, visitor_id from {SESSIONS} "
+                "where visitor_id in (from asked_visitors)) using (visitor_key) "
+                "where outcome = 'accepted' and user_id is not null group by visitor_id"
             ).fetchall()
         )
     met = [
@@ -130,9 +132,12 @@ def _visitors_of(con: duckdb.DuckDBPyConnection, users: Iterable[str]) -> set[st
         f"where {quoted(LANDING_SOURCES[source].user)} in (from asked_users)"
         for source in EVENT_SOURCES
     ]
-    if _has(con, RECEIPTS):
+    if _has(con, RECEIPTS) and _has(con, SESSIONS):
         # also of rows that have left raw since
-        queries.append(f"select visitor_id from {RECEIPTS} where user_id in (from asked_users)")
+        queries.append(
+            f"select visitor_id from {RECEIPTS} join {SESSIONS} using (visitor_key) "
+            "where user_id in (from asked_users)"
+        )
     rows = con.execute(" union ".join(queries)).fetchall()
     return {visitor for (visitor,) in rows if _is_somebody(visitor)}
 

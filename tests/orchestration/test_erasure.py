@@ -295,20 +295,30 @@ def test_a_person_is_a_login_with_all_its_visitors_and_no_more(tmp_path):
 
 
 def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeypatch):
-    columns = "source_system, load_id, row_number, outcome, event_key, visitor_id, user_id"
+    columns = "source_system, load_id, row_number, outcome, event_key, visitor_key, user_id"
     columns += ", occurred_at, sequence"
     home.rows("create schema intermediate")
     home.rows(
         f"create table intermediate.int_event_receipts as from (values "
-        "('generic', 90, 1, 'accepted', 1, 'device-gone', null, null, 0), "
+        "('generic', 90, 1, 'accepted', 1, 7, null, null, 0), "
         "('generic', 91, 1, 'duplicate', 1, null, null, null, 0), "
         "('generic', 91, 2, 'refused', 2, null, null, null, 0), "
-        "('generic', 91, 3, 'accepted', 3, 'device-stays', null, null, 0), "
+        "('generic', 91, 3, 'accepted', 3, 8, null, null, 0), "
+        # retired, so that its row tells no more whose login it was
+        "('generic', 92, 1, 'accepted', 5, 9, 'login-gone', null, 0), "
+        "('generic', 92, 2, 'accepted', 6, 9, null, null, 0), "
         f"('generic', 1, 2, 'refused', 4, null, null, null, 0)) as t({columns})"
     )
-    home.rows("create table intermediate.sums as select event_key from range(1, 4) as t(event_key)")
+    home.rows(
+        "create table intermediate.int_all_sessions as from (values "
+        "(7, 'device-gone'), (8, 'device-stays'), (9, 'device-old')) as t(visitor_key, visitor_id)"
+    )
+    home.rows("create table intermediate.sums as select event_key from range(1, 7) as t(event_key)")
     home.rows("insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)")
-    readers = [("intermediate", "int_event_receipts"), ("intermediate", "sums")]
+    home.rows("insert into raw.tested values ('sums', null, 1), ('others', null, 1)")
+    readers = [
+        ("intermediate", name) for name in ("int_event_receipts", "int_all_sessions", "sums")
+    ]
     monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
     monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
     warehouse = erasure.Warehouse(home.settings, report=lambda _: None)
@@ -318,7 +328,9 @@ def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeyp
     warehouse.close()
     # what is left of a refused row that is gone names nobody
     assert home.rows("select event_key from intermediate.int_event_receipts") == [(2,), (3,)]
-    assert home.rows("from intermediate.sums") == [(2,), (3,)]
+    assert home.rows("from intermediate.sums") == [(2,), (3,), (4,)]
+    assert home.rows("select visitor_id from intermediate.int_all_sessions") == [("device-stays",)]
+    assert home.rows("select model from raw.tested") == [("others",)]
 
 
 def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):

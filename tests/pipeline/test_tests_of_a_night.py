@@ -70,7 +70,7 @@ def test_a_double_is_found_in_what_was_written_and_not_looked_for_elsewhere(test
     ]
     receipt = (
         "insert into intermediate.int_event_receipts select * {} from "
-        "intermediate.int_event_receipts where visitor_id = 'a' limit 1"
+        f"intermediate.int_event_receipts where {of_events('a')} limit 1"
     )
     change(home, *doubled, receipt.format(""))
     assert failed_tests(home) == set()
@@ -99,12 +99,17 @@ NOTED = (
 )
 
 
+def of_events(visitor: str) -> str:
+    """Condition of a visitor's rows in tables that know it by key."""
+    return (
+        "visitor_key = (select distinct visitor_key from intermediate.int_all_sessions "
+        f"where visitor_id = '{visitor}')"
+    )
+
+
 def of_visitor(visitor: str) -> str:
     """Condition of the events in sessions of a visitor, all but the first of them."""
-    return (
-        "event_number > 1 and visitor_key = (select visitor_key from "
-        f"intermediate.int_all_sessions where visitor_id = '{visitor}')"
-    )
+    return f"event_number > 1 and {of_events(visitor)}"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,7 @@ def test_events_of_a_visitor_whose_sessions_no_night_wrote_are_looked_for_too(
     home = tested.copy("arrived_unnoted")
     change(
         home,
-        "update intermediate.int_event_receipts set load_id = load_id + 9 where visitor_id = 'a'",
+        "update intermediate.int_event_receipts set load_id = load_id + 9 where " + of_events("a"),
         "update intermediate.int_session_events set event_key = event_key + 1 where "
         + of_visitor("a"),
     )
@@ -164,7 +169,7 @@ def test_a_source_that_was_never_tested_is_tested_whatever_the_numbers_of_its_lo
         "update raw.tested set source_system = 'ga4', last_tested = 1000000 "
         "where model = 'int_event_receipts'",
         "insert into intermediate.int_event_receipts select * from "
-        "intermediate.int_event_receipts where visitor_id = 'a' limit 1",
+        f"intermediate.int_event_receipts where {of_events('a')} limit 1",
     )
     assert failed_tests(home, "int_event_receipts_event_key")
     assert failed_tests(home, "every_raw_row_has_one_outcome")
@@ -189,7 +194,7 @@ def test_a_receipt_that_is_wrong_is_found_in_what_arrived(
     tested: Home, test: str, broken: str
 ) -> None:
     home = tested.copy(f"receipt_{test}")
-    change(home, f"update intermediate.int_event_receipts set {broken} where visitor_id = 'a'")
+    change(home, f"update intermediate.int_event_receipts set {broken} where {of_events('a')}")
     assert not failed_tests(home, test)
     change(home, *IN_A_LATER_LOAD)
     assert failed_tests(home, test)
@@ -229,7 +234,7 @@ def test_values_under_another_dimension_are_found_on_the_dates_that_were_written
 
 MISHAPS = {
     COUNTED_ONCE: {
-        "lost": "delete from intermediate.int_event_receipts where visitor_id = 'a'",
+        "lost": f"delete from intermediate.int_event_receipts where {of_events('a')}",
         "doubled": "insert into intermediate.int_event_receipts "
         "select * from intermediate.int_event_receipts limit 1",
         "audited": "update marts.mart_event_audit set accepted = accepted + 1 where raw > 0",
@@ -321,7 +326,7 @@ def test_what_a_night_without_tests_wrote_is_tested_by_the_next_one(tested: Home
         home,
         "insert into marts.mart_sessions select * from marts.mart_sessions where visitor_id = 'd'",
         "insert into intermediate.int_event_receipts select * from "
-        "intermediate.int_event_receipts where visitor_id = 'd' limit 1",
+        f"intermediate.int_event_receipts where {of_events('d')} limit 1",
     )
     found = failed_tests(home)
     assert any("mart_sessions" in test for test in found), found

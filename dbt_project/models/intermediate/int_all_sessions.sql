@@ -33,6 +33,15 @@ receipts as (
 
 ),
 
+staged_events as (
+
+    select * from {{ ref('int_staged_events') }}
+    where
+        {{ not_before('occurred_at', earliest_touched) }}
+        and {{ not_landed_before(earliest_touched) }}
+
+),
+
 {% if is_incremental() %}
 
     loads_arrived as (
@@ -148,44 +157,188 @@ events_that_describe as (
 
 ),
 
--- strings are fetched for the one event of each session that gives them: looked for while all
--- receipts are read, since keeping these for a join would take far more memory
-events_described as (
+-- looked for while all receipts are read, since keeping these for a join would take far more memory
+receipts_that_describe as (
 
     select
         event_key,
+        visitor_key,
+        load_id,
+        row_number,
         occurred_at,
-        visitor_id,
-        source_session_id,
-        device_category,
-        country,
-        source,
-        medium,
-        campaign,
-        has_google_click,
-        has_meta_click,
-        source_channel_group,
-        page
+        source_session_id
 
     from receipts
     where event_key in (select events_that_describe.event_key from events_that_describe)
 
 ),
 
-sessions_described as (
+-- texts are fetched from raw, for the one event of each session that gives them
+texts_of_raw as (
+
+    select
+        event_key,
+        load_id,
+        row_number,
+        visitor_id,
+        device_category,
+        country,
+        {{ known_text('staged_events.source') }} as event_source,
+        {{ known_text('staged_events.medium') }} as event_medium,
+        {{ known_text('staged_events.campaign') }} as campaign,
+        {{ has_google_click('staged_events') }} as has_google_click,
+        {{ has_meta_click('staged_events') }} as has_meta_click,
+        source_channel_group,
+        {{ page_of('page_url') }} as page
+
+    from staged_events
+    where
+        (load_id, row_number) in (
+            select
+                receipts_that_describe.load_id,
+                receipts_that_describe.row_number
+            from receipts_that_describe
+        )
+
+),
+
+texts_of_events as (
+
+    select
+        *,
+        {{ session_source('event_source', 'event_medium', 'has_google_click', 'has_meta_click') }}
+            as source,
+        {{ session_medium('event_source', 'event_medium', 'has_google_click', 'has_meta_click') }}
+            as medium
+
+    from texts_of_raw
+
+),
+
+events_in_raw as (
+
+    select
+        receipts_that_describe.event_key,
+        receipts_that_describe.visitor_key,
+        receipts_that_describe.occurred_at,
+        receipts_that_describe.source_session_id,
+        texts_of_events.event_key is not null as is_in_raw,
+        texts_of_events.visitor_id,
+        texts_of_events.device_category,
+        texts_of_events.country,
+        texts_of_events.source,
+        texts_of_events.medium,
+        texts_of_events.campaign,
+        texts_of_events.source_channel_group,
+        texts_of_events.page
+
+    from receipts_that_describe
+    left join texts_of_events
+        on receipts_that_describe.load_id = texts_of_events.load_id
+        and receipts_that_describe.row_number = texts_of_events.row_number
+        and receipts_that_describe.event_key = texts_of_events.event_key
+
+),
+
+{% if is_incremental() %}
+
+    -- a raw row may have been retired since: the session that held the event told of it
+    sessions_that_told as (
+
+        select
+            events_in_raw.event_key,
+            kept.visitor_id,
+            kept.source,
+            kept.medium,
+            kept.campaign,
+            kept.source_channel_group,
+            kept.device_category,
+            kept.country,
+            kept.landing_page,
+            row_number() over (
+                partition by events_in_raw.event_key
+                -- the source's own sessions may overlap
+                order by
+                    case
+                        when events_in_raw.occurred_at in (kept.started_at, kept.sourced_at) then 0
+                        else 1
+                    end asc,
+                    kept.started_at desc,
+                    kept.session_key asc
+            ) as session_rank
+
+        from events_in_raw
+        inner join {{ this }} as kept
+            on events_in_raw.visitor_key = kept.visitor_key
+            and events_in_raw.occurred_at >= kept.started_at
+            and events_in_raw.occurred_at <= kept.ended_at
+        where not events_in_raw.is_in_raw
+
+    ),
+
+    told as (
+
+        select
+            event_key,
+            visitor_id,
+            {{ known_text('source') }} as source,
+            {{ known_text('medium') }} as medium,
+            {{ known_text('campaign') }} as campaign,
+            source_channel_group,
+            {{ known_text('device_category') }} as device_category,
+            {{ known_text('country') }} as country,
+            landing_page
+
+        from sessions_that_told
+        where session_rank = 1
+
+    ),
+
+    events_described as (
+
+        select
+            events_in_raw.event_key,
+            events_in_raw.occurred_at,
+            events_in_raw.source_session_id,
+            coalesce(events_in_raw.visitor_id, told.visitor_id) as visitor_id,
+            coalesce(events_in_raw.device_category, told.device_category) as device_category,
+            coalesce(events_in_raw.country, told.country) as country,
+            coalesce(events_in_raw.source, told.source) as source,
+            coalesce(events_in_raw.medium, told.medium) as medium,
+            coalesce(events_in_raw.campaign, told.campaign) as campaign,
+            coalesce(events_in_raw.source_channel_group, told.source_channel_group)
+                as source_channel_group,
+            coalesce(events_in_raw.page, told.landing_page) as page
+
+        from events_in_raw
+        left join told on events_in_raw.event_key = told.event_key
+
+    ),
+
+{% else %}
+
+    events_described as (
+
+        select * from events_in_raw
+
+    ),
+
+{% endif %}
+
+sessions_sourced as (
 
     select
         sessions_numbered.*,
-        first_events.visitor_id,
+        -- never nobody, even if an attached table lost the row before a night got here
+        coalesce(first_events.visitor_id, cast(sessions_numbered.visitor_key as varchar))
+            as visitor_id,
         first_events.source_session_id,
         first_events.device_category,
         first_events.country,
         source_events.occurred_at as sourced_at,
-        source_events.source as event_source,
-        source_events.medium as event_medium,
+        source_events.source as known_source,
+        source_events.medium as known_medium,
         source_events.campaign as event_campaign,
-        coalesce(source_events.has_google_click, false) as has_google_click,
-        coalesce(source_events.has_meta_click, false) as has_meta_click,
         source_events.source_channel_group,
         page_events.page as landing_page
 
@@ -196,19 +349,6 @@ sessions_described as (
         on sessions_numbered.source_event_key = source_events.event_key
     left join events_described as page_events
         on sessions_numbered.page_event_key = page_events.event_key
-
-),
-
-sessions_sourced as (
-
-    select
-        *,
-        {{ session_source('event_source', 'event_medium', 'has_google_click', 'has_meta_click') }}
-            as known_source,
-        {{ session_medium('event_source', 'event_medium', 'has_google_click', 'has_meta_click') }}
-            as known_medium
-
-    from sessions_described
 
 ),
 

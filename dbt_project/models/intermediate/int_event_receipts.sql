@@ -238,24 +238,20 @@ select
     event_name,
     is_known_name,
 
-    ---------- what later models sort by, join by and show of a session
+    ---------- what later models sort by and join by: texts stay in raw, where they are read of the
+    ---------- few events that describe a session
     {% for name, expression in {
         'visitor_key': 'visitor_key',
-        'visitor_id': 'visitor_id',
         'user_id': known_id('user_id'),
         'source_session_id':
             'source_session_id' if var('session_id_source') == 'source'
             else 'cast(null as varchar)',
         'sequence': 'sequence',
-        'page': "split_part(page_url, '?', 1)",
-        'source': known_text('source'),
-        'medium': known_text('medium'),
-        'campaign': known_text('campaign'),
-        'has_google_click': 'coalesce(gclid, gbraid, wbraid) is not null',
-        'has_meta_click': 'fbclid is not null',
-        'source_channel_group': 'source_channel_group',
-        'device_category': 'device_category',
-        'country': 'country',
+        'is_page_view': "coalesce(event_name = 'page_view', false)",
+        'carries_source': carries_source('events_judged'),
+        'carries_page': 'page_url is not null',
+        'campaign_key': campaign_key('events_judged') if var('session_cut_at_campaign')
+            else 'cast(null as bigint)',
         'rules_met': 'rules_met',
         'is_incomplete': 'is_incomplete'
     }.items() %}

@@ -22,7 +22,7 @@ select
     staged_events.event_id,
     receipts.source_system,
     receipts.load_id,
-    receipts.visitor_id,
+    staged_events.visitor_id,
     receipts.user_id,
     staged_events.source_session_id,
 
@@ -42,20 +42,20 @@ select
     {{ real_order_id('staged_events.order_id') }} as order_id,
 
     ---------- where the visit came from
-    receipts.source,
-    receipts.medium,
-    receipts.campaign,
+    {{ known_text('staged_events.source') }} as source,
+    {{ known_text('staged_events.medium') }} as medium,
+    {{ known_text('staged_events.campaign') }} as campaign,
     staged_events.term,
     staged_events.content,
     staged_events.gclid,
     staged_events.gbraid,
     staged_events.wbraid,
     staged_events.fbclid,
-    receipts.source_channel_group,
+    staged_events.source_channel_group,
 
     ---------- visitor's surroundings and consent
-    receipts.device_category,
-    receipts.country,
+    staged_events.device_category,
+    staged_events.country,
     staged_events.user_agent,
     staged_events.consent_analytics,
     staged_events.consent_ads

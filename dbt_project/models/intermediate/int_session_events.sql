@@ -105,21 +105,21 @@ events_narrow as (
         receipts.row_number,
         receipts.occurred_at,
         receipts.sequence,
-        -- null unless the source's own sessions are asked for
-        case
-            when receipts.source_session_id is not null
-                then {{ internal_key(['receipts.source_system', 'receipts.source_session_id']) }}
-        end as given_session_key,
-        receipts.event_name = 'page_view' as is_page_view,
-        {{ carries_source('receipts') }} as carries_source,
-        receipts.page is not null as carries_page,
+        {% if var('session_id_source') == 'source' %}
+            case
+                when receipts.source_session_id is not null
+                    then {{ internal_key(
+                        ['receipts.source_system', 'receipts.source_session_id']
+                    ) }}
+            end as given_session_key,
+        {% else %}
+            cast(null as bigint) as given_session_key,
+        {% endif %}
+        receipts.is_page_view,
+        receipts.carries_source,
+        receipts.carries_page,
         receipts.rules_met,
-        case
-            when {{ carries_source('receipts') }} then {{ internal_key([
-                'receipts.source', 'receipts.medium', 'receipts.campaign',
-                'receipts.has_google_click', 'receipts.has_meta_click'
-            ]) if var('session_cut_at_campaign') else 'null' }}
-        end as campaign_key
+        receipts.campaign_key
 
     from receipts
 

@@ -1,0 +1,4 @@
+{% macro has_meta_click(event) -%}
+    {#- True when an event of int_staged_events carries Meta's click id. -#}
+    ({{ event }}.fbclid is not null)
+{%- endmacro %}
