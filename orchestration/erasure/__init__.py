@@ -233,7 +233,8 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
         "(select event_key from erased_receipts where outcome = 'accepted')"
     )
     manifest = dbt_runner.load_manifest(settings)
-    for schema, name in _readers_of_raw(manifest):
+    readers = _readers_of_raw(manifest)
+    for schema, name in readers:
         table = f"{quoted(schema)}.{quoted(name)}"
         if table.replace('"', "") == RECEIPTS:
             con.execute(
@@ -244,15 +245,16 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
             continue
         # of a person all rows of a visitor go
         columns = con.sql(f"from {table}").columns
-        for key in (key for key in ("event_key", "visitor_key") if key in columns):
-            con.execute(
-                f"delete from {table} where {key} in (select {key} from erased_receipts "
-                "where outcome = 'accepted')"
-            )
+        for key in ("event_key", "visitor_key"):
+            if key in columns:
+                con.execute(
+                    f"delete from {table} where {key} in (select {key} from erased_receipts "
+                    "where outcome = 'accepted')"
+                )
     # they note no change that tests could go by, so all of them is tested
     con.execute(
         "delete from raw.tested where list_contains(?::varchar[], model)",
-        [[name for _, name in _readers_of_raw(manifest)]],
+        [[name for _, name in readers]],
     )
 
 

@@ -102,7 +102,7 @@ def _logins_of(con: duckdb.DuckDBPyConnection, visitors: Iterable[str]) -> set[s
     """The login that holds for each visitor; of one that no night has built yet, any."""
     _fill(con, "asked_visitors", visitors)
     known: dict[str, str] = {}
-    if _has(con, RECEIPTS) and _has(con, SESSIONS):
+    if _has(con, SESSIONS):
         known = dict(
             con.execute(
                 "select visitor_id, max_by(user_id, (occurred_at, sequence, user_id)) "
@@ -132,7 +132,7 @@ def _visitors_of(con: duckdb.DuckDBPyConnection, users: Iterable[str]) -> set[st
         f"where {quoted(LANDING_SOURCES[source].user)} in (from asked_users)"
         for source in EVENT_SOURCES
     ]
-    if _has(con, RECEIPTS) and _has(con, SESSIONS):
+    if _has(con, SESSIONS):
         # also of rows that have left raw since
         queries.append(
             f"select visitor_id from {RECEIPTS} join {SESSIONS} using (visitor_key) "

@@ -5,29 +5,35 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def dbt(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith("INTENT_MAP_")
+    }
+    return subprocess.run(
+        [
+            Path(sys.executable).with_name("dbt"),
+            *(*args, "--project-dir", "dbt_project", "--profiles-dir", "."),
+            *("--target-path", home / "target", "--log-path", home / "logs"),
+            *("--no-use-colors", "--warn-error"),
+        ],
+        cwd=ROOT,
+        env=environ | {"INTENT_MAP_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_dbt_build_alone_passes_every_unit_test_and_data_test_on_an_empty_home(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "warehouse").mkdir()
-    environ = {
-        name: value for name, value in os.environ.items() if not name.startswith("INTENT_MAP_")
-    }
-    run = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            *("build", "--project-dir", "dbt_project", "--profiles-dir", "."),
-            *("--target-path", tmp_path / "target", "--log-path", tmp_path / "logs"),
-            *("--no-use-colors", "--warn-error"),
-        ],
-        cwd=ROOT,
-        env=environ | {"INTENT_MAP_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = dbt(tmp_path, "build")
     assert run.returncode == 0, run.stdout[-6000:]
     unit_tests = sum(
         path.read_text(encoding="utf-8").count("\n    model: ")
@@ -35,3 +41,21 @@ def test_dbt_build_alone_passes_every_unit_test_and_data_test_on_an_empty_home(
     )
     assert unit_tests > 30
     assert f"{unit_tests} unit tests" in run.stdout
+
+
+def test_where_rows_are_retired_no_model_that_keeps_what_they_said_is_built_anew(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "warehouse").mkdir()
+    tables = ("--select", "+int_all_sessions", "+int_event_counts")
+    assert dbt(tmp_path, "build", *tables, "--resource-type", "seed", "model").returncode == 0
+    with duckdb.connect(str(tmp_path / "warehouse" / "intent_map.duckdb")) as con:
+        con.execute(
+            "insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)"
+        )
+    # the sessions too take what they show from raw
+    for model in ("int_event_receipts", "int_all_sessions"):
+        run = dbt(tmp_path, "run", "--full-refresh", "--select", model)
+        assert run.returncode != 0
+        assert "raw rows are retired" in run.stdout
+    assert dbt(tmp_path, "run", "--full-refresh", "--select", "int_event_counts").returncode == 0

@@ -189,7 +189,7 @@ texts_of_raw as (
         {{ has_google_click('staged_events') }} as has_google_click,
         {{ has_meta_click('staged_events') }} as has_meta_click,
         source_channel_group,
-        {{ page_of('page_url') }} as page
+        split_part(page_url, '?', 1) as page
 
     from staged_events
     where

@@ -105,16 +105,11 @@ events_narrow as (
         receipts.row_number,
         receipts.occurred_at,
         receipts.sequence,
-        {% if var('session_id_source') == 'source' %}
-            case
-                when receipts.source_session_id is not null
-                    then {{ internal_key(
-                        ['receipts.source_system', 'receipts.source_session_id']
-                    ) }}
-            end as given_session_key,
-        {% else %}
-            cast(null as bigint) as given_session_key,
-        {% endif %}
+        -- null unless the source's own sessions are asked for
+        case
+            when receipts.source_session_id is not null
+                then {{ internal_key(['receipts.source_system', 'receipts.source_session_id']) }}
+        end as given_session_key,
         receipts.is_page_view,
         receipts.carries_source,
         receipts.carries_page,
