@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pytest
+from pipeline.homes import Workshop
+
+from orchestration.dbt_runner import DbtError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,18 +48,16 @@ def test_dbt_build_alone_passes_every_unit_test_and_data_test_on_an_empty_home(
 
 
 def test_where_rows_are_retired_no_model_that_keeps_what_they_said_is_built_anew(
-    tmp_path: Path,
+    workshop: Workshop,
 ) -> None:
-    (tmp_path / "warehouse").mkdir()
-    tables = ("--select", "+int_all_sessions", "+int_event_counts")
-    assert dbt(tmp_path, "build", *tables, "--resource-type", "seed", "model").returncode == 0
-    with duckdb.connect(str(tmp_path / "warehouse" / "intent_map.duckdb")) as con:
+    home = workshop.home("retired")
+    home.night(select=["+int_all_sessions", "+int_event_counts"])
+    with duckdb.connect(str(home.settings.warehouse)) as con:
         con.execute(
             "insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)"
         )
     # the sessions too take what they show from raw
     for model in ("int_event_receipts", "int_all_sessions"):
-        run = dbt(tmp_path, "run", "--full-refresh", "--select", model)
-        assert run.returncode != 0
-        assert "raw rows are retired" in run.stdout
-    assert dbt(tmp_path, "run", "--full-refresh", "--select", "int_event_counts").returncode == 0
+        with pytest.raises(DbtError, match="raw rows are retired"):
+            home.night(full_refresh=True, select=[model])
+    home.night(full_refresh=True, select=["int_event_counts"])

@@ -26,19 +26,19 @@ DOUBLED = (
 
 
 def failed_tests(home: Home, named: str = "unique") -> set[str]:
-    """Tests with this in their name that fail when the tests alone are run."""
+    """Tests with this in their name that fail when they alone are run."""
     home.take_up()
     args = dbt_runner.nightly_args(home.settings)
-    args = ["test", *args[1:]]
-    failed = set()
-    events = dbt_runner.run_dbt(home.settings, args)
+    args = ["test", *args[1:], "--select", f"*{named}*"]
+    outcomes = {}
     try:
-        for event in events:
-            if event["data"]["status"] == "fail":
-                failed.add(event["data"]["node_info"]["node_name"])
+        for event in dbt_runner.run_dbt(home.settings, args):
+            if event["data"]["node_info"]["resource_type"] == "test":
+                outcomes[event["data"]["node_info"]["node_name"]] = event["data"]["status"]
     except IntentMapError as error:
-        assert failed, error
-    return {name for name in failed if named in name}
+        assert "fail" in outcomes.values(), error
+    assert outcomes, f"no test has {named} in its name"
+    return {name for name, status in outcomes.items() if status == "fail"}
 
 
 def change(home: Home, *statements: str) -> None:
