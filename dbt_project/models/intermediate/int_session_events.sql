@@ -17,6 +17,8 @@
     with arrived as (
         select min(occurred_at) as arrived_from from {{ ref('int_event_receipts') }}
         where outcome = 'accepted' and {{ arrived_since_last_build() }}
+        -- no row instead of null, for which all kept events would be gone through
+        having min(occurred_at) is not null
     )
     select {{ earliest }}
     from arrived
