@@ -5,12 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
-import pytest
-from pipeline.homes import Workshop
-
-from orchestration.dbt_runner import DbtError
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,19 +39,3 @@ def test_dbt_build_alone_passes_every_unit_test_and_data_test_on_an_empty_home(
     )
     assert unit_tests > 30
     assert f"{unit_tests} unit tests" in run.stdout
-
-
-def test_where_rows_are_retired_no_model_that_keeps_what_they_said_is_built_anew(
-    workshop: Workshop,
-) -> None:
-    home = workshop.home("retired")
-    home.night(select=["+int_all_sessions", "+int_event_counts"])
-    with duckdb.connect(str(home.settings.warehouse)) as con:
-        con.execute(
-            "insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)"
-        )
-    # the sessions too take what they show from raw
-    for model in ("int_event_receipts", "int_all_sessions"):
-        with pytest.raises(DbtError, match="raw rows are retired"):
-            home.night(full_refresh=True, select=[model])
-    home.night(full_refresh=True, select=["int_event_counts"])

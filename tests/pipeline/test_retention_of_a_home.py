@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pipeline.homes import Home, differences
+from pipeline.homes import Home, Workshop, differences
 from pipeline.promise_checks import Done
 
 from orchestration.dbt_runner import DbtError
@@ -120,3 +120,19 @@ def test_an_erasure_leaves_the_same_tables_with_and_without_the_old_rows(
     for table in COUNTED[:2]:
         judged = f"select * from intermediate.{table} where outcome <> 'refused' order by all"
         assert whole.query(judged) == retired.query(judged)
+
+
+def test_where_rows_are_retired_no_model_that_keeps_what_they_said_is_built_anew(
+    workshop: Workshop,
+) -> None:
+    home = workshop.home("nothing_but_retired")
+    home.night(select=["+int_all_sessions", "+int_event_counts"])
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute(
+            "insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)"
+        )
+    # the sessions too take what they show from raw
+    for model in ("int_event_receipts", "int_all_sessions"):
+        with pytest.raises(DbtError, match="raw rows are retired"):
+            home.night(full_refresh=True, select=[model])
+    home.night(full_refresh=True, select=["int_event_counts"])
