@@ -109,6 +109,19 @@ def test_rows_written_follow_what_arrived(workshop: Workshop) -> None:
     assert not found, said(found, frozenset())
 
 
+def test_without_arrivals_no_event_is_read_again(workshop: Workshop) -> None:
+    """Where the source says what a session is, an arrival reaches all events of its visitor."""
+    home = workshop.home("work_of_nothing", {"session_id_source": "source"})
+    sessions = ["+int_session_events"]
+    drop_visits(home, "past", 1, SHORT, 300)
+    home.night(select=sessions)
+    with counted_work(home.path) as work:
+        home.night(select=sessions)
+    events = home.query("select count(*) as events from intermediate.int_session_events")
+    assert work["int_session_events"].statements > 0
+    assert work["int_session_events"].read < events[0]["events"] / 5
+
+
 @pytest.mark.deep
 def test_rows_read_follow_what_arrived_but_for_the_models_listed(workshop: Workshop) -> None:
     """So many rows that a scan can leave out most groups of them."""
