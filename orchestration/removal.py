@@ -24,6 +24,18 @@ ERASED, RETIRED, REFUSED, GIVEN_UP = "erased", "retired", "refused", "given_up"
 REMOVED = "removed"
 
 
+def is_there(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the warehouse has a table or view of that name, with its schema before a dot."""
+    schema, table = name.split(".")
+    return bool(
+        con.execute(
+            "select 1 from information_schema.tables where table_catalog = current_database() "
+            "and table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchall()
+    )
+
+
 def create_removed(con: duckdb.DuckDBPyConnection) -> None:
     """Make the empty temporary table that names the rows to be taken out, each once."""
     con.execute(
@@ -74,10 +86,7 @@ def removal(warehouse: Warehouse, reason: str, now: datetime) -> Iterator[None]:
 
 def forget_rules(con: duckdb.DuckDBPyConnection) -> None:
     """Let the next night build everything anew, by forgetting under which rules it was built."""
-    if con.execute(
-        "select 1 from duckdb_tables() where schema_name = 'raw' and table_name = 'build_state' "
-        "and database_name = current_database()"
-    ).fetchall():
+    if is_there(con, "raw.build_state"):
         con.execute("delete from raw.build_state")
 
 

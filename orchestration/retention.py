@@ -155,7 +155,7 @@ def retired_rows(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _retired(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime | None]:
-    if not _has(con, "raw", "removals"):
+    if not removal.is_there(con, "raw.removals"):
         return 0, None
     return con.execute(
         "select coalesce(sum(removals.row_count), 0)::bigint, max(loads.landed_at) "
@@ -163,16 +163,6 @@ def _retired(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime | None]:
         "where removals.reason = ?",
         [removal.RETIRED],
     ).fetchone()
-
-
-def _has(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    return bool(
-        con.execute(
-            "select 1 from information_schema.tables where table_catalog = current_database() "
-            "and table_schema = ? and table_name = ?",
-            [schema, table],
-        ).fetchall()
-    )
 
 
 def _name_rows(
@@ -183,7 +173,7 @@ def _name_rows(
     removal.create_removed(con)
     # what the models have not seen yet stays, however old it is
     seen = {}
-    if _has(con, "raw", "watermarks"):
+    if removal.is_there(con, "raw.watermarks"):
         seen = dict(
             con.execute(
                 "select source_system, min(load_id) from raw.watermarks group by source_system"
@@ -191,7 +181,7 @@ def _name_rows(
         )
     refused = ""
     if reason == removal.REFUSED:
-        if not _has(con, *RECEIPTS.split(".")):
+        if not removal.is_there(con, RECEIPTS):
             return set()
         refused = (
             f"join {RECEIPTS} as receipts on receipts.source_system = '{{source}}' "

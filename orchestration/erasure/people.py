@@ -18,7 +18,7 @@ from orchestration.erasure.ids import NOBODY, ZEROS, Ids, Mentions, is_nobody
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE
 from orchestration.landing.warehouse import Warehouse
-from orchestration.removal import REMOVED, create_removed
+from orchestration.removal import REMOVED, create_removed, is_there
 from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES
 from orchestration.sql_text import literal, quoted
 
@@ -87,22 +87,11 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, values: Iterable[str]) -> 
                 [sorted(values)])  # fmt: skip
 
 
-def _has(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    schema, table = name.split(".")
-    return bool(
-        con.execute(
-            "select 1 from information_schema.tables where table_catalog = current_database() "
-            "and table_schema = ? and table_name = ?",
-            [schema, table],
-        ).fetchall()
-    )
-
-
 def _logins_of(con: duckdb.DuckDBPyConnection, visitors: Iterable[str]) -> set[str]:
     """The login that holds for each visitor; of one that no night has built yet, any."""
     _fill(con, "asked_visitors", visitors)
     known: dict[str, str] = {}
-    if _has(con, SESSIONS):
+    if is_there(con, SESSIONS):
         known = dict(
             con.execute(
                 "select visitor_id, max_by(user_id, (occurred_at, sequence, user_id)) "
@@ -132,7 +121,7 @@ def _visitors_of(con: duckdb.DuckDBPyConnection, users: Iterable[str]) -> set[st
         f"where {quoted(LANDING_SOURCES[source].user)} in (from asked_users)"
         for source in EVENT_SOURCES
     ]
-    if _has(con, SESSIONS):
+    if is_there(con, SESSIONS):
         # also of rows that have left raw since
         queries.append(
             f"select visitor_id from {RECEIPTS} join {SESSIONS} using (visitor_key) "
@@ -183,7 +172,7 @@ def may_mention(text: str) -> str:
 
 def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Order numbers on the removed rows and on no other row."""
-    if not _has(con, STAGED):
+    if not is_there(con, STAGED):
         return frozenset()
     placeholders = ", ".join(map(literal, NO_ORDER))
     rows = con.execute(

@@ -302,6 +302,8 @@ def test_what_finds_no_memory_by_itself_either_fails_with_the_way_out(
     assert names.count("mart_values") == 1
     assert len(lines) == (threads == "2")
     assert "dbt model mart_values failed: " in str(caught.value)
+    assert "Out of Memory Error: " in str(caught.value)
+    assert "SET memory_limit" not in str(caught.value)
     assert "INTENT_MAP_MEMORY_LIMIT is too low for it." in str(caught.value)
     assert not caught.value.is_transient
 
