@@ -495,7 +495,9 @@ def _in_short(names: Sequence[str]) -> str:
 
 def _in_one_line(message: Any) -> str:
     # what DuckDB advises about memory are its own settings, which come from ours here
-    said = str(message).partition("Possible solutions:")[0] if NO_MEMORY in str(message) else message
+    said = (
+        str(message).partition("Possible solutions:")[0] if NO_MEMORY in str(message) else message
+    )
     text = " ".join(str(said).split())
     text = text if len(text) <= 600 else text[:600] + " ..."
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -13,6 +13,12 @@ receipts as (
 
 ),
 
+event_names as (
+
+    select * from {{ ref('int_event_names') }}
+
+),
+
 -- a time that could not be believed is null, and the landing speaks instead
 rows_judged as (
 
@@ -23,7 +29,6 @@ rows_judged as (
         {{ reporting_date('coalesce(receipts.occurred_at, receipts.landed_at)') }} as date,
         -- a name is a word: one of megabytes is cut
         substring(coalesce(receipts.source_event_name, '(none)'), 1, 200) as source_event_name,
-        case when receipts.is_known_name then receipts.event_name end as event_name,
         receipts.outcome,
         receipts.reason,
         receipts.is_incomplete,
@@ -34,21 +39,41 @@ rows_judged as (
 
     from receipts
 
+),
+
+rows_counted as (
+
+    select
+        source_system,
+        load_id,
+        landed_date,
+        date,
+        source_event_name,
+        outcome,
+        reason,
+        count(*) as events,
+        count(case when is_incomplete then 1 end) as incomplete,
+        count(case when is_late then 1 end) as late
+
+    from rows_judged
+    group by source_system, load_id, landed_date, date, source_event_name, outcome, reason
+
 )
 
 select
-    source_system,
-    load_id,
-    landed_date,
-    date,
-    source_event_name,
-    event_name,
-    outcome,
-    reason,
-    count(*) as events,
-    count(case when is_incomplete then 1 end) as incomplete,
-    count(case when is_late then 1 end) as late
+    rows_counted.source_system,
+    rows_counted.load_id,
+    rows_counted.landed_date,
+    rows_counted.date,
+    rows_counted.source_event_name,
+    event_names.event_name,
+    rows_counted.outcome,
+    rows_counted.reason,
+    rows_counted.events,
+    rows_counted.incomplete,
+    rows_counted.late
 
-from rows_judged
-group by
-    source_system, load_id, landed_date, date, source_event_name, event_name, outcome, reason
+from rows_counted
+left join event_names
+    on rows_counted.source_system = event_names.source_system
+    and rows_counted.source_event_name = event_names.source_event_name

@@ -39,6 +39,12 @@ rules as (
 
 ),
 
+event_names as (
+
+    select * from {{ ref('int_event_names') }}
+
+),
+
 user_agents as (
 
     select * from {{ ref('int_user_agents') }}
@@ -153,28 +159,41 @@ rules_met_by_name as (
 
 ),
 
+events_named as (
+
+    select
+        arrivals.*,
+        coalesce(event_names.event_name, arrivals.source_event_name) as event_name
+
+    from arrivals
+    left join event_names
+        on arrivals.source_system = event_names.source_system
+        and arrivals.source_event_name = event_names.source_event_name
+
+),
+
 -- only an event that is asked for a property has it looked up, and once, whoever asks
 events_opened as (
 
     select
-        arrivals.*,
+        events_named.*,
         {% for property in properties %}
             case
-                when arrivals.event_name in (
+                when events_named.event_name in (
                     {%- for question in questions if question.property == property -%}
                         {{ sql_text(question.event_name) }}{{ ', ' }}
                     {%- endfor -%} null
                 )
-                    then {{ compared_property('arrivals', property) }}
+                    then {{ compared_property('events_named', property) }}
             end as asked_{{ loop.index }},
         {% endfor %}
         duplicates.row_number is not null as is_duplicate
 
-    from arrivals
+    from events_named
     left join duplicates
-        on arrivals.load_id = duplicates.load_id
-        and arrivals.row_number = duplicates.row_number
-        and arrivals.source_system = duplicates.source_system
+        on events_named.load_id = duplicates.load_id
+        and events_named.row_number = duplicates.row_number
+        and events_named.source_system = duplicates.source_system
 
 ),
 
@@ -235,8 +254,6 @@ select
     landed_at,
     {{ believable_time('events_judged') }} as occurred_at,
     source_event_name,
-    event_name,
-    is_known_name,
 
     ---------- what later models sort by and join by: texts stay in raw, where they are read of the
     ---------- few events that describe a session

@@ -13,6 +13,12 @@ receipts as (
     select * from {{ ref('int_event_receipts') }}
     where outcome = 'accepted'
 
+),
+
+event_names as (
+
+    select * from {{ ref('int_event_names') }}
+
 )
 
 select
@@ -32,7 +38,7 @@ select
     staged_events.loaded_at,
 
     ---------- what happened
-    receipts.event_name,
+    coalesce(event_names.event_name, receipts.source_event_name) as event_name,
     receipts.source_event_name,
     staged_events.page_url,
     staged_events.page_referrer,
@@ -65,3 +71,6 @@ inner join staged_events
     on receipts.load_id = staged_events.load_id
     and receipts.row_number = staged_events.row_number
     and receipts.source_system = staged_events.source_system
+left join event_names
+    on receipts.source_system = event_names.source_system
+    and receipts.source_event_name = event_names.source_event_name

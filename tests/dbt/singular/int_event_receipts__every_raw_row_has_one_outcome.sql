@@ -2,11 +2,26 @@
 -- One row comes back for each load that has not as many receipts as raw rows, or in which one row
 -- has several. The receipts of rows that are old, and so taken out of raw, may stay.
 -- A night looks at the loads that it brought.
+-- The raw tables themselves are read, so that a row that staging lost is missed as well.
 with
 
-staged_events as (
+raw_rows as (
 
-    select * from {{ ref('int_staged_events') }}
+    {% for source_system in var('event_sources') %}
+        select
+            '{{ source_system }}' as source_system,
+            load_id,
+            row_number
+
+        from {{ source('raw', source_system ~ '_events') }}
+        {% if not loop.last %} union all {% endif %}
+    {% endfor %}
+
+),
+
+raw_rows_new as (
+
+    select * from raw_rows
     where {{ not_tested('int_event_receipts', raw_rows=true) }}
 
 ),
@@ -26,7 +41,7 @@ raw_counts as (
         count(*) as raw_rows,
         sum(row_number) as row_numbers
 
-    from staged_events
+    from raw_rows_new
     group by source_system, load_id
 
 ),
