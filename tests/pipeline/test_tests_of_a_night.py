@@ -175,6 +175,19 @@ def test_a_source_that_was_never_tested_is_tested_whatever_the_numbers_of_its_lo
     assert failed_tests(home, "every_raw_row_has_one_outcome")
 
 
+def test_a_row_that_staging_loses_has_no_receipt(tested: Home) -> None:
+    home = tested.copy("lost_in_staging")
+    change(
+        home,
+        "delete from raw.tested",
+        "alter view staging.stg_generic__events rename to all_rows",
+        "create view staging.stg_generic__events as "
+        "select * from staging.all_rows where row_number > 1",
+        "delete from intermediate.int_event_receipts where row_number = 1",
+    )
+    assert failed_tests(home, "every_raw_row_has_one_outcome")
+
+
 IN_A_LATER_LOAD = (
     "update intermediate.int_event_receipts set load_id = load_id + 9",
     "update intermediate.int_event_counts set load_id = load_id + 9",
