@@ -100,14 +100,11 @@ staged_events as (
 
 {% endif %}
 
--- by the session alone, whose number the planner knows; of a session and its visitor together it
--- takes it that there are as many as events, and would keep all receipts to find some
 sessions_counted as (
 
     select
         session_key,
-        min(visitor_key) as visitor_key,
-        max(visitor_key) as last_visitor_key,
+        visitor_key,
         min(visit_part) as visit_part,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
@@ -119,7 +116,7 @@ sessions_counted as (
         min_by(event_key, case when carries_page then event_number end) as page_event_key
 
     from session_events
-    group by session_key
+    group by session_key, visitor_key
 
 ),
 
@@ -160,7 +157,7 @@ events_that_describe as (
 
 ),
 
--- looked for while all receipts are read, since keeping these for a join would take far more memory
+-- a semi join, so that each receipt is there once, however many sessions it describes
 receipts_that_describe as (
 
     select
@@ -472,9 +469,7 @@ sessions as (
 )
 
 select
-    -- should two visitors ever get one key, there is none, which the night's tests do not let pass
-    case when sessions.visitor_key = sessions.last_visitor_key then sessions.session_key end
-        as session_key,
+    sessions.session_key,
     -- of the source's own sessions, and of two campaigns, several may begin at one moment
     {{ public_key(
         "sessions.visitor_id || '|' || cast(sessions.started_at as varchar)"
