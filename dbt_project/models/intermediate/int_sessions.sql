@@ -14,8 +14,8 @@ bot_sessions as (
 
 )
 
--- not as an anti join, of which the planner takes it that a fifth stays: joins of these sessions to
--- others would then keep the wide side in memory
+-- not as an anti join, of which the planner expects that a fifth stays: a wide side of later joins
+-- would then be taken for the smaller one and be kept in memory
 select all_sessions.*
 
 from all_sessions
