@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from http.client import HTTPException
 from pathlib import Path
 
 import duckdb
@@ -105,7 +106,7 @@ def alert(
         # only what may come up again is kept
         keys = sorted({warning.key for warning in warnings})
         (settings.home / SENT_FILE).write_text(json.dumps(keys, indent=1) + "\n", "utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         report(
             f"The early warnings could not be sent to INTENT_MAP_WEBHOOK ({_in_words(error)}). "
             "They stand in the table, and are sent with the next run."

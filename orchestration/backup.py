@@ -130,19 +130,21 @@ def restore(
 ) -> Backup:
     """Put a backup in place, after checking every byte of it, and publish.
 
-    force: also over a home that has a warehouse, which is kept aside under replaced/. Raises
-    IntentMapError when the backup is damaged or too new, or the home is not empty.
+    force: also over a home that has a warehouse, which is kept aside under replaced/, in whatever
+    state it is. Raises IntentMapError when the backup is damaged or too new, or the home is not
+    empty.
     """
     source = source.expanduser().resolve()
     backup = read_backup(source)
     report(f"Checking {len(backup.files):,} files of the backup made at {backup.made_at} ...")
     check_backup(source, backup)
     folder = settings.warehouse.parent
-    with writer_lock(settings, "restore", report=report):
-        if settings.warehouse.exists() and not force:
+    with writer_lock(settings, "restore", report=report, to_replace=force):
+        if not force and _holds_files(folder):
             raise IntentMapError(
-                f"The home {settings.home} has a warehouse already. Set INTENT_MAP_HOME to an "
-                "empty folder, or add --force, which keeps the old one aside in that home."
+                f"The home {settings.home} has a warehouse already, or files of one. Set "
+                "INTENT_MAP_HOME to an empty folder, or add --force, which keeps the old one aside "
+                "in that home."
             )
         part = folder.with_name(folder.name + UNFINISHED)
         try:
@@ -260,9 +262,14 @@ def _numbers(duckdb_version: str) -> tuple[int, ...]:
     return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)
 
 
+def _holds_files(folder: Path) -> bool:
+    # kept files without a warehouse may be all that is left of one
+    return any(path.is_file() for path in folder.rglob("*"))
+
+
 def _put_aside(settings: Settings, report: Callable[[str], None]) -> None:
     folder = settings.warehouse.parent
-    if not settings.warehouse.exists():
+    if not _holds_files(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

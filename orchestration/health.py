@@ -27,7 +27,7 @@ import duckdb
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE, attach_sql
 from orchestration.landing.files import SET_ASIDE_FOLDER
-from orchestration.locking import writer_lock
+from orchestration.locking import HeldError, writer_lock
 from orchestration.policy import effective_vars
 from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK, SERVING_FILE
 from orchestration.quarters import first_day_of_quarter
@@ -46,6 +46,7 @@ WIDTH = 100
 
 # name of a check -> what it says when all is well
 CHECKS = {
+    "warehouse": "The warehouse file can be read.",
     "freshness": "Every source in use brought something within its usual time.",
     "failed_loads": "No file lies in the folder of what could not be landed.",
     "schema_drift": "The newest files have the columns that the files before them had.",
@@ -112,12 +113,12 @@ def look(settings: Settings, now: datetime | None = None) -> list[Finding]:
     Raises IntentMapError when the served file cannot be read at all.
     """
     now = now or datetime.now(UTC).replace(tzinfo=None)
-    ledger, in_use = _ledger(settings, now)
+    ledger, of_warehouse = _ledger(settings, now)
     view = View(settings, effective_vars(settings), now, ledger)
     findings = [*_of_arrivals(view), *_of_served_tables(view), *_of_publish(view), *_of_disk(view)]
     order = list(CHECKS)
     findings.sort(key=lambda finding: order.index(finding.name))
-    return [*in_use, *findings]
+    return [*of_warehouse, *findings]
 
 
 def worst(findings: Sequence[Finding]) -> str:
@@ -141,9 +142,6 @@ def as_table(findings: Sequence[Finding]) -> list[str]:
     return [*lines, "", f"{counted[ERROR]} errors, {counted[WARN]} warnings, {counted[OK]} well."]
 
 
-# ---- the list of loads
-
-
 def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Finding]]:
     """What the warehouse knows, or the note of it and a finding that says so."""
     if not settings.warehouse.exists():
@@ -152,28 +150,32 @@ def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Find
         # the lock is only tried: who looks must not wait, and must not make a run wait for long
         with writer_lock(settings, "looking at the health", 0, report=lambda _: None):
             ledger = _read_ledger(settings, now)
-    except IntentMapError as held:
-        return _from_note(settings, str(held).split(", still after")[0])
+    except HeldError as held:
+        return _from_note(settings, "writer", OK, str(held).split(", still after")[0])
+    except IntentMapError as error:
+        return _from_note(settings, "warehouse", ERROR, str(error))
     except (duckdb.Error, OSError) as error:
-        return _from_note(settings, f"The warehouse cannot be read: {_first_line(error)}")
+        why = f"The warehouse cannot be read: {_first_line(error)}"
+        return _from_note(settings, "warehouse", ERROR, why)
     with contextlib.suppress(OSError):
         part = settings.home / f"{NOTE_FILE}.unfinished"
         part.write_text(json.dumps(asdict(ledger)), encoding="utf-8")
         part.replace(settings.home / NOTE_FILE)
-    return ledger, []
+    return ledger, [Finding("warehouse", OK, CHECKS["warehouse"])]
 
 
-def _from_note(settings: Settings, why: str) -> tuple[Ledger | None, list[Finding]]:
+def _from_note(
+    settings: Settings, name: str, severity: str, why: str
+) -> tuple[Ledger | None, list[Finding]]:
     why = why.rstrip(".")
     try:
         noted = json.loads((settings.home / NOTE_FILE).read_text(encoding="utf-8"))
         ledger = Ledger(**noted)
         read_at = datetime.fromisoformat(ledger.read_at)
     except (OSError, ValueError, TypeError):
-        return None, [Finding("writer", OK, f"{why}. Arrivals are shown when it is done.")]
-    return ledger, [
-        Finding("writer", OK, f"{why}. Arrivals are those known at {read_at:%Y-%m-%d %H:%M} UTC.")
-    ]
+        return None, [Finding(name, severity, f"{why}. Arrivals are shown when that is over.")]
+    known = f"Arrivals are those known at {read_at:%Y-%m-%d %H:%M} UTC."
+    return ledger, [Finding(name, severity, f"{why}. {known}")]
 
 
 def _read_ledger(settings: Settings, now: datetime) -> Ledger:
@@ -246,9 +248,6 @@ def _reconciled(con: duckdb.DuckDBPyConnection, settings: Settings, source: str)
 
 def _event_sources(values: dict[str, Any], ledger: Ledger) -> list[str]:
     return [s for s in EVENT_SOURCES if s in values["event_sources"] and s in ledger.arrivals]
-
-
-# ---- arrivals
 
 
 def _of_arrivals(view: View) -> Iterator[Finding]:
@@ -358,9 +357,6 @@ def _reconciliation(
         "intent-map backfill --all."
     )
     return Finding("reconciliation", ERROR, sentence, source, figures)
-
-
-# ---- what is published
 
 
 def _of_served_tables(view: View) -> Iterator[Finding]:

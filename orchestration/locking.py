@@ -1,7 +1,7 @@
 """One writer at a time: the lock of a home.
 
-Belongs here: writer_lock, which every step that opens the warehouse for writing goes through, and
-the wait for somebody who holds the warehouse file without it (an open notebook).
+Belongs here: writer_lock, which every step that opens the warehouse for writing goes through, the
+wait for somebody who holds the warehouse file without it (an open notebook), and their errors.
 Does not belong here: queueing of Dagster runs (dagster.yaml), publishing (publishing.py).
 
 The lock is the kernel's (flock on <home>/intent_map.lock): it ends with its process, so a killed
@@ -31,6 +31,15 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 COMMAND_SHOWN = 120
 
+
+class HeldError(IntentMapError):
+    """Somebody else has the home or the warehouse file: later it is free again."""
+
+
+class UnreadableError(IntentMapError):
+    """The warehouse file is there and cannot be opened, whoever asks and however long."""
+
+
 # (lock file, thread) -> how deep this thread is inside; a step inside a held run enters again
 _depths: dict[tuple[Path, int], int] = {}
 
@@ -41,13 +50,15 @@ def writer_lock(
     what: str,
     wait_seconds: float = WAIT_SECONDS,
     report: Callable[[str], None] = print,
+    to_replace: bool = False,
 ) -> Iterator[None]:
     """Hold the home's writer lock while the block runs; entering again inside it is free.
 
-    what: a word or two that others who wait are told, such as "landing".
+    what: a word or two that others who wait are told, such as "landing". to_replace: the warehouse
+    file is put aside, so it need not be readable.
     Waits with growing pauses and reports once who holds it; then also waits until no other program
-    has the warehouse file open. Raises IntentMapError after wait_seconds, naming the holder, or
-    when the home cannot be written.
+    has the warehouse file open. Raises HeldError after wait_seconds, naming the holder,
+    UnreadableError, or IntentMapError when the home cannot be written.
     """
     path = settings.home / LOCK_FILE
     me = (path, threading.get_ident())
@@ -61,7 +72,11 @@ def writer_lock(
 
     deadline = time.monotonic() + wait_seconds
     with file_lock(path, what, wait_seconds, report):
-        wait_for_warehouse(settings, wait_seconds, report, deadline)
+        try:
+            wait_for_warehouse(settings, wait_seconds, report, deadline)
+        except UnreadableError:
+            if not to_replace:
+                raise
         _depths[me] = 1
         try:
             yield
@@ -97,8 +112,8 @@ def wait_for_warehouse(
 ) -> None:
     """Return when the warehouse file can be opened for writing, or is not there yet.
 
-    Raises IntentMapError that names the process which keeps the file open after wait_seconds, or
-    says that the file may not be written or cannot be read.
+    Raises HeldError that names the process which keeps the file open after wait_seconds, or
+    UnreadableError when the file may not be written or cannot be read.
     """
     deadline = time.monotonic() + wait_seconds if deadline is None else deadline
     warehouse = settings.warehouse
@@ -114,11 +129,11 @@ def wait_for_warehouse(
         except duckdb.Error as error:
             holder = _holder_of_file(str(error))
             if holder is None:
-                raise IntentMapError(
+                raise UnreadableError(
                     f"The warehouse file {warehouse} cannot be opened: {_first_line(error)}"
                 ) from error
         if time.monotonic() >= deadline:
-            raise IntentMapError(
+            raise HeldError(
                 f"The warehouse file {warehouse} is kept open by {holder}, still after "
                 f"{wait_seconds:g} s. Close it there and run again; to read while runs write, "
                 f"open {settings.serving / 'intent_map.duckdb'} instead."
@@ -161,7 +176,7 @@ def _acquire(
                 ) from error
         holder = _read_holder(handle)
         if time.monotonic() >= deadline:
-            raise IntentMapError(
+            raise HeldError(
                 f"Another run holds {path.parent}: {holder}, still after {wait_seconds:g} s. "
                 "Wait until it ends, or end that process, and run again."
             )

@@ -110,17 +110,30 @@ def apply_retention(
 
 def give_up_retired_rows(settings: Settings, report: Callable[[str], None] = print) -> int:
     """Let the next night build everything anew although retired rows are missing then; returns how
-    many these are. What was built from them goes with that night."""
+    many these are. What was built from them goes with that night.
+
+    Raises IntentMapError when the home cannot be used.
+    """
+    if not settings.warehouse.exists():
+        report("There is no warehouse yet, so nothing is given up.")
+        return 0
     with writer_lock(settings, "retention", report=report):
-        with duckdb.connect(str(settings.warehouse)) as con:
-            rows, _ = _retired(con)
-            con.begin()
-            con.execute(
-                "update raw.removals set reason = ? where reason = ?",
-                [removal.GIVEN_UP, removal.RETIRED],
-            )
-            removal.forget_rules(con)
-            con.commit()
+        try:
+            with duckdb.connect(str(settings.warehouse)) as con:
+                rows, _ = _retired(con)
+                if rows:
+                    con.begin()
+                    con.execute(
+                        "update raw.removals set reason = ? where reason = ?",
+                        [removal.GIVEN_UP, removal.RETIRED],
+                    )
+                    removal.forget_rules(con)
+                    con.commit()
+        except duckdb.Error as error:
+            raise IntentMapError(
+                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} Nothing "
+                "was given up; run again."
+            ) from error
         report(
             f"{rows:,} retired rows are given up: the next night builds everything anew from what "
             "raw still holds."

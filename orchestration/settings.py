@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestration.errors import IntentMapError
 
@@ -104,11 +105,21 @@ def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
 def _web_address(env: Mapping[str, str], name: str) -> str | None:
     address = env.get(name) or None
     # the address is not shown: such addresses often carry a secret
-    if address and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", address):
+    if address and not _is_web_address(address):
         raise IntentMapError(
             f"{name} is no web address; write it like https://chat.example.com/hooks/abc."
         )
     return address
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        # a port that is no number is found when it is asked for
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return has_host and parts.scheme in ("http", "https") and not re.search(r"\s", address)
 
 
 def _read_vars(text: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import http.server
 import json
+import socketserver
 import threading
 from datetime import date
 
@@ -129,6 +130,25 @@ def test_an_address_where_nobody_listens_breaks_nothing(settings):
     assert "could not be sent" in said[-1]
 
 
+def test_an_address_that_speaks_another_protocol_breaks_nothing(settings):
+    with socketserver.TCPServer(("127.0.0.1", 0), SpeaksAnother) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        settings = dataclasses.replace(
+            settings, webhook=f"http://127.0.0.1:{server.server_address[1]}/hook"
+        )
+        said = []
+        assert alert(settings, newest_warnings(settings), said.append) == 0
+    assert "could not be sent to INTENT_MAP_WEBHOOK (BadStatusLine)" in said[-1]
+
+
+class SpeaksAnother(socketserver.BaseRequestHandler):
+    """Answers as a server of secure shells does."""
+
+    def handle(self):
+        self.request.recv(65536)
+        self.request.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
 def test_the_check_warns_and_shows_the_warnings(settings):
     result = early_warnings_check(newest_warnings(settings))
     assert not result.passed
@@ -137,7 +157,17 @@ def test_the_check_warns_and_shows_the_warnings(settings):
     assert early_warnings_check([]).passed
 
 
-def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it():
+@pytest.mark.parametrize(
+    "address",
+    ["chat secret", "http://chat:secret/x", "http://chat:99999/secret", "ftp://chat/secret",
+     "http:///secret", "http://chat/a secret"],
+)  # fmt: skip
+def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it(address):
     with pytest.raises(IntentMapError, match="INTENT_MAP_WEBHOOK is no web address") as raised:
-        load_settings({"INTENT_MAP_WEBHOOK": "chat secret"})
+        load_settings({"INTENT_MAP_WEBHOOK": address})
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["https://chat.example.com/hooks/a?b=c", "http://[::1]:8080"])
+def test_a_web_address_is_taken_as_it_is(address):
+    assert load_settings({"INTENT_MAP_WEBHOOK": address}).webhook == address

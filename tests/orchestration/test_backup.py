@@ -120,6 +120,28 @@ def test_a_home_with_a_warehouse_is_replaced_only_when_forced_and_kept_aside(hom
     assert home.land().rows == 1
 
 
+def test_a_warehouse_that_cannot_be_read_is_kept_aside_too(home, tmp_path):
+    back_up(home.settings, tmp_path / "backup", silent)
+    home.settings.warehouse.write_bytes(b"not a database" * 1000)
+    with pytest.raises(IntentMapError, match="cannot be opened"):
+        restore(home.settings, tmp_path / "backup", report=silent)
+    restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    assert home.rows("select count(*) from raw.generic_events") == [(6,)]
+    (aside,) = (home.settings.home / "replaced").glob("*/warehouse/intent_map.duckdb")
+    assert aside.read_bytes().startswith(b"not a database")
+
+
+def test_kept_files_without_a_warehouse_are_not_thrown_away(home, tmp_path):
+    back_up(home.settings, tmp_path / "backup", silent)
+    home.settings.warehouse.unlink()
+    kept_files = [path.name for path in home.settings.warehouse.parent.rglob("*.parquet")]
+    with pytest.raises(IntentMapError, match="or files of one"):
+        restore(home.settings, tmp_path / "backup", report=silent)
+    restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    aside = (home.settings.home / "replaced").rglob("*.parquet")
+    assert [path.name for path in aside] == kept_files != []
+
+
 @pytest.mark.parametrize("step", ["_put_aside", "_put_notes_back"])
 def test_a_killed_restore_is_made_good_by_the_next_one(home, tmp_path, monkeypatch, step):
     class Killed(BaseException):

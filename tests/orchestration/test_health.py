@@ -360,7 +360,20 @@ def test_looking_does_not_wait_for_a_writer_and_says_how_old_the_arrivals_are(ho
     # and the served file is read as always
     assert home.found("volume", later)[0] == "ok"
     (home.settings.home / "health.json").unlink()
-    assert home.found("writer")[1].endswith("Arrivals are shown when it is done.")
+    assert home.found("writer")[1].endswith("Arrivals are shown when that is over.")
+
+
+def test_a_warehouse_that_cannot_be_read_is_an_error(home):
+    home.arrive_daily(5)
+    home.publish(usual_days())
+    health.look(home.settings, NOW)
+    home.settings.warehouse.write_bytes(b"not a database" * 1000)
+    severity, sentence = home.found("warehouse")
+    assert severity == "error"
+    assert "cannot be opened" in sentence
+    assert sentence.endswith("Arrivals are those known at 2026-11-20 04:00 UTC.")
+    (home.settings.home / "health.json").unlink()
+    assert home.found("warehouse")[0] == "error"
 
 
 def test_status_ends_with_1_only_for_an_error(home, monkeypatch, capsys):

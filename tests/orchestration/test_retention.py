@@ -3,6 +3,7 @@
 import os
 import time
 
+import duckdb
 import pytest
 from test_landing_home import HEADER, ROW, Home
 
@@ -115,6 +116,18 @@ def test_building_anew_is_refused_until_the_retired_rows_are_given_up(tmp_path, 
     refuse_to_build_anew(home.settings, "Rules changed.")
     # so that the next night does it
     assert home.rows("from raw.build_state") == []
+
+
+def test_without_retired_rows_nothing_is_given_up(tmp_path):
+    said = []
+    home = Home(tmp_path)
+    assert give_up_retired_rows(home.settings, said.append) == 0
+    assert said == ["There is no warehouse yet, so nothing is given up."]
+    assert not home.settings.warehouse.exists()
+    home.settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    duckdb.connect(str(home.settings.warehouse)).close()
+    assert give_up_retired_rows(home.settings, said.append) == 0
+    assert said[-1] == "No rows were retired, so nothing is given up."
 
 
 def test_without_a_limit_nothing_is_old(tmp_path, monkeypatch):

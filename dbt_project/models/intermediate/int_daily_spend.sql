@@ -19,6 +19,12 @@ currency_rates as (
 
 ),
 
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources') }}
+
+),
+
 -- a restated day of a campaign replaces the old one: the load that came last counts
 spend_ranked as (
 
@@ -63,19 +69,41 @@ spend_priced as (
         and spend_once.spend_date >= currency_rates.valid_from
         and spend_once.spend_date < currency_rates.valid_to
 
+),
+
+spend_by_day as (
+
+    select
+        spend_date,
+        source,
+        medium,
+        campaign,
+        sum(impressions) as impressions,
+        sum(clicks) as clicks,
+        cast(sum(reported_cost) as decimal(18, 4)) as cost
+
+    from spend_priced
+    where
+        reported_cost is not null
+        and greatest(impressions, clicks, 0) <= {{ var('largest_amount') }}
+    group by spend_date, source, medium, campaign
+
 )
 
+-- what the campaign means stands here too, so that a changed rule notes the days of spend alone
 select
-    spend_date,
-    source,
-    medium,
-    campaign,
-    sum(impressions) as impressions,
-    sum(clicks) as clicks,
-    cast(sum(reported_cost) as decimal(18, 4)) as cost
+    spend_by_day.spend_date,
+    traffic_sources.channel_group,
+    spend_by_day.source,
+    spend_by_day.medium,
+    spend_by_day.campaign,
+    traffic_sources.intent_class,
+    spend_by_day.impressions,
+    spend_by_day.clicks,
+    spend_by_day.cost
 
-from spend_priced
-where
-    reported_cost is not null
-    and greatest(impressions, clicks, 0) <= {{ var('largest_amount') }}
-group by spend_date, source, medium, campaign
+from spend_by_day
+inner join traffic_sources
+    on spend_by_day.source = traffic_sources.source
+    and spend_by_day.medium = traffic_sources.medium
+    and spend_by_day.campaign = traffic_sources.campaign

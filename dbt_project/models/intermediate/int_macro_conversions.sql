@@ -50,6 +50,7 @@ copies_ranked as (
 
     select
         macro_events.*,
+        order_events.source_system,
         order_events.event_id,
         order_events.order_id,
         order_events.value,
@@ -60,16 +61,19 @@ copies_ranked as (
         row_number() over (
             partition by
                 macro_events.macro_conversion,
-                case rules.counting
-                    when 'once_per_session' then cast(macro_events.session_key as varchar)
-                    when 'once_per_order'
-                        then coalesce(order_events.order_id, order_events.event_id)
-                    else order_events.event_id
+                case when rules.counting = 'once_per_session' then macro_events.session_key end,
+                case when rules.counting = 'once_per_order' then order_events.order_id end,
+                case
+                    when
+                        rules.counting = 'every'
+                        or (rules.counting = 'once_per_order' and order_events.order_id is null)
+                        then macro_events.event_key
                 end
             order by
                 macro_events.occurred_at,
                 macro_events.sequence,
-                order_events.event_id
+                order_events.event_id,
+                macro_events.event_key
         ) as copy_number
 
     from macro_events
@@ -140,6 +144,7 @@ firsts_priced as (
 select
     firsts_priced.event_key,
     firsts_priced.macro_conversion,
+    firsts_priced.source_system,
     firsts_priced.event_id,
     firsts_priced.order_id,
     firsts_priced.visitor_key,

@@ -117,7 +117,8 @@ orders_counted as (
         session_key,
         value,
         row_number() over (
-            partition by macro_conversion, order_id order by occurred_at, sequence, event_id
+            partition by macro_conversion, order_id
+            order by occurred_at, sequence, event_id, event_key
         ) as copy_number
 
     from macro_conversions

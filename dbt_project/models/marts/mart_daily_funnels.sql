@@ -37,12 +37,6 @@ spend as (
 
 ),
 
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
-
-),
-
 stages_by_public_key as (
 
     select
@@ -87,15 +81,15 @@ rows_of_sessions as (
 rows_of_spend as (
 
     select
-        spend.spend_date as date,
-        traffic_sources.channel_group,
-        spend.source,
-        spend.medium,
-        spend.campaign,
+        spend_date as date,
+        channel_group,
+        source,
+        medium,
+        campaign,
         '(none)' as visitor_type,
         '(none)' as device_category,
-        spend.impressions,
-        spend.clicks,
+        impressions,
+        clicks,
         0 as sessions,
         0 as engaged_sessions,
         0 as soft_sessions,
@@ -108,10 +102,6 @@ rows_of_spend as (
         0 as reached_macro
 
     from spend
-    inner join traffic_sources
-        on spend.source = traffic_sources.source
-        and spend.medium = traffic_sources.medium
-        and spend.campaign = traffic_sources.campaign
 
 ),
 

@@ -32,12 +32,6 @@ spend as (
 
 ),
 
-traffic_sources as (
-
-    select * from {{ ref('int_traffic_sources') }}
-
-),
-
 periods as (
 
     select * from {{ ref('val_version_periods') }}
@@ -128,12 +122,12 @@ rows_of_sessions as (
 rows_of_spend as (
 
     select
-        spend.spend_date as date,
-        traffic_sources.channel_group,
-        spend.source,
-        spend.medium,
-        spend.campaign,
-        traffic_sources.intent_class,
+        spend_date as date,
+        channel_group,
+        source,
+        medium,
+        campaign,
+        intent_class,
         '(none)' as visitor_type,
         0 as sessions,
         0 as soft_conversions,
@@ -148,15 +142,11 @@ rows_of_spend as (
         0 as baseline_value,
         0 as incremental_value,
         0 as closing_value,
-        spend.impressions,
-        spend.clicks,
-        spend.cost
+        impressions,
+        clicks,
+        cost
 
     from spend
-    inner join traffic_sources
-        on spend.source = traffic_sources.source
-        and spend.medium = traffic_sources.medium
-        and spend.campaign = traffic_sources.campaign
 
 ),
 

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_differing',
-    unique_key=['macro_conversion', 'order_id', 'occurred_at'],
+    unique_key=['macro_conversion', 'source_system', 'event_id'],
     on_schema_change='fail',
     meta={
         'follows_changes': true,
@@ -66,9 +66,8 @@ refunds_of_orders as (
         from all_macro_conversions
         inner join kept
             on all_macro_conversions.macro_conversion = kept.macro_conversion
-            and coalesce(all_macro_conversions.order_id, all_macro_conversions.event_id)
-            = kept.order_id
-            and all_macro_conversions.occurred_at = kept.occurred_at
+            and all_macro_conversions.source_system = kept.source_system
+            and all_macro_conversions.event_id = kept.event_id
         left join refunds_of_orders
             on all_macro_conversions.event_key = refunds_of_orders.event_key
             and all_macro_conversions.macro_conversion = refunds_of_orders.macro_conversion
@@ -101,6 +100,8 @@ refunds_of_orders as (
 select
     macro_conversions.macro_conversion,
     coalesce(macro_conversions.order_id, macro_conversions.event_id) as order_id,
+    macro_conversions.source_system,
+    macro_conversions.event_id,
     macro_conversions.occurred_at,
     {{ reporting_date('macro_conversions.occurred_at') }} as occurred_date,
     sessions.public_session_key as session_key,

@@ -61,14 +61,15 @@ orders_then as (
 
 ),
 
--- an order in a currency without a rate is not guessed: its event speaks instead
+-- an order in a currency without a rate, or of more than anybody believes, is not guessed: its
+-- event speaks instead
 amounts_then as (
 
     select
         macro_conversions.event_key,
         macro_conversions.macro_conversion,
-        orders_then.value * order_rates.rate as order_value,
-        order_events.value * event_rates.rate as own_value
+        {{ in_reporting_currency('orders_then.value', 'order_rates.rate') }} as order_value,
+        {{ in_reporting_currency('order_events.value', 'event_rates.rate') }} as own_value
 
     from macro_conversions
     inner join orders_then on macro_conversions.order_id = orders_then.order_id
@@ -104,7 +105,7 @@ select
         case
             when amounts_then.event_key is null or rules.value_source <> 'orders'
                 then macro_conversions.value
-            else round(coalesce(amounts_then.order_value, amounts_then.own_value, 0), 4)
+            else coalesce(amounts_then.order_value, amounts_then.own_value, 0)
         end as decimal(18, 4)
     ) as value,
     case
