@@ -13,6 +13,12 @@ spend as (
 
 ),
 
+sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
 currency_rates as (
 
     select * from {{ ref('int_currency_rates') }}
@@ -25,6 +31,53 @@ traffic_sources as (
 
 ),
 
+campaigns_without_source as (
+
+    select distinct campaign from spend
+    where source = '(not set)' and medium = '(not set)' and campaign <> '(not set)'
+
+),
+
+sources_of_campaigns as (
+
+    select
+        sessions.campaign,
+        sessions.source,
+        sessions.medium,
+        row_number() over (
+            partition by sessions.campaign
+            order by count(*) desc, sessions.source asc, sessions.medium asc
+        ) as place
+
+    from sessions
+    inner join campaigns_without_source on sessions.campaign = campaigns_without_source.campaign
+    group by sessions.campaign, sessions.source, sessions.medium
+
+),
+
+-- a row that names the campaign alone is of the source and medium by which its sessions came
+spend_sourced as (
+
+    select
+        spend.load_id,
+        spend.spend_date,
+        coalesce(sources_of_campaigns.source, spend.source) as source,
+        coalesce(sources_of_campaigns.medium, spend.medium) as medium,
+        spend.campaign,
+        spend.impressions,
+        spend.clicks,
+        spend.cost,
+        spend.currency
+
+    from spend
+    left join sources_of_campaigns
+        on spend.campaign = sources_of_campaigns.campaign
+        and sources_of_campaigns.place = 1
+        and spend.source = '(not set)'
+        and spend.medium = '(not set)'
+
+),
+
 -- a restated day of a campaign replaces the old one: the load that came last counts
 spend_ranked as (
 
@@ -34,7 +87,7 @@ spend_ranked as (
             partition by spend_date, source, medium, campaign order by load_id desc
         ) as load_age
 
-    from spend
+    from spend_sourced
     where spend_date is not null and cost is not null
 
 ),
