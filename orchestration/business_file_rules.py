@@ -84,7 +84,15 @@ def as_number(cell: str) -> float | None:
     return float(cell) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", cell) else None
 
 
-def number(low: float | None = None, high: float | None = None, above: float | None = None):
+# what the tables of the seeds hold: decimal(18,4), decimal(18,8) and integer
+LARGEST_AMOUNT = 99_999_999_999_999
+SMALLEST_RATE, LARGEST_RATE = 0.00000001, 9_999_999_999
+LARGEST_INTEGER = 2_147_483_647
+
+
+def number(
+    low: float | None = None, high: float | None = None, above: float | None = None
+) -> CellCheck:
     """A number from low to high, or greater than above."""
 
     def check(cell: str) -> str | None:
@@ -93,9 +101,9 @@ def number(low: float | None = None, high: float | None = None, above: float | N
             comma = as_number(cell.replace(",", ".")) is not None
             return "is not a number" + ("; write a point, not a comma" if comma else "")
         if low is not None and high is not None and not low <= value <= high:
-            return f"is not between {low} and {high}"
+            return f"is not between {_plain(low)} and {_plain(high)}"
         if low is not None and value < low:
-            return f"is less than {low}"
+            return f"is less than {_plain(low)}"
         if above is not None and value <= above:
             return f"is not greater than {above}"
         return None
@@ -103,10 +111,19 @@ def number(low: float | None = None, high: float | None = None, above: float | N
     return check
 
 
+def _plain(value: float) -> str:
+    return f"{value:.8f}".rstrip("0").rstrip(".")
+
+
 def whole_number(low: int) -> CellCheck:
+    """A whole number from low on that an integer holds."""
+
     def check(cell: str) -> str | None:
         if not re.fullmatch(r"-?[0-9]+", cell):
             return "is not a whole number"
+        # by its digits first: Python refuses to read thousands of them
+        if len(cell.lstrip("-0")) > 10 or int(cell) > LARGEST_INTEGER:
+            return f"is more than {LARGEST_INTEGER}" if cell[0] != "-" else f"is less than {low}"
         return f"is less than {low}" if int(cell) < low else None
 
     return check
@@ -373,8 +390,8 @@ BUSINESS_FILES = (
             Column("macro_conversion", name),
             Column("event_name", text),
             Column("value_source", one_of("event", "fixed", "orders")),
-            Column("fixed_value", number(0), required=False),
-            Column("default_value", number(0)),
+            Column("fixed_value", number(0, LARGEST_AMOUNT), required=False),
+            Column("default_value", number(0, LARGEST_AMOUNT)),
             Column("counting", one_of("once_per_order", "once_per_session", "every")),
             Column("refund_event_name", text, required=False),
             STARTER_PACK,
@@ -391,7 +408,7 @@ BUSINESS_FILES = (
             Column("funnel", name),
             Column("step_number", whole_number(1)),
             Column("event_name", text),
-            Column("window_hours", number(above=0)),
+            Column("window_hours", whole_number(1)),
             STARTER_PACK,
         ),
         unique=("funnel", "step_number", "starter_pack"),
@@ -441,7 +458,7 @@ BUSINESS_FILES = (
         (
             Column("currency", currency),
             Column("date", iso_date),
-            Column("rate", number(above=0)),
+            Column("rate", number(SMALLEST_RATE, LARGEST_RATE)),
         ),
         unique=("currency", "date"),
         unique_said="two rates of one currency from one day on",

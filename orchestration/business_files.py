@@ -53,6 +53,7 @@ def check_business_files(settings: Settings) -> list[str]:
         tables[file.name] = rows
         faults += file_faults
     faults += _descriptions_beside(settings.seeds)
+    faults += _tables_beside(settings.seeds)
     values = effective_vars(settings)
     if not faults:
         faults += _rates_of_the_reporting_currency(tables, values["reporting_currency"])
@@ -71,6 +72,18 @@ def _descriptions_beside(seeds: Path) -> Iterator[Fault]:
                 path.name,
                 "descriptions stay with the project, so that an upgrade brings new ones; "
                 f"delete this file from '{seeds}' and keep the CSV files",
+            )
+
+
+def _tables_beside(seeds: Path) -> Iterator[Fault]:
+    """dbt makes a table of every CSV below the folder, by its name."""
+    known = {seeds / file.name for file in BUSINESS_FILES}
+    for path in sorted(seeds.rglob("*.csv")):
+        if path not in known:
+            yield Fault(
+                path.relative_to(seeds).as_posix(),
+                "is none of the business files, and every CSV below this folder would be read; "
+                "move it elsewhere",
             )
 
 

@@ -399,8 +399,12 @@ def _as_of_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _backfill_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--from", metavar="DATE", help="first day on which the files arrived")
-    parser.add_argument("--to", metavar="DATE", help="last such day (default: the same)")
+    parser.add_argument(
+        "--from",
+        metavar="DATE",
+        help="first day on which the files arrived (default: that of --to)",
+    )
+    parser.add_argument("--to", metavar="DATE", help="last such day (default: that of --from)")
     parser.add_argument("--from-quarter", metavar="DATE", help="first day of the first quarter")
     parser.add_argument("--to-quarter", metavar="DATE", help="of the last (default: the same)")
     parser.add_argument(

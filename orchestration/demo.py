@@ -21,6 +21,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from orchestration.errors import IntentMapError
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -28,7 +30,11 @@ DAYS = 200
 VISITORS = 28_000
 SEED = 7
 LEAST_DAYS_OF_HISTORY = 28
+# a day takes a part of a second to simulate, and reports nothing before its people come
+MOST_DAYS = 3_660
 RECORD = "simulated.json"
+# where a shop's files are made; they come to their place when all are there
+UNFINISHED = "simulation.unfinished"
 SIMULATED = "SIMULATED SHOP: every number here comes from a random generator, none from people."
 # what a new day's shop replaces; Dagster's and dbt's own folders stay
 REPLACED = ("landing", "warehouse", "serving", "simulation_truth")
@@ -38,12 +44,23 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Shop:
-    """Which shop is simulated: the same answers give the same files."""
+    """Which shop is simulated: the same answers give the same files.
+
+    Raises IntentMapError when there is no such shop.
+    """
 
     end_date: date
     days: int = DAYS
     visitors: int = VISITORS
     seed: int = SEED
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.days <= MOST_DAYS:
+            raise IntentMapError(f"--days is {self.days}; give 1 to {MOST_DAYS}.")
+        if self.visitors < 1:
+            raise IntentMapError(f"--visitors is {self.visitors}; give at least 1.")
+        if self.seed < 0:
+            raise IntentMapError(f"--seed is {self.seed}; give 0 or more.")
 
     @property
     def first_date(self) -> date:
@@ -51,6 +68,18 @@ class Shop:
 
     def as_record(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"end_date": self.end_date.isoformat()}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a home holds of a simulated shop. files: by their path in the landing folder.
+
+    is_finished: false while its files come in, when those of the shop before may be there too.
+    """
+
+    shop: dict[str, Any]
+    files: list[str]
+    is_finished: bool = True
 
 
 @dataclass
@@ -126,27 +155,34 @@ def simulate_shop(settings: Settings, shop: Shop, report: Report = print) -> Non
     with writer_lock(settings, what="simulation", report=report):
         record = _read_record(settings)
         _refuse_real_data(settings, record)
-        if record is not None and record["shop"] == shop.as_record() and record["files"]:
+        if record is not None and record.shop == shop.as_record() and record.is_finished:
             report("The files of this shop are there already, so nothing is simulated anew.")
             return
         if record is not None:
             report(
                 f"The home {settings.home} holds another simulated shop, with data up to "
-                f"{record['shop']['end_date']}; it is replaced."
+                f"{record.shop['end_date']}; it is replaced."
             )
-            for name in REPLACED:
-                shutil.rmtree(settings.home / name, ignore_errors=True)
-        # noted before and after: an interrupted simulation is known as one
-        _write_record(settings, shop, files=None)
+        made = settings.home / UNFINISHED
+        shutil.rmtree(made, ignore_errors=True)
         simulate(
-            settings.home,
+            made,
             end_date=shop.end_date,
             visitors=shop.visitors,
             days=shop.days,
             seed=shop.seed,
             report=report,
         )
-        _write_record(settings, shop, files=sorted(_landing_files(settings)))
+        files = sorted(_files(made / "landing"))
+        # while one shop gives place to the other, the files of both are known
+        both = sorted({*files, *(record.files if record else ())})
+        _write_record(settings, Record(shop.as_record(), both, is_finished=False))
+        for name in REPLACED:
+            shutil.rmtree(settings.home / name, ignore_errors=True)
+        for path in sorted(made.iterdir()):
+            path.rename(settings.home / path.name)
+        made.rmdir()
+        _write_record(settings, Record(shop.as_record(), files))
 
 
 def version_dates(shop: Shop) -> list[date]:
@@ -193,20 +229,20 @@ def shortened(report: Report) -> Report:
     return pass_on
 
 
-def _landing_files(settings: Settings) -> Iterator[str]:
-    for path in settings.landing.rglob("*"):
+def _files(folder: Path) -> Iterator[str]:
+    """All files below the folder, by their path in it."""
+    for path in folder.rglob("*"):
         if path.is_file():
-            yield path.relative_to(settings.landing).as_posix()
+            yield path.relative_to(folder).as_posix()
 
 
-def _refuse_real_data(settings: Settings, record: dict[str, Any] | None) -> None:
-    held = set(_landing_files(settings))
+def _refuse_real_data(settings: Settings, record: Record | None) -> None:
+    """What is in the landing folder and what was landed, also of files that are gone since, must
+    have been simulated; without a record nothing was."""
+    held = {*_files(settings.landing), *_landed(settings)}
     if record is None:
-        foreign = sorted(held) or [settings.warehouse.name] * settings.warehouse.exists()
-    elif record["files"] is None:
-        foreign = []
-    else:
-        foreign = sorted(held - set(record["files"]))
+        held |= {f"{name}/{path}" for name in REPLACED[1:] for path in _files(settings.home / name)}
+    foreign = sorted(held - set(record.files if record else ()))
     if foreign:
         raise IntentMapError(
             f"The home '{settings.home}' holds data that was not simulated ({foreign[0]}), and a "
@@ -215,11 +251,25 @@ def _refuse_real_data(settings: Settings, record: dict[str, Any] | None) -> None
         )
 
 
-def _read_record(settings: Settings) -> dict[str, Any] | None:
+def _landed(settings: Settings) -> set[str]:
+    """The files whose rows are, or were, in the warehouse, by their path in the landing folder."""
+    if not settings.warehouse.exists():
+        return set()
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            rows = con.execute("select source || '/' || file_name from raw.loads").fetchall()
+    except duckdb.CatalogException:
+        return set()
+    return {name for (name,) in rows}
+
+
+def _read_record(settings: Settings) -> Record | None:
     path: Path = settings.home / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return {"shop": dict(record["shop"]), "files": record["files"]}
+        return Record(
+            dict(record["shop"]), list(record["files"] or ()), record.get("is_finished", True)
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -229,8 +279,8 @@ def _read_record(settings: Settings) -> dict[str, Any] | None:
         ) from error
 
 
-def _write_record(settings: Settings, shop: Shop, files: list[str] | None) -> None:
-    text = json.dumps({"shop": shop.as_record(), "files": files}, indent=1) + "\n"
+def _write_record(settings: Settings, record: Record) -> None:
+    text = json.dumps(dataclasses.asdict(record), indent=1) + "\n"
     part = settings.home / f"{RECORD}.part"
     part.write_text(text, encoding="utf-8")
     part.replace(settings.home / RECORD)

@@ -30,6 +30,14 @@ ASCENDING = (
         ("cap_soft", "cap_medium", "cap_hard"),
         "A micro-conversion further from the goal is never worth more than a nearer one.",
     ),
+    (
+        ("minimum_response_weeks", "response_weeks"),
+        "A response is never measured on more weeks than are looked at.",
+    ),
+    (
+        ("health_lost_volume", "health_low_volume"),
+        "A day that is an error is one that is worth a warning.",
+    ),
 )
 
 

@@ -61,8 +61,12 @@ class _Lines(logging.Handler):
         event: DagsterEvent | None = meta.get("dagster_event")
         if event is None:
             # without a step it is Dagster itself that speaks
-            if record.levelno >= logging.INFO and meta.get("step_key"):
-                self._report(f"  {meta['orig_message']}")
+            said = str(meta["orig_message"])
+            # the step that failed has told why, and is named here once for each of its tables
+            if said.startswith("Dependencies for step "):
+                self._report(f"{meta['step_key']} is left out.")
+            elif record.levelno >= logging.INFO and meta.get("step_key"):
+                self._report(f"  {said}")
             return
         # the nightly models run in parts around the valuation: one name for all of them
         step = re.sub(r"_\d+$", "", event.step_key or "")

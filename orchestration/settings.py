@@ -22,7 +22,10 @@ TARGETS = ("duckdb",)
 MACHINE_SWITCHES = {
     "INTENT_MAP_THREADS": (r"[1-9][0-9]{0,2}", "2"),
     "INTENT_MAP_LOG_DAYS": (r"[1-9][0-9]{0,4}", "90"),
-    "INTENT_MAP_MEMORY_LIMIT": (r"[0-9]+(\.[0-9]+)?\s*([KMGT]i?B|%)", "4GB or 80%"),
+    "INTENT_MAP_MEMORY_LIMIT": (
+        r"(?=[0-9.]*[1-9])([0-9]+(\.[0-9]+)?\s*[KMGT]i?B|(100|[0-9]{1,2}(\.[0-9]+)?)\s*%)",
+        "4GB or 80%",
+    ),
 }
 
 
@@ -82,7 +85,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if not seeds.is_dir():
         raise IntentMapError(f"INTENT_MAP_SEEDS is '{seeds}', which is not a folder.")
     for name, (form, example) in MACHINE_SWITCHES.items():
-        if env.get(name) and not re.fullmatch(form, env[name]):
+        if env.get(name) and not re.fullmatch(form, env[name], re.IGNORECASE):
             raise IntentMapError(f"{name} is '{env[name]}'; write it like {example}.")
     return Settings(
         home=home,
@@ -99,7 +102,13 @@ def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
     try:
         return Path(env.get(name) or default).expanduser().resolve()
     except (OSError, RuntimeError) as error:
-        raise IntentMapError(f"{name} is '{env[name]}', which names no folder: {error}.") from error
+        raise IntentMapError(
+            f"{name} is '{env[name]}', which names no folder: {_without_stop(error)}."
+        ) from error
+
+
+def _without_stop(error: Exception) -> str:
+    return str(error).rstrip(".")
 
 
 def _web_address(env: Mapping[str, str], name: str) -> str | None:

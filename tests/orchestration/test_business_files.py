@@ -291,7 +291,25 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "currency_rates.csv",
             "2026-04-01,1.2",
             "2026-04-01,0",
-            "row 3, column rate: '0' is not greater than 0.",
+            "row 3, column rate: '0' is not between 0.00000001 and 9999999999.",
+        ),
+        (
+            "currency_rates.csv",
+            "2026-04-01,1.2",
+            "2026-04-01,0.000000001",
+            "row 3, column rate: '0.000000001' is not between 0.00000001 and 9999999999.",
+        ),
+        (
+            "micro_conversions.csv",
+            "view_item,,,,1",
+            "view_item,,,,3000000000",
+            "column min_occurrences: '3000000000' is more than 2147483647.",
+        ),
+        (
+            "micro_conversions.csv",
+            "view_item,,,,1",
+            "view_item,,,," + "9" * 5000,
+            "9' is more than 2147483647.",
         ),
         (
             "intent_rules.csv",
@@ -314,6 +332,12 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
         ("intent_rules.csv", "brand,brand", "brand,Brand", "row 2, column intent_class: 'Brand'"),
         ("campaign_settings.csv", "macro,4.5", "sales,4.5", "row 2, column bids_on: 'sales'"),
         ("funnels.csv", "1,view_item,24", "1,view_item,0", "row 2, column window_hours: '0'"),
+        (
+            "funnels.csv",
+            "1,view_item,24",
+            "1,view_item,1.5",
+            "row 2, column window_hours: '1.5' is not a whole number.",
+        ),
         # rows
         (
             "micro_conversions.csv",
@@ -380,7 +404,7 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "macro_conversions.csv",
             "event,,60",
             "event,,-1",
-            "row 2, column default_value: '-1' is less than 0.",
+            "row 2, column default_value: '-1' is not between 0 and 99999999999999.",
         ),
         (
             "bot_rules.csv",
@@ -609,3 +633,10 @@ def test_warnings_do_not_hide_a_fault(seeds):
     replace(seeds, "micro_conversions.csv", "big_cart,add_to_cart", "big_cart,add_too_cart")
     replace(seeds, "bot_rules.csv", "300", "many")
     assert "bot_rules.csv, row 3, column threshold: 'many' is not a number." in said_about(seeds)
+
+
+@pytest.mark.parametrize("name", ["bot_rules - Copy.csv", "old/bot_rules.csv"])
+def test_a_csv_that_is_no_business_file_is_named_since_dbt_would_read_it(seeds, name):
+    (seeds / "old").mkdir()
+    (seeds / name).write_text("rule,kind\n")
+    assert f"{name}: is none of the business files" in said_about(seeds)

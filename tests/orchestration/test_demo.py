@@ -69,12 +69,72 @@ def test_shop_of_a_new_day_replaces_the_old_one(settings, simulated):
     assert any("with data up to 2026-05-10; it is replaced" in line for line in said)
 
 
-def test_interrupted_simulation_is_started_anew(settings, simulated, monkeypatch):
-    (settings.landing / "ga4").mkdir(parents=True)
-    demo._write_record(settings, SHOP, files=None)
-    (settings.landing / "ga4" / "half.parquet").touch()
+def test_interrupted_simulation_is_started_anew(settings, simulated):
+    half = settings.home / demo.UNFINISHED / "landing" / "ga4" / "half.parquet"
+    half.parent.mkdir(parents=True)
+    half.touch()
     simulate_shop(settings, SHOP, lambda line: None)
     assert files(settings) == ["shop_2026-05-10.csv"]
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_shop_that_was_killed_on_its_way_in_is_replaced(settings, simulated, monkeypatch, step):
+    class Killed(BaseException):
+        pass
+
+    written, write = [], demo._write_record
+
+    def killed(settings, record):
+        written.append(record)
+        if len(written) == step:
+            raise Killed
+        write(settings, record)
+
+    simulate_shop(settings, SHOP, lambda line: None)
+    later = Shop(date(2026, 5, 11), 60, 5, 1)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(demo, "_write_record", killed)
+        simulate_shop(settings, later, lambda line: None)
+    simulate_shop(settings, later, lambda line: None)
+    assert files(settings) == ["shop_2026-05-11.csv"]
+    said = []
+    simulate_shop(settings, later, said.append)
+    assert "there already" in said[-1]
+
+
+def test_a_simulation_that_fails_leaves_the_shop_before_and_no_claim_on_real_files(
+    settings, simulated, monkeypatch
+):
+    simulate_shop(settings, SHOP, lambda line: None)
+
+    def fails(*_, **__):
+        raise IntentMapError("no room")
+
+    monkeypatch.setattr(sys.modules["orchestration.simulation"], "simulate", fails)
+    with pytest.raises(IntentMapError, match="no room"):
+        simulate_shop(settings, Shop(date(2026, 5, 11), 60, 5, 1), lambda line: None)
+    assert files(settings) == ["shop_2026-05-10.csv"]
+    (settings.landing / "generic" / "real.csv").touch()
+    with pytest.raises(IntentMapError, match=r"generic/real\.csv"):
+        simulate_shop(settings, Shop(date(2026, 5, 11), 60, 5, 1))
+
+
+def test_a_real_file_that_was_landed_and_removed_keeps_the_home_too(settings, simulated):
+    simulate_shop(settings, SHOP, lambda line: None)
+    settings.warehouse.parent.mkdir(parents=True)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("create schema raw")
+        con.execute("create table raw.loads as select 'generic' as source, 'real.csv' as file_name")
+    with pytest.raises(IntentMapError, match=r"generic/real\.csv"):
+        simulate_shop(settings, Shop(date(2026, 5, 11), 60, 5, 1))
+    assert settings.warehouse.exists()
+
+
+@pytest.mark.parametrize("impossible", [{"days": 0}, {"days": 3661}, {"visitors": 0}, {"seed": -1}])
+def test_an_impossible_shop_is_told_before_anything_is_touched(impossible):
+    with pytest.raises(IntentMapError, match=f"--{next(iter(impossible))} is "):
+        Shop(**{"end_date": date(2026, 5, 10), **impossible})
 
 
 def test_home_with_landed_files_is_refused(settings, simulated):

@@ -194,3 +194,16 @@ def test_effective_vars_are_the_declared_ones_under_the_overrides(tmp_path):
 @pytest.mark.parametrize("text", ["20260701", "2026-W27-1", "2026-07-01T00:00", "", None, 1])
 def test_only_the_dashed_form_is_a_date(text):
     assert parse_iso_date(text) is None
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ({"minimum_response_weeks": 104}, "minimum_response_weeks is 104; allowed is at most resp"),
+        ({"health_lost_volume": 0.9}, "health_lost_volume is 0.9; allowed is at most health_low"),
+    ],
+)
+def test_vars_that_contradict_each_other_are_named(tmp_path, override, said):
+    settings = Settings(home=tmp_path, seeds=tmp_path, dbt_vars=override)
+    with pytest.raises(IntentMapError, match=said):
+        check_policy(settings)

@@ -237,6 +237,9 @@ def test_a_failing_model_is_named_with_its_message_and_the_log(story, home):
     assert "no_such_column" in error
     assert str(home.dbt_log_path / "dbt.log") in error
     assert "\n" not in error
+    lines = story["broken model"].lines
+    assert "published_marts is left out." in lines
+    assert not [line for line in lines if "Dependencies" in line]
 
 
 def test_after_a_failed_run_the_served_files_are_as_they_were(story):

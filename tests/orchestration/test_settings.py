@@ -66,6 +66,13 @@ def test_vars_are_read_as_json():
         ("INTENT_MAP_VARS", "[7]", "INTENT_MAP_VARS must be a JSON object"),
         ("INTENT_MAP_THREADS", "0", "INTENT_MAP_THREADS is '0'; write it like 2."),
         ("INTENT_MAP_THREADS", "two", "INTENT_MAP_THREADS is 'two'"),
+        (
+            "INTENT_MAP_MEMORY_LIMIT",
+            "0GB",
+            "INTENT_MAP_MEMORY_LIMIT is '0GB'; write it like 4GB or",
+        ),
+        ("INTENT_MAP_MEMORY_LIMIT", "0.0%", "INTENT_MAP_MEMORY_LIMIT is '0.0%'; write it like"),
+        ("INTENT_MAP_MEMORY_LIMIT", "150%", "INTENT_MAP_MEMORY_LIMIT is '150%'; write it like"),
         ("INTENT_MAP_MEMORY_LIMIT", "4", "INTENT_MAP_MEMORY_LIMIT is '4'; write it like 4GB or"),
     ],
 )
@@ -81,6 +88,8 @@ def test_impossible_setting_is_refused_by_name(name, value, said):
         ("INTENT_MAP_THREADS", "8"),
         ("INTENT_MAP_MEMORY_LIMIT", "1.5GB"),
         ("INTENT_MAP_MEMORY_LIMIT", "80%"),
+        ("INTENT_MAP_MEMORY_LIMIT", "100%"),
+        ("INTENT_MAP_MEMORY_LIMIT", "4gb"),
         ("INTENT_MAP_MEMORY_LIMIT", "512 MiB"),
     ],
 )
