@@ -114,7 +114,8 @@ select
     cast(
         session_values.baseline_value + session_values.incremental_value
         + session_values.closing_value as decimal(18, 4)
-    ) as session_value
+    ) as session_value,
+    sessions.is_continuation
 
 from sessions
 left join identities on sessions.visitor_key = identities.visitor_key
