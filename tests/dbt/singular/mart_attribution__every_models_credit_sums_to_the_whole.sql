@@ -1,7 +1,21 @@
 -- One row comes back for each model whose credit does not sum to all macro-conversions, their
--- money and the incremental value of all micro-conversions; and for time_decay, when its revenue
--- differs from the money credited to the sessions on any day of any campaign.
+-- money and the incremental value of all micro-conversions, also when the model has no row at all
+-- or a name that is none of the eight; and for time_decay, when its revenue differs from the money
+-- credited to the sessions on any day of any campaign.
+{% set names = [
+    'first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'markov', 'shapley'
+] -%}
+
 with
+
+models as (
+
+    {% for name in names %}
+        select '{{ name }}' as model
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
 
 attribution as (
 
@@ -78,17 +92,19 @@ decayed as (
 )
 
 select
-    credited.model,
+    coalesce(models.model, credited.model) as model,
     credited.revenue,
     macros.revenue as expected_revenue
 
-from credited
+from models
+full join credited on models.model = credited.model
 cross join macros
 cross join micros
 where
-    credited.conversions <> macros.conversions
-    or credited.revenue <> macros.revenue
-    or credited.micro_value <> micros.micro_value
+    models.model is null
+    or coalesce(credited.conversions, 0) <> macros.conversions
+    or coalesce(credited.revenue, 0) <> macros.revenue
+    or coalesce(credited.micro_value, 0) <> micros.micro_value
     or credited.least_conversions < 0
     or credited.least_revenue < 0
 
