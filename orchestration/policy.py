@@ -38,6 +38,10 @@ ASCENDING = (
         ("health_lost_volume", "health_low_volume"),
         "A day that is an error is one that is worth a warning.",
     ),
+    (
+        ("trap_flat_growth", "trap_growth"),
+        "Macro-conversions that grew like the micro-conversions are not flat.",
+    ),
 )
 
 

@@ -171,6 +171,14 @@ def test_caps_must_not_fall_from_soft_to_hard():
     assert fault.startswith("cap_soft is 0.3; allowed is at most cap_medium, which is 0.2.")
 
 
+def test_macros_that_grew_like_a_traps_micros_are_not_flat():
+    declared = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    (fault,) = judge_policy(declared, {"trap_flat_growth": 1.3})[0]
+    assert fault.startswith(
+        "trap_flat_growth is 1.3; allowed is at most trap_growth, which is 1.2."
+    )
+
+
 def test_a_declared_value_is_judged_like_an_override():
     faults, _ = judge_policy(DECLARED | {"session_timeout_minutes": "thirty"}, {})
     assert len(faults) == 1 and "session_timeout_minutes is 'thirty'" in faults[0]

@@ -1,3 +1,7 @@
+{% set mixed = var('bidding_switch_conversions') ~ ' * ' ~ var('bidding_mixed_share') -%}
+{#- of the normal distribution, 95 % lie below -#}
+{% set surely = 1.6449 -%}
+
 with
 
 daily_values as (
@@ -29,7 +33,7 @@ days as (
 
 ),
 
--- the last 30 days, and two halves of 56 days to compare
+-- the last 30 days, and two halves of 56 days to compare; the columns are named after them
 days_summed as (
 
     select
@@ -78,11 +82,10 @@ crossings as (
                 then 0
         end as macro_crossing,
         case
-            when macro_conversions_30d >= {{ var('bidding_switch_conversions') }} / 2.0 then 1
+            when macro_conversions_30d >= {{ mixed }} then 1
             when
                 macro_conversions_30d
-                < {{ var('bidding_switch_conversions') }} / 2.0
-                * {{ var('bidding_hysteresis_share') }}
+                < {{ mixed }} * {{ var('bidding_hysteresis_share') }}
                 then 0
         end as mixed_crossing
 
@@ -153,13 +156,13 @@ judged as (
         ) as is_left_on_micro,
         -- micros grew beyond chance, macros did not, and the gap between them is beyond chance too
         coalesce(
-            micros_before >= 20
+            micros_before >= {{ var('trap_minimum_micros') }}
             and macros_before > 0
-            and micros_now > 1.2 * micros_before
-            and macros_now <= 1.05 * macros_before
+            and micros_now >= {{ var('trap_growth') }} * micros_before
+            and macros_now <= {{ var('trap_flat_growth') }} * macros_before
             and ln(1.0 * micros_now / micros_before)
             - ln((macros_now + 0.5) / (macros_before + 0.5))
-            > 1.6449 * sqrt(
+            > {{ surely }} * sqrt(
                 1.0 / micros_now + 1.0 / micros_before
                 + 1.0 / (macros_now + 0.5) + 1.0 / (macros_before + 0.5)
             )

@@ -7,6 +7,12 @@
 
 {% set first_monday = "cast(date '2000-01-03' as timestamp)" -%}
 {% set history = var('warning_history_weeks') * 7 -%}
+{% set odd = var('warning_odd_sigmas') -%}
+{% set jump = var('warning_jump_factor') -%}
+{#- means over standard deviations of the normal distribution: of the distance of two draws, and of
+    the distance of one from the middle -#}
+{% set mean_range = 1.128 -%}
+{% set mean_distance = 0.798 -%}
 
 with
 
@@ -36,7 +42,9 @@ rates as (
 ),
 
 -- a first look at each day against the same weekday before it, to find days that were no normal
--- ones: they must not become the norm of later days
+-- ones: they must not become the norm of later days. Wherever a variance is taken, one session at
+-- least counts as expected to miss it: where all meet it there would be none, so a tag that stops
+-- would go unseen, and where nearly all do, two missing sessions would be a warning
 first_looks as (
 
     select
@@ -59,9 +67,9 @@ first_deviations as (
     select
         *,
         case
-            when rate_before > 0 and rate_before < 1
+            when rate_before > 0
                 then (conversions - sessions * rate_before)
-                / sqrt(sessions * rate_before * (1 - rate_before))
+                / sqrt(rate_before * greatest(sessions * (1 - rate_before), 1))
         end as deviation
 
     from first_looks
@@ -88,7 +96,7 @@ days_sorted_out as (
         *,
         coalesce(
             abs(deviation - avg(deviation) over past)
-            > 4 * greatest(avg(moving_range) over past / 1.128, 1),
+            > {{ odd }} * greatest(avg(moving_range) over past / {{ mean_range }}, 1),
             false
         ) as is_odd
 
@@ -108,7 +116,7 @@ expectations as (
         count(case when not is_odd then 1 end) over same_weekday as days_before,
         sum(case when not is_odd then conversions end) over same_weekday
         / nullif(sum(case when not is_odd then sessions end) over same_weekday, 0) as rate,
-        avg(sessions) over last_month as usual_sessions
+        avg(sessions) over lately as usual_sessions
 
     from days_sorted_out
     window
@@ -116,9 +124,9 @@ expectations as (
             partition by channel_group, micro_conversion, weekday order by day_number
             range between {{ history }} preceding and 1 preceding
         ),
-        last_month as (
+        lately as (
             partition by channel_group, micro_conversion, weekday order by day_number
-            range between 28 preceding and 1 preceding
+            range between {{ var('warning_level_days') }} preceding and 1 preceding
         )
 
 ),
@@ -136,10 +144,10 @@ expected_channels as (
         usual_sessions,
         is_odd,
         sessions * rate as expected,
-        sessions * rate * (1 - rate) as variance
+        rate * greatest(sessions * (1 - rate), 1) as variance
 
     from expectations
-    where days_before >= 4
+    where days_before >= {{ var('warning_minimum_weekdays') }}
 
 ),
 
@@ -193,7 +201,7 @@ deviations_sorted_out as (
         is_odd or coalesce(
             channel_group = '(all)'
             and abs(deviation - avg(deviation) over past)
-            > 4 * greatest(avg(abs(deviation)) over past / 0.798, 1),
+            > {{ odd }} * greatest(avg(abs(deviation)) over past / {{ mean_distance }}, 1),
             false
         ) as is_left_out
 
@@ -223,16 +231,16 @@ ranges as (
 ),
 
 -- Laney's p': the spread of the standardised days, from one day to the next, widens the limits of
--- a binomial where days differ by more than chance; the level of the last four weeks is taken off
+-- a binomial where days differ by more than chance; the level of late is taken off
 charted as (
 
     select
         *,
-        coalesce(avg(normal_deviation) over last_month, 0) as level,
-        greatest(avg(moving_range) over past / 1.128, 1) as spread,
+        coalesce(avg(normal_deviation) over lately, 0) as level,
+        greatest(avg(moving_range) over past / {{ mean_range }}, 1) as spread,
         count(moving_range) over past as days_charted,
-        avg(firings) over last_month as usual_firings,
-        avg(firings_range) over last_month / 1.128 as firings_spread
+        avg(firings) over lately as usual_firings,
+        avg(firings_range) over lately / {{ mean_range }} as firings_spread
 
     from ranges
     window
@@ -240,9 +248,9 @@ charted as (
             partition by channel_group, micro_conversion order by day_number
             range between {{ history }} preceding and 1 preceding
         ),
-        last_month as (
+        lately as (
             partition by channel_group, micro_conversion order by day_number
-            range between 28 preceding and 1 preceding
+            range between {{ var('warning_level_days') }} preceding and 1 preceding
         )
 
 ),
@@ -257,7 +265,7 @@ standardised as (
         and sessions * {{ var('stable_traffic_share') }} <= usual_sessions as traffic_is_stable
 
     from charted
-    where variance > 0 and days_charted >= 14
+    where variance > 0 and days_charted >= {{ var('warning_minimum_days') }}
 
 ),
 
@@ -273,19 +281,20 @@ standings as (
 
 ),
 
--- two days in a row on one side count together: a smaller drop takes two days to be sure of. A jump
--- must be a quarter further out, since counts are skewed to that side
+-- two days in a row on one side count together, whose sum has sqrt(2) times the spread of one: a
+-- smaller drop takes two days to be sure of. Counts are skewed upwards: a jump must be further out
 judged as (
 
     select
         *,
         case
             when not traffic_is_stable then null
-            when conversions = 0 and expected >= 7 then 'stopped'
+            when conversions = 0 and expected >= {{ var('warning_stopped_expected') }}
+                then 'stopped'
             when
                 conversions >= {{ var('warning_minimum_expected') }}
-                and firings > 1.5 * usual_firings
-                and firings > usual_firings + 4 * firings_spread
+                and firings > {{ var('warning_firings_growth') }} * usual_firings
+                and firings > usual_firings + {{ odd }} * firings_spread
                 then 'fires_more_often'
             when expected < {{ var('warning_minimum_expected') }} then null
             when
@@ -296,10 +305,11 @@ judged as (
                 )
                 then 'dropped'
             when
-                standing > 1.25 * {{ var('warning_sigmas') }}
+                standing > {{ jump }} * {{ var('warning_sigmas') }}
                 or (
                     standing > 0 and standing_before > 0
-                    and standing + standing_before > 1.25 * {{ var('warning_sigmas') }} * sqrt(2)
+                    and standing + standing_before
+                    > {{ jump }} * {{ var('warning_sigmas') }} * sqrt(2)
                 )
                 then 'jumped'
         end as warning
@@ -352,7 +362,7 @@ select
     ) as lower_limit,
     round(
         least(
-            (expected_here + 1.25 * {{ var('warning_sigmas') }} * spread * sqrt(variance))
+            (expected_here + {{ jump }} * {{ var('warning_sigmas') }} * spread * sqrt(variance))
             / sessions,
             1
         ),
@@ -367,7 +377,8 @@ select
     case
         when warning is null then 'none'
         when warning in ('stopped', 'fires_more_often') then 'critical'
-        when abs(standing) > 2 * {{ var('warning_sigmas') }} then 'critical'
+        when abs(standing) > {{ var('warning_critical_factor') }} * {{ var('warning_sigmas') }}
+            then 'critical'
         else 'warning'
     end as severity,
     cast(

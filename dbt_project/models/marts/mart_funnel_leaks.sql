@@ -20,6 +20,13 @@ goals as (
 
 ),
 
+funnels as (
+
+    select * from {{ ref('funnels') }}
+    where starter_pack = '{{ var("starter_pack") }}'
+
+),
+
 last_days as (
 
     select max(date) as last_date from funnel_steps
@@ -37,19 +44,70 @@ periods as (
 
 ),
 
-average_goals as (
+last_steps as (
 
-    select cast(sum(default_value) as double) / count(*) as value from goals
+    select
+        funnel,
+        max(step_number) as step_number
+
+    from funnels
+    group by funnel
+
+),
+
+ends_and_goals as (
+
+    select
+        last_steps.funnel,
+        goals.conversion as macro_conversion,
+        goals.default_value,
+        goals.event_name = funnels.event_name as is_its_end,
+        max(case when goals.event_name = funnels.event_name then 1 else 0 end)
+            over (partition by last_steps.funnel) as ends_in_a_goal
+
+    from last_steps
+    inner join funnels
+        on last_steps.funnel = funnels.funnel
+        and last_steps.step_number = funnels.step_number
+    cross join goals
+
+),
+
+-- all goals for a funnel that ends in none of them
+goals_of_funnels as (
+
+    select * from ends_and_goals
+    where is_its_end or ends_in_a_goal = 0
+
+),
+
+macros_added_up as (
+
+    select
+        macro_conversions.macro_conversion,
+        sum(macro_conversions.value) as value,
+        count(*) as conversions
+
+    from macro_conversions
+    inner join periods on macro_conversions.occurred_at > periods.before_from
+    where macro_conversions.value_source <> 'none'
+    group by macro_conversions.macro_conversion
 
 ),
 
 average_macros as (
 
-    select cast(sum(macro_conversions.value) as double) / nullif(count(*), 0) as value
+    select
+        goals_of_funnels.funnel,
+        coalesce(
+            cast(sum(macros_added_up.value) as double) / sum(macros_added_up.conversions),
+            cast(sum(goals_of_funnels.default_value) as double) / count(*)
+        ) as value
 
-    from macro_conversions
-    inner join periods on macro_conversions.occurred_at > periods.before_from
-    where macro_conversions.value_source <> 'none'
+    from goals_of_funnels
+    left join macros_added_up
+        on goals_of_funnels.macro_conversion = macros_added_up.macro_conversion
+    group by goals_of_funnels.funnel
 
 ),
 
@@ -115,7 +173,6 @@ steps_with_next as (
             partition by funnel, channel_group order by step_number
             rows between unbounded preceding and unbounded following
         ) as finished_before,
-        max(step_number) over (partition by funnel) as steps,
         max(step_number) over (partition by funnel, channel_group) as steps_of_channel
 
     from steps_of_periods
@@ -132,16 +189,17 @@ losses as (
         1.0 * (steps.continued + steps.continued_before)
         / nullif(steps.entered + steps.entered_before, 0) as rate_pooled,
         case
-            when steps.steps_of_channel = steps.steps
+            when steps.steps_of_channel = last_steps.step_number
                 then 1.0 * steps.finished_before / nullif(steps.continued_before, 0)
             else 0
         end as share_that_finishes,
-        coalesce(average_macros.value, average_goals.value, 0) as macro_value
+        coalesce(average_macros.value, 0) as macro_value
 
     from steps_with_next as steps
-    cross join average_macros
-    cross join average_goals
-    where steps.step_number < steps.steps
+    inner join last_steps
+        on steps.funnel = last_steps.funnel
+        and steps.step_number < last_steps.step_number
+    left join average_macros on steps.funnel = average_macros.funnel
 
 ),
 
