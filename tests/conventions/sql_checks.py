@@ -5,6 +5,7 @@ file. The name of a function is the convention it checks.
 Does not belong here: how SQL is laid out (.sqlfluff).
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ READ = re.compile(r"\b(?:ref|source)\(|\brun_query\(|\{%-?\s*call\s+statement")
 MACRO = re.compile(r"\{%-?\s*macro\s+(\w+)\s*\(")
 STEP = re.compile(r"\bwith\s+(?:recursive\s+)?\w+\s+as\s*\(|\)\s*,\s*\w+\s+as\s*\(", re.IGNORECASE)
 SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
+
+TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
+JINJA = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 ENGINE = re.compile(
     r"\b(duckdb|motherduck|spark|databricks|snowflake|bigquery|postgres|postgresql|redshift|trino"
@@ -84,6 +88,30 @@ def no_model_reads_from_a_higher_floor(root: Path) -> list[str]:
                 faults.append(f"{model.place}: reads {name} from the higher floor {floor}")
         if model.floor != "staging" and re.search(r"\bsource\(\s*['\"]", model.code):
             faults.append(f"{model.place}: reads a source; only staging does")
+    return faults
+
+
+def every_staging_model_of_events_ends_in_the_same_columns_in_the_same_order(
+    root: Path,
+) -> list[str]:
+    """int_staged_events stacks them by place."""
+    faults = []
+    first = None
+    for model in models(root):
+        if model.floor != "staging" or not model.name.endswith("__events"):
+            continue
+        columns = _columns_of_last_select(model.code)
+        if first is None:
+            first = model.name, columns
+        for place_of, (column, wanted) in enumerate(
+            itertools.zip_longest(columns, first[1]), start=1
+        ):
+            if column != wanted:
+                faults.append(
+                    f"{model.place}: column {place_of} is {column or 'missing'}, "
+                    f"in {first[0]} {wanted or 'there is none'}"
+                )
+                break
     return faults
 
 
@@ -185,6 +213,17 @@ def every_dbt_test_is_named_after_what_it_tests(root: Path) -> list[str]:
 
 def _floor_of(name: str) -> str | None:
     return next((floor for floor, prefix in FLOORS.items() if name.startswith(prefix)), None)
+
+
+def _columns_of_last_select(sql: str) -> list[str]:
+    """Names of the columns of the last select that begins a line."""
+    sql = JINJA.sub("x", TEXT.sub("x", sql))
+    columns = re.split(r"^select\b", sql, flags=re.MULTILINE)[-1]
+    inner = 1
+    while inner:
+        columns, inner = re.subn(r"\([^()]*\)", "", columns)
+    columns = re.split(r"\bfrom\b", columns)[0]
+    return [re.split(r"[\s.]+", column.strip())[-1] for column in columns.split(",")]
 
 
 def _outside_dialect(root: Path) -> Iterator[tuple[Path, str]]:

@@ -65,6 +65,15 @@ models:
   - name: stg_web__events
     description: One row per event.
 """,
+    "dbt_project/models/staging/stg_app__events.sql": (
+        "with\n\nevents as (\n\n    select id from {{ source('raw', 'app') }}\n\n)\n\n"
+        "select\n    -- a, b\n    coalesce(events.a, f(', b')) as visitor\n\nfrom events\n"
+    ),
+    "dbt_project/models/staging/stg_app__events.yml": """
+models:
+  - name: stg_app__events
+    description: One row per event.
+""",
     "dbt_project/models/marts/mart_days.sql": (
         "-- duckdb may be named in a comment\n"
         "select visitor from {{ ref('stg_web__events') }}\n"
@@ -153,6 +162,15 @@ FAULTS = {
         (f"{STAGING}.sql", "select 1 from {{ ref('rules') }}", "reads the seed rules"),
         (f"{MART}.sql", "select 1 from {{ ref('stg_gone') }}", "no model and no seed"),
         (f"{MART}.sql", "select 1 from {{ source('raw', 'events') }}", "reads a source"),
+    ],
+    "every_staging_model_of_events_ends_in_the_same_columns_in_the_same_order": [
+        (f"{STAGING}.sql", "select a as visitor, events.b\n\nfrom events", "column 2 is b"),
+        (f"{STAGING}.sql", "select f(a, visitor) as a\n\nfrom events", "column 1 is a, in stg_app"),
+        (
+            "dbt_project/models/staging/stg_app__events.sql",
+            ("as visitor\n", "as visitor,\n    {{ b('c') }} as d\n"),
+            "stg_web__events.sql: column 2 is missing, in stg_app__events d",
+        ),
     ],
     "no_engine_is_named_outside_the_dialect_folder": [
         (f"{MART}.sql", "{% if target.type == 'x' %} select 1 {% endif %}", ":1: target.type"),
