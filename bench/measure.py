@@ -34,7 +34,7 @@ class Cost:
 
 
 def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], threads: int) -> Cost:
-    """Run the command on `threads` cores. Raises RunFailed when it ends with an error."""
+    """Run the command on `threads` cores. Raises RunFailedError when it ends with an error."""
     began = time.monotonic()
     process = subprocess.Popen(
         list(command),

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.publishing import SCHEMA, SERVING_FILE
-from orchestration.settings import Settings
+from orchestration.publishing import SCHEMA
+from orchestration.settings import SERVING_FILE, Settings
 
 TABLE = "mart_early_warnings"
 SENT_FILE = "alerts_sent.json"

@@ -41,7 +41,7 @@ def what_became_of_them(
     known = ", ".join(f"'{source}'" for source in seen)
     # a source that was never seen is new as a whole
     condition = f"{newer} or source_system not in ({known})" if seen else "true"
-    hours = effective_vars(settings).get("late_event_hours", 24)
+    hours = effective_vars(settings)["late_event_hours"]
     rows = dbt_runner.query(
         f"""
         select

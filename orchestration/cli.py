@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestration.disk import refused_by_disk
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.garbage import garbage_left
 from orchestration.settings import Settings, load_settings
 from orchestration.sources import LANDING_SOURCES
@@ -35,7 +35,7 @@ INTERRUPTED = 130
 @dataclass(frozen=True)
 class Command:
     """A command: what help says, its arguments, and what it does with the settings; it may give
-    an exit status."""
+    an exit status. writes: it may change the home, which is made ready first."""
 
     help: str
     run: Callable[[Settings, argparse.Namespace], int | None]
@@ -89,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _complain(f"error: {sentence}")
             return FAILED
         _complain(
-            f"error: {type(error).__name__}: {_first_line(error)}. This was not foreseen; the "
-            f"details are in {_log_traceback(settings)}."
+            f"error: {type(error).__name__}: {first_line(error).rstrip('.')}. This was not "
+            f"foreseen; the details are in {_log_traceback(settings)}."
         )
         return FAILED
 
@@ -361,11 +361,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _complain(sentence: str) -> None:
     print(sentence, file=sys.stderr)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else "no reason given"
 
 
 def _log_traceback(settings: Settings | None) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.disk import to_disk
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.settings import Settings
 from orchestration.sql_text import literal, quoted
 
@@ -48,7 +48,7 @@ def compact_warehouse(settings: Settings) -> tuple[int, int]:
         for leftover in old.parent.glob(f"{new.name}*"):
             leftover.unlink()
         raise IntentMapError(
-            f"The warehouse {old} could not be written anew: {str(error).splitlines()[0]} It is "
+            f"The warehouse {old} could not be written anew: {first_line(error)} It is "
             "as it was. See that the disk has room for a second copy of it, then run again."
         ) from error
     to_disk(new)

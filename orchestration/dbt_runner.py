@@ -211,8 +211,8 @@ def load_manifest(settings: Settings) -> dict[str, Any]:
 
 def manifest_vars(manifest: Mapping[str, Any]) -> dict[str, str]:
     """The values of VARS_IN_MANIFEST that were in force when the manifest was made."""
-    noted = manifest["metadata"].get("env", {})
-    return {name: noted[name.upper()] for name in VARS_IN_MANIFEST if name.upper() in noted}
+    noted = manifest["metadata"]["env"]
+    return {name: noted[name.upper()] for name in VARS_IN_MANIFEST}
 
 
 def _make_folders(settings: Settings, *folders: Path) -> None:
@@ -229,7 +229,7 @@ def _make_folders(settings: Settings, *folders: Path) -> None:
 def _noted(settings: Settings) -> dict[str, str]:
     """What is noted in the manifest, where dbt keeps a run's environment."""
     effective = effective_vars(settings)
-    noted = {name.upper(): str(effective[name]) for name in VARS_IN_MANIFEST if name in effective}
+    noted = {name.upper(): str(effective[name]) for name in VARS_IN_MANIFEST}
     return {**noted, "INTENT_MAP_BASIS": _basis(settings)}
 
 

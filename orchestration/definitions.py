@@ -45,10 +45,10 @@ def build_definitions(
     """The definitions of one home. arrived_since: a day of arrival that is wanted although it is
     older than those on offer. Raises IntentMapError for an unknown reporting time zone."""
     noted = manifest_vars(manifest)
-    zone = noted.get("reporting_time_zone", "UTC")
-    project_start = date.fromisoformat(noted.get("project_start_date", "2015-01-01"))
+    zone = noted["reporting_time_zone"]
+    project_start = date.fromisoformat(noted["project_start_date"])
     today = datetime.now(time_zone(zone)).date()
-    offered = first_day_offered(project_start, today, int(noted.get("arrival_days_offered", 400)))
+    offered = first_day_offered(project_start, today, int(noted["arrival_days_offered"]))
 
     landing = build_landing_assets(
         settings, manifest, arrival_days(min(offered, arrived_since or offered), zone)

@@ -24,6 +24,7 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import IntentMapError
+from orchestration.quarters import first_day_of_quarter
 from orchestration.settings import PROJECT_ROOT, Settings
 
 DAYS = 200
@@ -187,14 +188,10 @@ def simulate_shop(settings: Settings, shop: Shop, report: Report = print) -> Non
 
 def version_dates(shop: Shop) -> list[date]:
     """First days of this and the last quarter, as far as 28 days of history come before them."""
-    this = quarter_start(shop.end_date + timedelta(days=1))
-    last = quarter_start(this - timedelta(days=1))
+    this = first_day_of_quarter(shop.end_date + timedelta(days=1))
+    last = first_day_of_quarter(this - timedelta(days=1))
     known = [day for day in (last, this) if (day - shop.first_date).days >= LEAST_DAYS_OF_HISTORY]
     return known or [this]
-
-
-def quarter_start(day: date) -> date:
-    return day.replace(month=day.month - (day.month - 1) % 3, day=1)
 
 
 def next_steps(settings: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read.
+"""The one exception that a user is meant to read, and what is shown of others.
 
 Belongs here: IntentMapError. Its message is a sentence that names what is wrong and what to do;
 the command line prints it without a traceback.
@@ -7,3 +7,9 @@ the command line prints it without a traceback.
 
 class IntentMapError(Exception):
     """A problem that the user can mend; the message says how."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; engines add the statement and advice below it."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "no reason given"

@@ -24,14 +24,14 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql
 from orchestration.landing.files import SET_ASIDE_FOLDER
 from orchestration.locking import HeldError, writer_lock
 from orchestration.policy import effective_vars
-from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK, SERVING_FILE
+from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK
 from orchestration.quarters import first_day_of_quarter
-from orchestration.settings import Settings
+from orchestration.settings import SERVING_FILE, Settings
 from orchestration.sources import EVENT_SOURCES, SOURCES
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -155,7 +155,7 @@ def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Find
     except IntentMapError as error:
         return _from_note(settings, "warehouse", ERROR, str(error))
     except (duckdb.Error, OSError) as error:
-        why = f"The warehouse cannot be read: {_first_line(error)}"
+        why = f"The warehouse cannot be read: {first_line(error)}"
         return _from_note(settings, "warehouse", ERROR, why)
     with contextlib.suppress(OSError):
         part = settings.home / f"{NOTE_FILE}.unfinished"
@@ -371,7 +371,7 @@ def _of_served_tables(view: View) -> Iterator[Finding]:
                 (newest,) = con.execute(NEWEST_VERSION).fetchone()
                 yield _value_version(view, newest)
     except duckdb.Error as error:
-        raise IntentMapError(f"{served} cannot be read: {_first_line(error)}") from error
+        raise IntentMapError(f"{served} cannot be read: {first_line(error)}") from error
 
 
 DAYS = """
@@ -550,7 +550,3 @@ def _duration(days: float) -> str:
     if hours < 1:
         return f"{hours * 60:.0f} min"
     return f"{hours:.0f} h" if hours < 48 else f"{days:.0f} days"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

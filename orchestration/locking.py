@@ -22,8 +22,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.errors import IntentMapError
-from orchestration.settings import Settings
+from orchestration.errors import IntentMapError, first_line
+from orchestration.settings import SERVING_FILE, Settings
 
 LOCK_FILE = "intent_map.lock"
 WAIT_SECONDS = 3600.0
@@ -130,13 +130,13 @@ def wait_for_warehouse(
             holder = _holder_of_file(str(error))
             if holder is None:
                 raise UnreadableError(
-                    f"The warehouse file {warehouse} cannot be opened: {_first_line(error)}"
+                    f"The warehouse file {warehouse} cannot be opened: {first_line(error)}"
                 ) from error
         if time.monotonic() >= deadline:
             raise HeldError(
                 f"The warehouse file {warehouse} is kept open by {holder}, still after "
                 f"{wait_seconds:g} s. Close it there and run again; to read while runs write, "
-                f"open {settings.serving / 'intent_map.duckdb'} instead."
+                f"open {settings.serving / SERVING_FILE} instead."
             )
         if not told:
             report(f"Waiting: the warehouse file is open in {holder}.")
@@ -225,10 +225,6 @@ def _command_of(pid: int) -> str | None:
     # a program given as text can be long, and has lines
     command = " ".join(" ".join(words).split())
     return command if len(command) <= COMMAND_SHOWN else command[:COMMAND_SHOWN] + " ..."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def _pauses() -> Iterator[float]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.fingerprint import TABLE
 from orchestration.settings import Settings
 
@@ -113,7 +113,7 @@ def _add_columns(
         except duckdb.Error as error:
             raise IntentMapError(
                 f"The kept versions in {schema}.{name} cannot be brought to this release "
-                f"({action}): {str(error).splitlines()[0]} Keep the old release for this home."
+                f"({action}): {first_line(error)} Keep the old release for this home."
             ) from error
         report(f"Upgraded {schema}.{name}: {action}.")
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.disk import checksum_of, has_no_room, to_disk
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.locking import writer_lock
 from orchestration.parquet_joined import FIRST_BYTE, Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
@@ -48,7 +48,7 @@ from orchestration.published_parts import (
     sums_of,
 )
 from orchestration.reading_back import Copy, Summed, Taken, expect_as_written, summed
-from orchestration.settings import Settings
+from orchestration.settings import SERVING_FILE, Settings
 from orchestration.sql_text import literal, quoted
 
 SCHEMA = "marts"
@@ -57,7 +57,6 @@ PUBLICATION = "publication"
 # the oldest storage that DuckDB still writes: clients from 1.1 on read it
 STORAGE_VERSION = "v1.0.0"
 
-SERVING_FILE = "intent_map.duckdb"
 PARQUET_LINK = "parquet"
 PARQUET_VERSIONS = "parquet_versions"
 MANIFEST_FILE = "manifest.json"
@@ -107,7 +106,7 @@ def publish(
             _remove_leftovers(settings.serving)
             return _publish(settings, run_id, whole, report)
         except (OSError, duckdb.Error) as error:
-            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+            reason = getattr(error, "strerror", None) or first_line(error)
             reason = reason.rstrip(". ")
             if named := getattr(error, "filename", None):
                 reason = f"{named}: {reason}"
@@ -158,7 +157,7 @@ def _publish(
         if before is None or isinstance(error, duckdb.InterruptException):
             raise
         # such as a byte that turned over in what is served: it is not carried on
-        report(f"Everything is published anew: {str(error).splitlines()[0]}")
+        report(f"Everything is published anew: {first_line(error)}")
         _remove_leftovers(serving)
         new_folder.mkdir(parents=True)
         before = None

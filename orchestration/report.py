@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.policy import effective_vars
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import PROJECT_ROOT, SERVING_FILE, Settings
 
 WIDTH = 100
 SEGMENTS_SHOWN = 3
@@ -29,7 +29,7 @@ Section = Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], Iterator[str]]
 
 def print_report(settings: Settings, report: Callable[[str], None] = print) -> None:
     """Print all sections; raises IntentMapError when nothing is published or it cannot be read."""
-    served = settings.serving / "intent_map.duckdb"
+    served = settings.serving / SERVING_FILE
     if not served.exists():
         raise IntentMapError(f"Nothing is published at {served} yet; make nightly publishes.")
     values = effective_vars(settings)
@@ -41,7 +41,7 @@ def print_report(settings: Settings, report: Callable[[str], None] = print) -> N
                 for line in [*_guarded(section, connection, values), ""]:
                     report(line)
     except duckdb.Error as error:
-        raise IntentMapError(f"{served} cannot be read: {_first_line(error)}") from error
+        raise IntentMapError(f"{served} cannot be read: {first_line(error)}") from error
 
 
 def _guarded(
@@ -50,7 +50,7 @@ def _guarded(
     try:
         yield from section(connection, values)
     except duckdb.CatalogException as error:
-        yield f"(left out, since the serving file lacks something: {_first_line(error)})"
+        yield f"(left out, since the serving file lacks something: {first_line(error)})"
 
 
 def counts_section(warehouse: Path) -> Iterator[str]:
@@ -92,7 +92,7 @@ def counts_section(warehouse: Path) -> Iterator[str]:
         yield "  no event was read yet"
         return
     except duckdb.Error as error:
-        yield f"  not shown, as the warehouse is in use: {_first_line(error)}"
+        yield f"  not shown, as the warehouse is in use: {first_line(error)}"
         return
     if len(counted) < 2:
         yield "  no event was read yet"
@@ -409,12 +409,8 @@ def _short(path: Path) -> str:
 
 def published_places(settings: Settings) -> list[str]:
     """Where the published files are, one line each."""
-    served = settings.serving / "intent_map.duckdb"
+    served = settings.serving / SERVING_FILE
     return [
         f"  {_short(served)}  (DuckDB, schema marts)",
         f"  {_short(settings.serving / 'parquet')}  (the same tables as Parquet)",
     ]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -19,7 +19,7 @@ import duckdb
 
 from orchestration import removal
 from orchestration.compaction import compact_warehouse
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, ledger
 from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
 from orchestration.landing.warehouse import Warehouse
@@ -92,7 +92,7 @@ def apply_retention(
             landing_files = _landing_files(warehouse, old_loads)
         except duckdb.Error as error:
             raise IntentMapError(
-                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} What "
+                f"The warehouse {settings.warehouse} failed: {first_line(error)} What "
                 "went before is gone as a whole; run again."
             ) from error
         finally:
@@ -131,7 +131,7 @@ def give_up_retired_rows(settings: Settings, report: Callable[[str], None] = pri
                     con.commit()
         except duckdb.Error as error:
             raise IntentMapError(
-                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} Nothing "
+                f"The warehouse {settings.warehouse} failed: {first_line(error)} Nothing "
                 "was given up; run again."
             ) from error
         report(

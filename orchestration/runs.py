@@ -100,7 +100,7 @@ def run_rebuild(settings: Settings, report: Callable[[str], None] = print) -> No
 
 def _today(settings: Settings, report: Callable[[str], None]) -> date:
     prepare_manifest(settings, report=report)
-    zone = manifest_vars(load_manifest(settings)).get("reporting_time_zone", "UTC")
+    zone = manifest_vars(load_manifest(settings))["reporting_time_zone"]
     return datetime.now(time_zone(zone)).date()
 
 

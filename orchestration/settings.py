@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from orchestration.errors import IntentMapError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# what people and tools open, in the folder `serving`
+SERVING_FILE = "intent_map.duckdb"
 TARGETS = ("duckdb",)
 
 # numbers, read here or by profiles.yml: name -> (form, examples)

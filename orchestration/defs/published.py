@@ -25,7 +25,7 @@ from orchestration.alerts import EarlyWarning, alert, newest_warnings
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.old_logs import remove_old_logs
 from orchestration.publishing import publish
-from orchestration.settings import Settings
+from orchestration.settings import SERVING_FILE, Settings
 
 EARLY_WARNINGS = "early_warnings"
 
@@ -67,7 +67,7 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
                 "dagster/row_count": sum(table.rows for table in manifest.tables),
                 "bytes": manifest.serving_bytes,
                 "personal ids": manifest.personal_ids,
-                "serving file": MetadataValue.path(settings.serving / "intent_map.duckdb"),
+                "serving file": MetadataValue.path(settings.serving / SERVING_FILE),
                 "rows of each table": MetadataValue.table(
                     records=[
                         TableRecord({"table": table.name, "rows": table.rows})

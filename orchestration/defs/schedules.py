@@ -26,9 +26,8 @@ from dagster import (
 
 from orchestration.defs.jobs import Jobs
 from orchestration.defs.partitions import time_zone
-from orchestration.publishing import SERVING_FILE
 from orchestration.quarters import quarters_between
-from orchestration.settings import Settings
+from orchestration.settings import SERVING_FILE, Settings
 
 NIGHTLY_CRON = "0 3 * * *"
 # one hour after the nightly run of that day, which brings the quarter's last day

@@ -6,7 +6,13 @@ Belongs here: settings of steps in general. Does not belong here: what a step do
 import contextlib
 from collections.abc import Callable, Iterator
 
-from dagster import AssetExecutionContext, Failure, RetryRequested
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetExecutionContext,
+    Failure,
+    OpExecutionContext,
+    RetryRequested,
+)
 
 from orchestration.business_files import check_business_files
 from orchestration.dbt_runner import DbtError
@@ -31,7 +37,9 @@ def check_rules(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def problems_in_words(context: AssetExecutionContext) -> Iterator[None]:
+def problems_in_words(
+    context: AssetExecutionContext | AssetCheckExecutionContext | OpExecutionContext,
+) -> Iterator[None]:
     """Fail the step with the sentence meant for people, or try it again where that may help.
 
     Trying again cannot help against what an IntentMapError says, but against a file that somebody

@@ -28,7 +28,7 @@ from orchestration.erasure.files import Erased, erase_from_landing, erase_from_t
 from orchestration.erasure.history import erase_from_history
 from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
 from orchestration.erasure.people import RECEIPTS, SESSIONS, People, find_people
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import land
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
@@ -104,7 +104,7 @@ def erase_users(
                     _clean_reasons(warehouse.con, Mentions(people.ids.all))
         except duckdb.Error as error:
             raise IntentMapError(
-                f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} Run the "
+                f"The warehouse {settings.warehouse} failed: {first_line(error)} Run the "
                 "same command again; it goes on from here."
             ) from error
         finally:

@@ -23,7 +23,7 @@ from orchestration.compaction import clean_sqlite, is_sqlite
 from orchestration.disk import to_disk
 from orchestration.erasure.ids import Mentions
 from orchestration.erasure.people import People, may_mention
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import ledger, mending, reading
 from orchestration.landing.columns import Refused, match_columns
 from orchestration.landing.declaration import column_name
@@ -155,7 +155,7 @@ def _write_without(
     """Write the file to `part` without their rows; returns how many those are."""
     kind = FORMATS.get(file.suffix or "")
     if kind == "parquet":
-        return _write_parquet_without(con, file, part, people, mentions, is_aside)
+        return _write_parquet_without(con, file, part, mentions, is_aside)
     try:
         encoding = _encoding(file)
         rule = _rule(file, kind, encoding, people, mentions, is_aside)
@@ -281,7 +281,6 @@ def _write_parquet_without(
     con: duckdb.DuckDBPyConnection,
     file: LandingFile,
     part: Path,
-    people: People,
     mentions: Mentions,
     is_aside: bool,
 ) -> int:
@@ -297,12 +296,12 @@ def _write_parquet_without(
         gone = {row for (row,) in con.execute(
             f"select __row from ({numbered}) where {theirs}"
         ).fetchall()}  # fmt: skip
-        if mentions.runs:
+        if not mentions.looks_for_nothing:
             whole = ", ".join(column.sql for column in columns)
             texts = con.execute(
                 f"select __row, text from (select __row, cast(to_json(row({whole})) as varchar) "
                 f"as text from ({numbered}) where {without_visitor}) where {may_mention('text')}",
-                [mentions.runs],
+                mentions.first_look,
             ).fetchall()
             gone |= {row for row, text in texts if mentions.mentioned_in(text)}
         if gone:
@@ -320,7 +319,7 @@ def _write_parquet_without(
         raise CannotBeRead(str(error)) from error
     except duckdb.Error as error:
         raise CannotBeRead(f"it is no Parquet file that can be read: "
-                           f"{str(error).splitlines()[0][:80]}") from error  # fmt: skip
+                           f"{first_line(error)[:80]}") from error  # fmt: skip
 
 
 def _parquet_conditions(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, MetaData, String, Table, select, text
 
 from orchestration.erasure.files import STORAGE, Erased
 from orchestration.erasure.ids import Mentions
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 
 CHUNK = 1_000
 
@@ -36,7 +36,7 @@ def erase_from_history(mentions: Mentions, erased: Erased) -> None:
     # the database's driver, SQLAlchemy and Dagster's package for it each have their own
     except Exception as error:
         raise IntentMapError(
-            f"Dagster's database cannot be cleaned: {str(error).splitlines()[0]} Run the same "
+            f"Dagster's database cannot be cleaned: {first_line(error)} Run the same "
             "command again when it can; until then the raw rows stay, since they tell whom to look "
             "for."
         ) from error

@@ -133,13 +133,14 @@ class Mentions:
             forms.sort(key=lambda placed: -len(placed[1]))
 
     @property
-    def runs(self) -> list[str]:
-        """The first letters and digits of each id: a text without any of them mentions none."""
-        return sorted(self._by_run)
+    def looks_for_nothing(self) -> bool:
+        return not self._by_run and not self._without_run
 
     @property
-    def has_ids_without_run(self) -> bool:
-        return bool(self._without_run)
+    def first_look(self) -> tuple[bool, list[str]]:
+        """Whether an id has no letter or digit, such as `******`; the first ones of each other id,
+        since a text without any of those mentions none of these."""
+        return bool(self._without_run), sorted(self._by_run)
 
     def mentioned_in(self, text: str) -> bool:
         return next(self._places(text), None) is not None

@@ -149,7 +149,7 @@ def _refuse_attached(warehouse: Warehouse) -> None:
 
 def _add_rows_without_visitor(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
     """Rows that name no visitor, such as broken ones, but one of the ids somewhere in them."""
-    if not mentions.runs:
+    if mentions.looks_for_nothing:
         return
     for source in EVENT_SOURCES:
         found = con.execute(
@@ -157,7 +157,7 @@ def _add_rows_without_visitor(con: duckdb.DuckDBPyConnection, mentions: Mentions
             f"cast(to_json(held) as varchar) as text from raw.{quoted(RAW_TABLE[source])} as held "
             f"where {visitor_of(source)} is null and not coalesce({is_theirs(source)}, false)) "
             f"where {may_mention('text')}",
-            [mentions.runs],
+            mentions.first_look,
         ).fetchall()
         rows = [(source, load, row) for load, row, text in found if mentions.mentioned_in(text)]
         if rows:
@@ -165,9 +165,9 @@ def _add_rows_without_visitor(con: duckdb.DuckDBPyConnection, mentions: Mentions
 
 
 def may_mention(text: str) -> str:
-    """SQL: the text has the first letters and digits of one of the ids; takes their list (`?`)."""
+    """SQL: the text may mention one of the ids; takes Mentions.first_look (two `?`)."""
     words = f"regexp_extract_all(regexp_replace({text}, '%[0-9A-Fa-f]{{2}}', ' ', 'g'), "
-    return f"list_has_any({words} '[\\p{{L}}\\p{{N}}]+'), ?::varchar[])"
+    return f"(?::boolean or list_has_any({words} '[\\p{{L}}\\p{{N}}]+'), ?::varchar[]))"
 
 
 def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:

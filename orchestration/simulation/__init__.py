@@ -132,7 +132,7 @@ def simulate(
     paths += write_orders(connection, landing / "orders", sold)
 
     truth_files = TruthFiles(truth_folder, connection)
-    truth_files.write_parameters(traffic, sessions_by_day)
+    truth_files.write_parameters(sessions_by_day)
     truth_files.write_faults(counts, outages)
     if truth_visitors:
         truth_files.write_measured(_measure(traffic, seed, truth_visitors, heavy_users))

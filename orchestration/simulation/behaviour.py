@@ -128,7 +128,7 @@ def simulate_sessions(
     value = np.where(leads_to_order, _order_values(segment, rng), np.nan)
 
     cause = np.flatnonzero(leads_to_order & ~buys)
-    later = _buying_sessions(owner, slot, start, taste, cause, rng)
+    later = _buying_sessions(owner, start, taste, cause, rng)
     owner = np.r_[owner, owner[cause]]
     slot = np.r_[slot, slot[cause]]
     start = np.r_[start, later["start"]]
@@ -235,7 +235,6 @@ def _order_values(segment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _buying_sessions(
     owner: np.ndarray,
-    slot: np.ndarray,
     start: np.ndarray,
     taste: np.ndarray,
     cause: np.ndarray,

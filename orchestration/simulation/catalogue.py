@@ -2,7 +2,8 @@
 
 Belongs here: numbers and names, each table with its reason. Probabilities are logits unless said
 otherwise, so that effects add.
-Does not belong here: drawing anything (traffic.py, behaviour.py), writing anything (writers.py).
+Does not belong here: drawing anything (traffic.py, behaviour.py), writing anything
+(landing_files.py).
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Belongs here: which rows reach which file, twice, late, broken, from a bot or not at all.
 Does not belong here: the behaviour behind the rows (behaviour.py, events.py), the text of a broken
-value in a file (writers.py).
+value in a file (generic_files.py, ga4_files.py).
 
 Broken rows are extra copies of real ones under ids of their own, so that no fault takes an event
 away; only an outage does.

@@ -2,7 +2,7 @@
 
 Belongs here: which events a session's state implies, their order, the seconds between them.
 Does not belong here: why a session reached its state (behaviour.py), faults (dirt.py), columns of
-files (writers.py).
+files (columns.py, generic_files.py, ga4_files.py).
 """
 
 from dataclasses import dataclass

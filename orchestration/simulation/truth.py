@@ -1,7 +1,7 @@
 """The known truth: what the models should find, measured on an independent and uncensored run.
 
 Belongs here: counting trials and successes over simulated behaviour, and writing the truth files.
-Does not belong here: the behaviour (behaviour.py, events.py), landing files (the writers).
+Does not belong here: the behaviour (behaviour.py, events.py), landing files (landing_files.py).
 """
 
 from collections import Counter
@@ -15,7 +15,6 @@ from orchestration.simulation.behaviour import Sessions, purchase_probabilities,
 from orchestration.simulation.dirt import Outage
 from orchestration.simulation.events import Events
 from orchestration.simulation.landing_files import copy_to
-from orchestration.simulation.traffic import Traffic
 
 HORIZON_DAYS = 30
 WINSOR_QUANTILE = 0.99
@@ -200,7 +199,7 @@ class TruthFiles:
             rows += [(micro, day, float(cumulative[day - 1])) for day in days]
         self._write("delays", "micro_conversion, days, cumulative_share", rows)
 
-    def write_parameters(self, traffic: Traffic, sessions_by_day: np.ndarray) -> None:
+    def write_parameters(self, sessions_by_day: np.ndarray) -> None:
         """What the generator was told: probabilities per state, response of campaigns."""
         probability = purchase_probabilities()
         steps = steps_of(np.arange(len(probability)))

@@ -310,9 +310,16 @@ def test_night_is_counted_above_the_empty_night_and_per_round():
     assert "0.10 (0.09-0.15)" in verdict.said
 
 
-def test_night_cheaper_than_an_empty_one_is_noise_and_meets_nothing():
-    case = case_with(full=[cost(99, 99)], night=[cost(19, 21)], empty=[cost(20, 20)])
-    assert bars.verdicts([case])[1].state == bars.NOT_MEASURED
+def test_a_night_no_dearer_than_an_empty_one_meets_its_bar():
+    case = case_with(full=[cost(99, 99)], night=[cost(19, 19)], empty=[cost(20, 20)])
+    verdict = bars.verdicts([case])[1]
+    assert verdict.state == bars.MET
+    assert "processor -0.01" in verdict.said
+
+
+def test_of_a_night_the_dearer_of_the_two_differences_counts():
+    case = case_with(full=[cost(99, 99)], night=[cost(19, 30)], empty=[cost(20, 20)])
+    assert bars.verdicts([case])[1].state == bars.NOT_MET
 
 
 def test_difference_ends_the_command_with_its_status(monkeypatch, capsys, tmp_path):

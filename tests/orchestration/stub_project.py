@@ -36,6 +36,7 @@ FILES = {
           reporting_time_zone: Europe/Prague
           project_start_date: "2026-01-01"
           arrival_days_offered: 36500
+          late_event_hours: 24
           horizon_days: 30
           version_date: null
           policy: {horizon_days: {minimum: 0, maximum: 365, reason: Long enough.}}

@@ -341,6 +341,22 @@ def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):
     assert home.rows("select count(*) from raw.generic_events") == [(1,)]
 
 
+@pytest.mark.parametrize("name", ["******", "\N{SLIGHTLY SMILING FACE}" * 6])
+def test_an_id_without_a_letter_or_digit_is_found_where_no_visitor_is_named(tmp_path, name):
+    home = Home(tmp_path / "home")
+    home.drop("generic/a.jsonl", [event("other"), event(None, page_url=f"/hello?from={name}")])
+    home.drop_parquet(
+        "generic/b.parquet",
+        "select null as visitor_id, timestamp '2026-01-05' as occurred_at, "
+        f"'page_view' as event_name, '/hello?from={name}' as page_url",
+    )
+    home.land()
+    receipt = erase(home, tmp_path, name)
+    assert receipt.raw_rows == {"generic": 2}
+    assert sum(receipt.file_rows.values()) == 2
+    assert home.rows("select visitor_id from raw.generic_events") == [("other",)]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
