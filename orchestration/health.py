@@ -88,6 +88,33 @@ class Ledger:
     last_failed: list[str] = field(default_factory=list)
     rows: dict[str, list[int]] = field(default_factory=dict)
 
+    @classmethod
+    def from_note(cls, text: str) -> "Ledger":
+        """What a look before noted; raises ValueError where the text is no such note."""
+        try:
+            ledger = cls(**json.loads(text))
+            moments = [ledger.read_at]
+            for days in ledger.arrivals.values():
+                for day, moment, files, rows, columns in days:
+                    date.fromisoformat(day)
+                    moments.append(moment)
+                    _of_kind(int, files, rows)
+                    _of_kind(str, *columns)
+            _of_kind(list, ledger.last_failed)
+            for counts in ledger.rows.values():
+                _raw, _seen, _accepted, _duplicate, _refused = counts
+                _of_kind(int, *counts)
+            if any(datetime.fromisoformat(moment).tzinfo for moment in moments):
+                raise ValueError("a moment has a zone")
+        except (AttributeError, TypeError) as error:
+            raise ValueError("its parts are not those of a note") from error
+        return ledger
+
+
+def _of_kind(kind: type, *values: object) -> None:
+    if not all(type(value) is kind for value in values):
+        raise TypeError(f"not {kind.__name__}")
+
 
 @dataclass(frozen=True)
 class View:
@@ -169,11 +196,10 @@ def _from_note(
 ) -> tuple[Ledger | None, list[Finding]]:
     why = why.rstrip(".")
     try:
-        noted = json.loads((settings.home / NOTE_FILE).read_text(encoding="utf-8"))
-        ledger = Ledger(**noted)
-        read_at = datetime.fromisoformat(ledger.read_at)
-    except (OSError, ValueError, TypeError):
+        ledger = Ledger.from_note((settings.home / NOTE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None, [Finding(name, severity, f"{why}. Arrivals are shown when that is over.")]
+    read_at = datetime.fromisoformat(ledger.read_at)
     known = f"Arrivals are those known at {read_at:%Y-%m-%d %H:%M} UTC."
     return ledger, [Finding(name, severity, f"{why}. {known}")]
 
@@ -371,7 +397,10 @@ def _of_served_tables(view: View) -> Iterator[Finding]:
                 (newest,) = con.execute(NEWEST_VERSION).fetchone()
                 yield _value_version(view, newest)
     except duckdb.Error as error:
-        raise IntentMapError(f"{served} cannot be read: {first_line(error)}") from error
+        raise IntentMapError(
+            f"{served} cannot be read: {first_line(error).rstrip('.!')}. intent-map publish writes "
+            "it anew."
+        ) from error
 
 
 DAYS = """

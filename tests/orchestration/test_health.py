@@ -376,6 +376,44 @@ def test_a_warehouse_that_cannot_be_read_is_an_error(home):
     assert home.found("warehouse")[0] == "error"
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"5",
+        b'{"read_at": 5}',
+        b'{"read_at": "2026-11-20T04:00:00+01:00"}',
+        b'{"read_at": "2026-11-20T04:00:00", "later": 1}',
+        b'{"read_at": "2026-11-20T04:00:00", "arrivals": []}',
+        b'{"read_at": "2026-11-20T04:00:00", "arrivals": {"generic": [["2026-11-20"]]}}',
+        b'{"read_at": "2026-11-20T04:00:00", "last_failed": 3}',
+        b'{"read_at": "2026-11-20T04:00:00", "rows": {"generic": [1, 2, "x", 4, 5]}}',
+    ],
+)
+def test_a_note_that_is_none_is_as_if_there_were_none(home, note):
+    home.settings.warehouse.parent.mkdir(exist_ok=True)
+    home.settings.warehouse.write_bytes(b"not a database" * 1000)
+    (home.settings.home / "health.json").write_bytes(note)
+    assert home.found("warehouse")[1].endswith("Arrivals are shown when that is over.")
+    assert home.found("failed_loads")[0] == "ok"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 1000])
+def test_a_served_file_that_is_broken_is_one_sentence(home, monkeypatch, capsys, content):
+    for name in ("SEEDS", "VARS", "TARGET"):
+        monkeypatch.delenv(f"INTENT_MAP_{name}", raising=False)
+    monkeypatch.setenv("INTENT_MAP_HOME", str(home.settings.home))
+    home.publish()
+    (home.settings.serving / "intent_map.duckdb").write_bytes(content)
+    assert cli.main(["status"]) == cli.FAILED
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "intent_map.duckdb cannot be read" in said
+    assert said.endswith("intent-map publish writes it anew.")
+    assert not (home.settings.home / "logs").exists()
+
+
 def test_status_ends_with_1_only_for_an_error(home, monkeypatch, capsys):
     for name in ("SEEDS", "VARS", "TARGET"):
         monkeypatch.delenv(f"INTENT_MAP_{name}", raising=False)
