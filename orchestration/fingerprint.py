@@ -20,10 +20,10 @@ from typing import Any
 import duckdb
 
 from orchestration import dbt_runner
+from orchestration.layout import TABLE
 from orchestration.policy import HEALTH_VARS, effective_vars
 from orchestration.settings import Settings
 
-TABLE = "raw.build_state"
 BUILT_ANEW = ("incremental", "snapshot")
 # strategies by which a changed business file reaches the rows that are there already
 FOLLOWS_CHANGES = ("replace_differing", "replace_changed", "replace_users")

@@ -1,9 +1,9 @@
 """A new release over a warehouse that an older one made.
 
-Belongs here: the number of the layout, the steps from one to the next, and what every upgrade
-needs: columns that kept tables gained, tables that no model makes any more. Does not belong here:
-raw tables (landing/declaration.py adds their columns), rows that follow old rules (fingerprint.py
-has them built anew).
+Belongs here: the steps from one layout to the next, and what every upgrade needs: columns that kept
+tables gained, tables that no model makes any more. Does not belong here: the number of the layout
+(layout.py), raw tables (landing/declaration.py adds their columns), rows that follow old rules
+(fingerprint.py has them built anew).
 
 Almost everything in a warehouse can be built anew from raw, so only what outlives a full refresh
 needs steps: raw, and the kept version tables. The layout's number stands in raw.build_state. Each
@@ -11,7 +11,6 @@ step is one transaction with its number, so a killed upgrade goes on where it st
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +18,9 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import IntentMapError, first_line
-from orchestration.fingerprint import TABLE
+from orchestration.layout import NOTE, TABLE, layout_of, refuse_newer
 from orchestration.settings import Settings
 
-NOTE = "(layout)"
 # all their tables are built anew; a version table that lost its model is history all the same
 REBUILT_FLOORS = ("staging", "intermediate", "marts")
 
@@ -48,7 +46,8 @@ def bring_up_to_date(
     if not settings.warehouse.exists():
         return
     with duckdb.connect(str(settings.warehouse)) as con:
-        before = _layout(con, settings, len(steps))
+        before = layout_of(con)
+        refuse_newer(before, settings, len(steps))
         if before is None:
             before = len(steps)
             _note(con, before)
@@ -62,22 +61,6 @@ def bring_up_to_date(
             if node["config"].get("meta", {}).get("is_kept"):
                 _add_columns(con, node, report)
         _drop_what_no_model_makes(con, manifest, report)
-
-
-def _layout(con: duckdb.DuckDBPyConnection, settings: Settings, known: int) -> int | None:
-    """The number that the warehouse has: 0 of one from before there were numbers, None of one that
-    no run has gone through yet, so that nothing in it is old."""
-    if not _columns(con, *TABLE.split(".")):
-        return None
-    found = con.execute(f"select value from {TABLE} where name = ?", [NOTE]).fetchall()
-    number = json.loads(found[0][0]) if found else 0
-    if number > known:
-        raise IntentMapError(
-            f"The warehouse {settings.warehouse} was made by a newer release (layout {number}; "
-            f"this one knows up to {known}). Install that release again, or put back a backup "
-            "from before the upgrade."
-        )
-    return number
 
 
 def _note(con: duckdb.DuckDBPyConnection, number: int) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 import duckdb
 
+from orchestration import layout
 from orchestration.landing import RAW_TABLE, kept
 from orchestration.landing.warehouse import Warehouse
 from orchestration.sources import SOURCES
@@ -86,8 +87,8 @@ def removal(warehouse: Warehouse, reason: str, now: datetime) -> Iterator[None]:
 
 def forget_rules(con: duckdb.DuckDBPyConnection) -> None:
     """Let the next night build everything anew, by forgetting under which rules it was built."""
-    if is_there(con, "raw.build_state"):
-        con.execute("delete from raw.build_state")
+    if is_there(con, layout.TABLE):
+        con.execute(f"delete from {layout.TABLE} where name <> ?", [layout.NOTE])
 
 
 def _without_removed(warehouse: Warehouse, source: str, now: datetime) -> list[kept.KeptFile]:

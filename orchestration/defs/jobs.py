@@ -18,8 +18,8 @@ BACKFILL = "backfill"
 REBUILD = "rebuild_history"
 HEALTH = "health_checks"
 
-# jobs that land what lies in the landing folders
-LANDING_JOBS = (NIGHTLY, QUARTERLY, BACKFILL, REBUILD)
+# jobs that land all that lies in the landing folders; a backfill lands its days alone
+LANDING_JOBS = (NIGHTLY, QUARTERLY, REBUILD)
 
 
 @dataclass(frozen=True)

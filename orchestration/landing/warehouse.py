@@ -25,6 +25,7 @@ from orchestration.landing.files import (
     stamp_of,
 )
 from orchestration.landing.mending import Mended
+from orchestration.layout import layout_of, refuse_newer
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.sql_text import literal
@@ -98,6 +99,7 @@ class Warehouse:
             holder = attached.lock_holder(error)
             reason = f"it is open in {holder}" if holder else str(error).splitlines()[0]
             raise IntentMapError(f"The warehouse {path} cannot be opened: {reason}.") from error
+        refuse_newer(layout_of(self.con), self.settings)
         self.con.execute("set TimeZone = 'UTC'")
         self.con.execute("set enable_progress_bar = false")
         if limit := os.environ.get("INTENT_MAP_MEMORY_LIMIT"):

@@ -433,6 +433,19 @@ def test_no_run_starts_beside_another_or_for_what_the_last_one_landed(landing):
         assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
 
 
+@dagster_job(name="backfill")
+def _days():
+    _nothing()
+
+
+def test_a_backfill_of_other_days_is_not_taken_for_the_run_that_landed_a_file(landing):
+    with DagsterInstance.ephemeral() as instance:
+        (landing.landing / "generic" / "a.csv").write_text("x")
+        time.sleep(0.05)
+        _days.execute_in_process(instance=instance)
+        assert _look(landing, instance)[0] == 1
+
+
 def test_loading_the_definitions_opens_only_the_manifest_and_no_connection(real):
     code = """
         import sys

@@ -278,6 +278,34 @@ def test_a_row_without_receipt_is_an_error_and_one_not_built_yet_is_none(home):
 
 
 @pytest.mark.parametrize(
+    ("reason", "left", "counted", "severity"),
+    [
+        ("retired", 6, 10, "ok"),
+        ("refused", 6, 10, "ok"),
+        # everything was built anew since
+        ("refused", 6, 6, "ok"),
+        ("retired", 6, 11, "error"),
+        ("retired", 6, 5, "error"),
+        # these are not counted any more
+        ("erased", 6, 10, "error"),
+        ("given_up", 6, 10, "error"),
+    ],
+)
+def test_rows_that_went_by_their_age_stay_counted(home, reason, left, counted, severity):
+    home.arrive_daily(3)
+    home.receipts(left, counted)
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute(
+            "create or replace table raw.removals as "
+            "select 'generic' as source, 1::bigint as load_id, 4::bigint as row_count, "
+            "$1 as reason "
+            "union all select 'ga4', 1, 9, $1 union all select 'generic', 2, 9, $1",
+            [reason],
+        )
+    assert home.found("reconciliation")[0] == severity
+
+
+@pytest.mark.parametrize(
     ("versions", "today", "severity"),
     [
         ([QUARTER], date(2026, 11, 20), "ok"),
@@ -389,7 +417,7 @@ def test_a_warehouse_that_cannot_be_read_is_an_error(home):
         b'{"read_at": "2026-11-20T04:00:00", "arrivals": []}',
         b'{"read_at": "2026-11-20T04:00:00", "arrivals": {"generic": [["2026-11-20"]]}}',
         b'{"read_at": "2026-11-20T04:00:00", "last_failed": 3}',
-        b'{"read_at": "2026-11-20T04:00:00", "rows": {"generic": [1, 2, "x", 4, 5]}}',
+        b'{"read_at": "2026-11-20T04:00:00", "rows": {"generic": [1, 2, "x", 4, 5, 6]}}',
     ],
 )
 def test_a_note_that_is_none_is_as_if_there_were_none(home, note):

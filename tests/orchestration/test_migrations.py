@@ -7,7 +7,12 @@ import pytest
 import yaml
 
 from orchestration.errors import IntentMapError
-from orchestration.migrations import STEPS, bring_up_to_date
+from orchestration.landing import land
+from orchestration.layout import LAYOUT
+from orchestration.migrations import STEPS, _note, bring_up_to_date
+from orchestration.publishing import publish
+from orchestration.removal import forget_rules
+from orchestration.retention import give_up_retired_rows
 from orchestration.settings import PROJECT_ROOT, Settings
 
 LAYOUTS = Path(__file__).with_name("layouts")
@@ -130,6 +135,33 @@ def test_a_warehouse_of_a_newer_release_is_refused_and_not_touched(settings):
     ):
         bring_up_to_date(settings, manifest(), quiet)
     assert settings.warehouse.read_bytes() == content
+
+
+def test_no_writing_step_touches_a_warehouse_of_a_newer_release(settings):
+    with duckdb.connect(str(settings.warehouse)) as con:
+        _note(con, LAYOUT + 1)
+    content = settings.warehouse.read_bytes()
+    writing = (
+        lambda: land(settings, report=quiet),
+        lambda: publish(settings, "a run", quiet),
+        lambda: give_up_retired_rows(settings, quiet),
+    )
+    for write in writing:
+        with pytest.raises(IntentMapError, match="was made by a newer release"):
+            write()
+    assert settings.warehouse.read_bytes() == content
+
+
+def test_the_newest_layout_is_that_of_the_last_step():
+    assert len(STEPS) == LAYOUT
+
+
+def test_forgotten_rules_leave_the_number_of_the_layout(settings):
+    bring_up_to_date(settings, manifest(), quiet)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("insert into raw.build_state values ('a rule', '1', now())")
+        forget_rules(con)
+    assert ask(settings, "select name from raw.build_state") == [("(layout)",)]
 
 
 def test_each_step_runs_once_and_a_failed_one_leaves_nothing_and_is_tried_again(settings):

@@ -1,0 +1,40 @@
+"""The number of a warehouse's layout, and refusing one that is newer than this release.
+
+Belongs here: where the number stands, and reading it. Does not belong here: the steps from one
+layout to the next (migrations.py), under which rules tables were built (fingerprint.py), which
+stands in the same table.
+"""
+
+import json
+
+import duckdb
+
+from orchestration.errors import IntentMapError
+from orchestration.settings import Settings
+
+TABLE = "raw.build_state"
+NOTE = "(layout)"
+# the newest that this release knows: as many as there are steps
+LAYOUT = 1
+
+
+def layout_of(con: duckdb.DuckDBPyConnection, database: str | None = None) -> int | None:
+    """The number that a warehouse has: 0 of one from before there were numbers, None of one that
+    no run has gone through yet, so that nothing in it is old. database: its name where it is
+    attached."""
+    table = f"{database}.{TABLE}" if database else TABLE
+    try:
+        found = con.execute(f"select value from {table} where name = ?", [NOTE]).fetchall()
+    except duckdb.CatalogException:
+        return None
+    return json.loads(found[0][0]) if found else 0
+
+
+def refuse_newer(number: int | None, settings: Settings, known: int = LAYOUT) -> None:
+    """Raise IntentMapError when the layout is one that this release does not know."""
+    if number is not None and number > known:
+        raise IntentMapError(
+            f"The warehouse {settings.warehouse} was made by a newer release (layout {number}; "
+            f"this one knows up to {known}). Install that release again, or put back a backup "
+            "from before the upgrade."
+        )
