@@ -39,24 +39,25 @@ class Mended:
 
 @dataclass(frozen=True)
 class Header:
-    """The first record of a CSV file; no columns when the file is empty."""
+    """The first record of a CSV file; no columns when the file is empty. blank_lines: how many
+    stand before it."""
 
     delimiter: str
     columns: tuple[str, ...]
+    blank_lines: int = 0
 
 
 def read_header(file: LandingFile, needed: Sequence[str]) -> Header:
     """The column names, and the delimiter under which they hold the needed ones (else a comma)."""
     with _opened(file, newline="") as lines:
-        record = _first_record(lines)
-    if record is None:
+        record, blank_lines = _first_record(lines)
+    if not record:
         return Header(",", ())
-    first = Header(",", _split(record, ","))
     for delimiter in DELIMITERS:
         columns = _split(record, delimiter)
         if set(needed) <= {column.strip().lower() for column in columns}:
-            return Header(delimiter, columns)
-    return first
+            return Header(delimiter, columns, blank_lines)
+    return Header(",", _split(record, ","), blank_lines)
 
 
 def mend_csv(file: LandingFile, header: Header, target: Path) -> Mended:
@@ -71,7 +72,7 @@ def mend_csv(file: LandingFile, header: Header, target: Path) -> Mended:
 def line_end(file: LandingFile) -> str:
     """How to split lines: only where a lone carriage return ends the header does it end rows."""
     with _opened(file, newline="") as lines:
-        record = _first_record(lines) or ""
+        record, _ = _first_record(lines)
     return "" if record.endswith("\r") else "\n"
 
 
@@ -89,18 +90,20 @@ def _opened(file: LandingFile, newline: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline=newline)
 
 
-def _first_record(lines: Iterable[str]) -> str | None:
-    """The first line that is not blank, with the lines that an open quote carries over."""
-    record = ""
+def _first_record(lines: Iterable[str]) -> tuple[str, int]:
+    """The first line that is not blank, with the lines that an open quote carries over, and how
+    many blank ones stand before it."""
+    record, blank_lines = "", 0
     for line in lines:
         if not record and not line.strip():
+            blank_lines += 1
             continue
         record += line
         if record.count('"') % 2 == 0:
             break
         if len(record) > 1 << 20:
             raise Refused("a quote in its header is never closed")
-    return record or None
+    return record, blank_lines
 
 
 def _split(record: str, delimiter: str) -> tuple[str, ...]:

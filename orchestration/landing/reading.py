@@ -207,7 +207,8 @@ def _marking_not_utf8(
 def _csv(shape: Shape, paths: list[str], mended: Mended | None) -> str:
     names = [f"c{number}" for number in range(len(shape.header.columns))]
     if mended is None:
-        return _csv_query(paths, names, shape.header.delimiter, shape.is_gzip, "header = true")
+        options = f"header = true, skip = {shape.header.blank_lines}"
+        return _csv_query(paths, names, shape.header.delimiter, shape.is_gzip, options)
     return _csv_query([str(mended.path)], [*names, "broken"], ",", False, _of_mended(mended))
 
 
@@ -292,7 +293,10 @@ def _objects_relation(
         for key in sorted(keys):
             paths.append(literal("/" + key.replace("~", "~0").replace("/", "~1")))
             value = f"{list_name}[{len(paths)}]"
-            values.append(value if is_nested else f"nullif({value}, '')")
+            if is_nested:
+                values.append(value)
+            else:
+                values.append(f"nullif({_whole_id(name, value, paths[-1])}, '')")
         sql = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
         columns.append(SourceColumn(name, sql, JSON if is_nested else TEXT))
     read = [
@@ -312,6 +316,17 @@ def _objects_relation(
         tuple(columns),
         others=others,
         broken="case when document is null then line end",
+    )
+
+
+def _whole_id(column: str, text: str, path: str) -> str:
+    """The text of a column; an id that is a floating-point number loses its fraction of 0, as in
+    Parquet. The ending is asked first, since a look for the type reads the object once more."""
+    if not column.endswith("id"):
+        return text
+    return (
+        f"case when ends_with({text}, '.0') and json_type(document, {path}) = 'DOUBLE' "
+        f"then left({text}, -2) else {text} end"
     )
 
 

@@ -24,6 +24,8 @@ NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
 _TIMES = _PLAIN_TIMES | {"timestamp with time zone"}
 _EMPTY, _EMPTY_JSON = "''", "'null'"
+# GMT+2 and EST5EDT are none, nor is the city of Area/City
+_ABBREVIATION = "[^A-Za-z/_-][A-Za-z]{3,4}$"
 _NESTED = {"struct", "list", "array", "map", "union", "variant"}
 
 
@@ -93,7 +95,8 @@ def _timestamp(given: str, kind: str, _: str) -> str:
         # zone, as Snowflake writes it
         zone = r"'(:[0-9.]+) +([+-][0-9]|Z$)', '\1\2'"
         lenient = iso(f"regexp_replace(replace(upper({given}), ',', '.'), {zone})")
-        moment = f"coalesce({iso(given)}, {_moment_of_number(given)}, {lenient})"
+        readings = f"coalesce({iso(given)}, {_moment_of_number(given)}, {lenient})"
+        moment = f"case when {_has_clear_zone(given)} then {readings} end"
     else:
         return "cast(null as timestamp)"
     # beyond these years the arithmetic of later models would overflow
@@ -103,11 +106,33 @@ def _timestamp(given: str, kind: str, _: str) -> str:
     )
 
 
-def _moment_of_integer(whole: str) -> str:
-    """Seconds, milliseconds, microseconds or nanoseconds by magnitude: as seconds 1e11 is the year
-    5138, as milliseconds 1973, and so on by thousands."""
+def _has_clear_zone(text: str) -> str:
+    """False for a time with an abbreviation behind it, which is several zones' (BST is British
+    Summer Time and Bangladesh's), or holds in winter only (CET). The last character is asked first,
+    since most texts end with a digit or a Z."""
+    last = f"{text}[-1]"
     return (
-        f"case when {whole} between -99999999999 and 99999999999 "
+        f"({last} < 'A' or {last} = 'Z' or not regexp_matches({text}, {literal(_ABBREVIATION)}) "
+        f"or regexp_matches({text}, '(?i)(utc|gmt)$'))"
+    )
+
+
+def _date_of_digits(whole: str) -> str:
+    """A whole number such as 20260315 as that day's midnight; null where it is no date."""
+    return f"try_strptime(cast({whole} as varchar), '%Y%m%d')"
+
+
+def _is_date_of_digits(number: str, whole: str) -> str:
+    # as seconds since 1970 these numbers are days of 1970, when there was nothing to count
+    return f"{number} between 19000101 and 29991231 and {_date_of_digits(whole)} is not null"
+
+
+def _moment_of_integer(whole: str) -> str:
+    """A date of eight digits; else seconds, milliseconds, microseconds or nanoseconds by magnitude:
+    as seconds 1e11 is the year 5138, as milliseconds 1973, and so on by thousands."""
+    return (
+        f"case when {_is_date_of_digits(whole, whole)} then {_date_of_digits(whole)} "
+        f"when {whole} between -99999999999 and 99999999999 "
         f"then make_timestamp({whole} * 1000000) "
         f"when {whole} between -99999999999999 and 99999999999999 "
         f"then make_timestamp({whole} * 1000) "
@@ -120,7 +145,8 @@ def _moment_of_number(given: str) -> str:
     number = f"try_cast({given} as double)"
     whole = f"try_cast({given} as bigint)"
     return (
-        f"case when abs({number}) < 1e11 "
+        f"case when {number} = trunc({number}) and {_is_date_of_digits(number, whole)} "
+        f"then {_date_of_digits(whole)} when abs({number}) < 1e11 "
         f"then make_timestamp(cast(round({number} * 1000000) as bigint)) "
         f"when abs({number}) < 1e14 then make_timestamp(cast(round({number} * 1000) as bigint)) "
         f"when abs({number}) < 1e17 then make_timestamp({whole}) "
@@ -132,8 +158,7 @@ def _date(given: str, kind: str, _: str) -> str:
     if kind in _PLAIN_TIMES or kind in ("date", "timestamp with time zone"):
         day = f"try_cast({given} as date)"
     elif kind == "varchar" or kind in NUMBERS:
-        digits = f"cast(try_cast({given} as integer) as varchar)"
-        compact = f"cast(try_strptime({digits}, '%Y%m%d') as date)"
+        compact = f"cast({_date_of_digits(f'try_cast({given} as integer)')} as date)"
         day = f"coalesce(try_cast(cast({given} as varchar) as date), {compact})"
     else:
         return "cast(null as date)"
@@ -141,6 +166,9 @@ def _date(given: str, kind: str, _: str) -> str:
 
 
 def _decimal(given: str, kind: str, data_type: str) -> str:
+    if kind == "float":
+        # the digits that it was written with: a cast by number makes 12345.6699 of 12345.67
+        given = f"cast({given} as varchar)"
     if kind == "varchar" or kind in NUMBERS:
         return f"try_cast({given} as {data_type})"
     return f"cast(null as {data_type})"
@@ -149,7 +177,10 @@ def _decimal(given: str, kind: str, data_type: str) -> str:
 def _bigint(given: str, kind: str, _: str) -> str:
     if kind in _INTEGERS:
         return f"try_cast({given} as bigint)"
-    if kind == "varchar" or kind in NUMBERS:
+    if kind in _FLOATS:
+        # not by way of a decimal, which has digits that a float lacks: 1711214400123.000061952
+        return f"case when {given} = trunc({given}) then try_cast({given} as bigint) end"
+    if kind == "varchar" or kind == "decimal":
         # a cast would round 3.7 to 4
         exact = f"try_cast({given} as decimal(38, 9))"
         return f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
@@ -162,7 +193,8 @@ def microseconds(given: str, kind: str) -> str:
         return f"epoch_us({_timestamp(given, kind, '')})"
     whole = _bigint(given, kind, "")
     return (
-        f"coalesce({whole}, epoch_us(try_cast({given} as timestamptz)))"
+        f"coalesce({whole}, case when {_has_clear_zone(given)} "
+        f"then epoch_us(try_cast({given} as timestamptz)) end)"
         if kind == "varchar"
         else whole
     )

@@ -114,6 +114,25 @@ def test_a_carriage_return_inside_a_value_is_no_end_of_a_row(tmp_path):
     assert broken_rows(home) == ["broken", "{bad\rline"]
 
 
+def test_blank_lines_before_the_header_are_no_rows(tmp_path):
+    home = Home(tmp_path)
+    text = HEADER + ROW
+    home.drop("generic/a.csv", "\n" + text)
+    home.drop("generic/b.csv", text)
+    home.drop("generic/c.csv", ("\n\n" + text).replace("\n", "\r\n"))
+    home.drop("generic/d.csv", ("\n" + text).replace("\n", "\r"))
+    home.drop("generic/e.csv", "\ufeff\n \t\n" + text)
+    home.drop("generic/f.csv.gz", "\n\n" + text)
+    home.drop("generic/g.csv", "\n" + text + "broken\n")
+    home.land()
+    assert home.events("file_name, row_number, visitor_id") == [
+        *((f"{name}.csv", 1, "v1") for name in "abcde"),
+        ("f.csv.gz", 1, "v1"),
+        ("g.csv", 1, "v1"),
+        ("g.csv", 2, None),
+    ]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     home = Home(tmp_path)
     home.drop("generic/a.csv", "\ufeff" + HEADER + ROW)

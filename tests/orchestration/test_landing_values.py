@@ -38,7 +38,17 @@ def test_times_of_every_notation_become_utc(tmp_path):
         "2026-07-05 14:00:00 Europe/Berlin": datetime(2026, 7, 5, 12),
         "2026-01-05T12:00:00.123456789Z": NOON.replace(microsecond=123456),
         "2026-01-05T12:00:00,5Z": NOON.replace(microsecond=500000),
+        "2026-01-05 12:00:00 utc": NOON,
+        "2026-01-05 12:00:00 GMT": NOON,
+        "2026-01-05 07:00:00 America/New_York": NOON,
         "2026-01-05": datetime(2026, 1, 5),
+        "20260105": datetime(2026, 1, 5),
+        "20260105.0": datetime(2026, 1, 5),
+        "19000101": datetime(1900, 1, 1),
+        "29991231": datetime(2999, 12, 31),
+        # no dates, so seconds since 1970
+        "20260230": datetime(1970, 8, 23, 11, 50, 30),
+        "20260105.5": datetime(1970, 8, 23, 11, 48, 25, 500000),
         "1767614400": NOON,
         "1767614400.25": NOON.replace(microsecond=250000),
         "1767614400123": NOON.replace(microsecond=123000),
@@ -53,6 +63,8 @@ def test_times_of_every_notation_become_utc(tmp_path):
         "2100-01-01T00:00:00Z": datetime(2100, 1, 1),
     }
     unreadable = ["2026-13-01", "2026-02-30", "yesterday", "12:00", "infinity", "-5000-01-01"]
+    # an abbreviation is the name of several zones, or of one half of the year
+    unreadable += ["2026-01-05 12:00:00 BST", "2026-01-05 12:00:00.5 cst", "2026-01-05 12:00 CET"]
     unreadable += ["290000-01-01", "NaN", "1e300", "9223372036854775807000", "2026-01-05xyz"]
     texts = [*readable, *unreadable, ""]
     home = Home(tmp_path)
@@ -81,6 +93,20 @@ def test_numbers_of_json_are_times_by_their_magnitude(tmp_path):
         None,
     ]
     assert landed[-1][1] == '{"loaded_at":"true"}'
+
+
+def test_a_number_of_eight_digits_is_a_date_in_every_column_of_times(tmp_path):
+    home = Home(tmp_path)
+    home.drop("orders/a.csv", "order_id,value,ordered_at\nO1,1,20260105\n")
+    home.drop("orders/b.jsonl", [{"order_id": "O1", "value": 1, "ordered_at": 20260105}])
+    for name, kind in {"c": "integer", "d": "bigint", "e": "double", "f": "decimal(18, 2)"}.items():
+        number = f"cast(20260105 as {kind}) as ordered_at"
+        home.drop_parquet(
+            f"orders/{name}.parquet", f"select 'O1' as order_id, 1 as value, {number}"
+        )
+    home.land()
+    landed = home.rows("select ordered_at, unreadable from raw.orders")
+    assert landed == [(datetime(2026, 1, 5), None)] * 6
 
 
 def test_each_unit_of_time_reaches_to_where_the_next_begins(tmp_path):
@@ -168,6 +194,59 @@ def test_a_fraction_is_no_sequence(tmp_path):
         *[True] * 3,
         False,
         True,
+    ]
+
+
+def test_whole_numbers_stored_as_floats_are_whole_numbers_at_any_size(tmp_path):
+    home = Home(tmp_path)
+    numbers = "[1711214400123.0, 1711214400777.0, 2.0, 7.4, 1e300, 'NaN']::double[]"
+    home.drop_parquet(
+        "generic/a.parquet",
+        "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name, "
+        f"unnest({numbers}) as sequence",
+    )
+    home.drop_parquet(
+        "ga4/a.parquet",
+        "select 'v' as user_pseudo_id, 'x' as event_name, 1775037600123456::double as "
+        f"event_timestamp, unnest({numbers}) as batch_page_id",
+    )
+    home.land()
+    expected = [1711214400123, 1711214400777, 2, None, None, None]
+    assert [number for (number,) in home.events("sequence")] == expected
+    landed = home.events("event_timestamp, batch_page_id", "ga4_events")
+    assert landed == [(1775037600123456, number) for number in expected]
+
+
+def test_money_stored_as_a_short_float_keeps_the_digits_that_it_was_written_with(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet(
+        "orders/a.parquet",
+        "select 'O1' as order_id, unnest([12345.67, 0.1, 1e6, 'inf']::float[]) as value",
+    )
+    home.land()
+    landed = home.rows("select value, unreadable from raw.orders order by row_number")
+    assert [value for value, _ in landed] == [Decimal("12345.67"), Decimal("0.1"), 1000000, None]
+    assert landed[3][1] == '{"value":"inf"}'
+
+
+def test_an_id_is_the_same_whether_a_number_of_json_has_a_fraction_of_0_or_none(tmp_path):
+    home = Home(tmp_path)
+    row = {"occurred_at": 1767614400, "event_name": "x"}
+    home.drop(
+        "generic/a.jsonl",
+        [
+            row | {"visitor_id": 42.0, "order_id": 9001.0},
+            row | {"visitor_id": 42, "order_id": 9001},
+            # a text is not taken for a number
+            row | {"visitor_id": "42.0", "order_id": 0.5},
+        ],
+    )
+    home.drop("generic/b.csv", HEADER + "42.0,1767614400,x\n")
+    home.land()
+    assert home.events("visitor_id, order_id") == [
+        *[("42", "9001")] * 2,
+        ("42.0", "0.5"),
+        ("42.0", None),
     ]
 
 
