@@ -6,6 +6,13 @@ Does not belong here: the columns of its raw table (dbt_project/models/staging/s
 
 from dataclasses import dataclass
 
+# what sources write, in lower case, where there is no id, number or code: the same as in
+# dbt_project/macros/expressions/placeholders.sql
+PLACEHOLDERS = (
+    *("", "0", "-", "(not set)", "(none)", "(data deleted)", "<other>", "null", "nil", "none"),
+    *("nan", "n/a", "undefined", "unknown"),
+)
+
 
 @dataclass(frozen=True)
 class LandingSource:
@@ -17,7 +24,8 @@ class LandingSource:
     others, since of two copies of an event the one that landed first counts. visitor: the columns
     that name the browser, of which the first that is filled counts. entity: a column of JSON that
     is asked behind the first of these, and where in it the browser may stand. user: the column of
-    the login.
+    the login. own_id: the column of the event's id where people fill it, so that a placeholder
+    there is read as none: of all events that carry one, only the first would count.
     """
 
     raw_table: str
@@ -29,6 +37,7 @@ class LandingSource:
     visitor: tuple[str, ...] = ()
     entity: tuple[str, tuple[str, ...]] | None = None
     user: str | None = None
+    own_id: str | None = None
 
 
 LANDING_SOURCES = {
@@ -38,6 +47,7 @@ LANDING_SOURCES = {
         said="visitor_id, occurred_at, event_name (anything else is optional)",
         visitor=("visitor_id",),
         user="user_id",
+        own_id="event_id",
     ),
     "ga4": LandingSource(
         raw_table="ga4_events",

@@ -21,8 +21,8 @@ import duckdb
 
 from orchestration.compaction import clean_sqlite, is_sqlite
 from orchestration.disk import to_disk
-from orchestration.erasure.ids import Mentions
-from orchestration.erasure.people import People, may_mention
+from orchestration.erasure.ids import Mentions, is_nobody
+from orchestration.erasure.people import People, may_mention, somebody
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import ledger, mending, reading
 from orchestration.landing.columns import Refused, match_columns
@@ -248,7 +248,9 @@ def _csv_records(
 def _json_fields(source: str, line: str) -> dict[str, str] | None:
     """The texts and numbers of a JSON object as landing reads them; None when it is none."""
     try:
-        found = json.loads(line, parse_int=str, parse_float=str)
+        found = json.loads(
+            line, parse_int=str, parse_float=lambda number: number.removesuffix(".0")
+        )
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):
@@ -265,7 +267,8 @@ def _is_theirs(
     if fields is not None:
         if known.user and fields.get(known.user) in people.ids.users:
             return True
-        visitor = next((fields[name] for name in _names(known) if fields.get(name)), None)
+        given = (fields.get(name) or "" for name in _names(known))
+        visitor = next((name for name in given if not is_nobody(name)), None)
         if visitor is not None:
             return visitor in people.ids.visitors
     return mentions.mentioned_in(text)
@@ -335,7 +338,7 @@ def _parquet_conditions(
         theirs = f"{cleaned_value(order, True)} in (from erased_orders)" if order else "false"
         return theirs, "true"
     texts = {name: cleaned_value(column, True) for name, column in declared.items()}
-    visitors = [texts[name] for name in _names(known) if name in texts]
+    visitors = [somebody(texts[name]) for name in _names(known) if name in texts]
     visitor = f"coalesce({', '.join(visitors)}, null)" if visitors else "null"
     user = texts.get(known.user, "null")
     theirs = f"{visitor} in (from erased_visitors) or {user} in (from erased_users)"

@@ -14,15 +14,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from orchestration.errors import IntentMapError
+from orchestration.sources import PLACEHOLDERS
 
-# what sources write where there is no id, as in dbt_project/macros/expressions/known_id.sql: taken
-# for an id, such a word would be everybody
 # what Snowplow's anonymous tracking sends
 ZEROS = "00000000-0000-0000-0000-000000000000"
-NOBODY = (
-    *("", "0", "(not set)", "null", "nil", "none", "nan", "n/a", "undefined", "unknown"),
-    *("anonymous", "guest", ZEROS),
-)
+# as in dbt_project/macros/expressions/nobodys_ids.sql: taken for an id, such a word would be
+# everybody
+NOBODY = (*PLACEHOLDERS, "anonymous", "guest", ZEROS)
 KINDS = ("visitor", "user")
 ERASED = "(erased)"
 # such as 12, which stands in any text for anything

@@ -14,19 +14,18 @@ from dataclasses import dataclass
 
 import duckdb
 
-from orchestration.erasure.ids import NOBODY, ZEROS, Ids, Mentions, is_nobody
+from orchestration.erasure.ids import NOBODY, Ids, Mentions, is_nobody
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE
 from orchestration.landing.warehouse import Warehouse
 from orchestration.removal import REMOVED, create_removed, is_there
-from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES
+from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES, PLACEHOLDERS
 from orchestration.sql_text import literal, quoted
 
 RECEIPTS = "intermediate.int_event_receipts"
 SESSIONS = "intermediate.int_all_sessions"
 STAGED = "intermediate.int_staged_events"
-# how sources write that there is no order number, as in macros/expressions/real_order_id.sql
-NO_ORDER = ("", "(not set)", "null", "undefined", "none", "n/a")
+NOBODYS = ", ".join(map(literal, NOBODY))
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,14 @@ def visitor_of(source: str) -> str:
     known = LANDING_SOURCES[source]
     first, *others = map(quoted, known.visitor)
     column, paths = known.entity or ("", ())
-    # as staging reads it: what stands for nobody there leaves the word to the next column
-    inside = [
-        f"nullif(try(json_extract_string({quoted(column)}, {literal(path)})), {literal(ZEROS)})"
-        for path in paths
-    ]
-    return f"coalesce({', '.join([first, *inside, *others])})"
+    inside = [f"try(json_extract_string({quoted(column)}, {literal(path)}))" for path in paths]
+    # as staging reads it: what stands for nobody leaves the word to the next column
+    return f"coalesce({', '.join(map(somebody, (first, *inside, *others)))})"
+
+
+def somebody(name: str) -> str:
+    """SQL of an id, null where it is nobody's."""
+    return f"case when lower(trim({name})) not in ({NOBODYS}) then {name} end"
 
 
 def is_theirs(source: str) -> str:
@@ -174,7 +175,7 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Order numbers on the removed rows and on no other row."""
     if not is_there(con, STAGED):
         return frozenset()
-    placeholders = ", ".join(map(literal, NO_ORDER))
+    placeholders = ", ".join(map(literal, PLACEHOLDERS))
     rows = con.execute(
         f"with orders as (select staged.order_id, gone.row_number is not null as is_gone "
         f"from {STAGED} as staged left join {REMOVED} as gone "
@@ -187,14 +188,13 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
 
 
 def _others(con: duckdb.DuckDBPyConnection) -> int:
-    nobody = ", ".join(map(literal, NOBODY))
     found: set[str] = set()
     for source in EVENT_SOURCES:
         user = quoted(LANDING_SOURCES[source].user)
         rows = con.execute(
             f"select distinct {user} from raw.{quoted(RAW_TABLE[source])} "
             f"where {visitor_of(source)} in (from erased_visitors) and {user} is not null "
-            f"and {user} not in (from erased_users) and lower(trim({user})) not in ({nobody})"
+            f"and {user} not in (from erased_users) and lower(trim({user})) not in ({NOBODYS})"
         ).fetchall()
         found |= {name for (name,) in rows}
     return len(found)

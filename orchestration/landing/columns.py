@@ -7,7 +7,7 @@ Does not belong here: opening files (reading.py), reading one value (values.py),
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -32,6 +32,7 @@ from orchestration.landing.values import (
     microseconds,
     nested_value,
 )
+from orchestration.sources import LANDING_SOURCES
 from orchestration.sql_text import literal, quoted
 
 # what a byte sequence that is not UTF-8 was replaced by
@@ -144,6 +145,9 @@ def landing_select(
     """
     table = raw_tables()[RAW_TABLE[source]]
     matched = match_columns(source, relation.columns)
+    own_id = LANDING_SOURCES[source].own_id
+    if own_id in matched.declared:
+        matched.declared[own_id] = replace(matched.declared[own_id], is_own_id=True)
     readers = {
         column.name: _reader(column, matched.declared[column.name], not_utf8, is_clean)
         for column in table.file_columns

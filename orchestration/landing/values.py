@@ -7,10 +7,11 @@ Does not belong here: which column is which (columns.py).
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
+from orchestration.sources import PLACEHOLDERS
 from orchestration.sql_text import literal, quoted
 
 Type = duckdb.sqltypes.DuckDBPyType
@@ -31,16 +32,24 @@ _NESTED = {"struct", "list", "array", "map", "union", "variant"}
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column of a file or an attached table: its name, the SQL that reads it, its type."""
+    """One column of a file or an attached table: its name, the SQL that reads it, its type.
+
+    is_own_id: the id of an event, where a placeholder is none.
+    """
 
     name: str
     sql: str
     type: Type
+    is_own_id: bool = False
 
 
 def cleaned_value(column: SourceColumn, as_text: bool) -> str:
-    """A value with empty text and NaN as null; as text where a text is declared."""
+    """A value with empty text, NaN and a placeholder of an id as null; as text where a text is
+    declared."""
     sql, kind = column.sql, column.type.id
+    if column.is_own_id:
+        value = cleaned_value(replace(column, is_own_id=False), as_text)
+        return f"case when not {_is_placeholder(value)} then {value} end"
     if kind in ("varchar", "enum"):
         empty = _EMPTY_JSON if str(column.type) == "JSON" else _EMPTY
         return f"nullif(cast({sql} as varchar), {empty})"
@@ -65,12 +74,22 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
 def is_cleaned(column: SourceColumn) -> str | None:
     """SQL: whether cleaned_value and clean_value differ; None where they never do."""
     sql, kind = column.sql, column.type.id
+    if column.is_own_id:
+        plain = replace(column, is_own_id=False)
+        found = [is_cleaned(plain), _is_placeholder(clean_value(plain, as_text=True))]
+        return " or ".join(filter(None, found))
     if str(column.type) == "JSON":
         return f"cast({sql} as varchar) = {_EMPTY_JSON}"
     if kind in ("varchar", "enum"):
         # the length, since a comparison may be answered from a file's statistics without reading it
         return f"strlen(cast({sql} as varchar)) = 0"
     return f"isnan({sql})" if kind in _FLOATS else None
+
+
+def _is_placeholder(text: str) -> str:
+    # the length first: it costs a tenth, and most ids are longer than any of these words
+    words = ", ".join(map(literal, PLACEHOLDERS))
+    return f"(length({text}) <= 16 and lower(trim({text})) in ({words}))"
 
 
 def clean_value(column: SourceColumn, as_text: bool) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -21,6 +22,7 @@ from orchestration.errors import IntentMapError
 from orchestration.landing import kept
 from orchestration.publishing import PARQUET_VERSIONS
 from orchestration.settings import PROJECT_ROOT
+from orchestration.sources import PLACEHOLDERS
 
 GONE = "(device|login)-gone"
 AT = "2026-01-05 10:00:00"
@@ -79,9 +81,10 @@ def built(tmp_path_factory) -> Path:
             {**app, "event_id": "4", session: {"userId": gone, "sessionId": "s"}},
             {**app, "event_id": "5", session: [{"userId": stays, "sessionId": "s"}]},
             {**app, "event_id": "6"},
-            {**app, "event_id": "11", "network_userid": gone, session: [{"userId": ZEROS}]},
+            {**app, "event_id": "11", "domain_userid": ZEROS, "network_userid": gone,
+             session: [{"userId": ZEROS}]},
         ],
-    )
+    )  # fmt: skip
     cell = '[{{""userId"":""{}""}}]'.format
     home.drop(
         "snowplow/app.csv",
@@ -471,12 +474,15 @@ def test_ids_are_read_from_lines_and_from_columns(tmp_path):
 
 
 def test_words_that_are_nobody_are_those_of_the_models():
-    macro = PROJECT_ROOT / "dbt_project" / "macros" / "expressions"
-    known_id = (macro / "known_id.sql").read_text(encoding="utf-8")
-    assert all(f"'{word}'" in known_id for word in erasure.ids.NOBODY)
-    assert known_id.count("'") == 2 * len(erasure.ids.NOBODY)
-    order_id = (macro / "real_order_id.sql").read_text(encoding="utf-8")
-    assert order_id.count("'") == 2 * len(erasure.people.NO_ORDER)
+    macros = PROJECT_ROOT / "dbt_project" / "macros" / "expressions"
+    words = set(texts_in(macros / "placeholders.sql"))
+    assert words == set(PLACEHOLDERS)
+    assert words | set(texts_in(macros / "nobodys_ids.sql")) == set(erasure.ids.NOBODY)
+
+
+def texts_in(macro: Path) -> list[str]:
+    """The literals of a macro's SQL."""
+    return re.findall(r"'([^']*)'", macro.read_text(encoding="utf-8").split("-#}")[1])
 
 
 @pytest.mark.parametrize(

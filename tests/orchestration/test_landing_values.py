@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from test_landing_home import HEADER, Home
 
+from orchestration.landing import kept
 from orchestration.landing.declaration import raw_tables
 
 NOON = datetime(2026, 1, 5, 12)
@@ -284,6 +285,25 @@ def test_ids_are_text_and_keep_every_digit(tmp_path):
         ("9007199254740993", None),
         ("ab", "12345678-1234-1234-1234-123456789012"),
     ]
+
+
+def test_a_placeholder_is_no_id_of_a_generic_event(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    ids = ["e1", " NULL ", "(not set)", "Undefined", "0", "nullable"]
+    home.drop("generic/a.csv", "event_id," + HEADER + "".join(f"{i},v,1767614400,x\n" for i in ids))
+    row = {"visitor_id": "v", "occurred_at": 1767614400, "event_name": "x"}
+    home.drop("generic/b.jsonl", [row | {"event_id": name} for name in ids])
+    query = "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name, "
+    home.drop_parquet("generic/c.parquet", query + f"unnest({ids}) as event_id")
+    home.drop_parquet("generic/d.parquet", query + "unnest([0, 7]) as event_id")
+    home.land()
+    monkeypatch.setattr(kept, "KEPT_FROM_BYTES", 1)
+    home.drop_parquet("generic/e.parquet", query + f"unnest({ids}) as event_id")
+    home.drop_parquet("generic/f.parquet", query + "unnest(['e1', 'nullable']) as event_id")
+    home.land()
+    read = ["e1", None, None, None, None, "nullable"]
+    expected = [*read * 3, None, "7", *read, "e1", "nullable"]
+    assert [name for (name,) in home.events("event_id")] == expected
 
 
 def test_empty_text_is_null_everywhere_and_the_word_null_is_a_word(tmp_path):

@@ -472,7 +472,7 @@ RULES = (
     ),
     Mutation(
         "a placeholder is no order id",
-        f"{EXPRESSIONS}/real_order_id.sql",
+        f"{EXPRESSIONS}/placeholders.sql",
         "'(not set)', ",
         "",
     ),

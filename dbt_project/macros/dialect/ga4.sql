@@ -1,6 +1,7 @@
 {% macro ga4_text(key) -%}
     {#- Value of one GA4 event parameter as text, whichever of its types carries it; null when the
-        key is missing or all its values are. -#}
+        key is missing or all its values are. A whole number is the same text whether it came as an
+        integer or as a floating-point number. -#}
     {{ return(adapter.dispatch('ga4_text', 'intent_map')(key)) }}
 {%- endmacro %}
 
@@ -11,12 +12,21 @@
             lambda param: coalesce(
                 param.value.string_value,
                 cast(param.value.int_value as varchar),
-                cast(param.value.double_value as varchar),
-                cast(param.value.float_value as varchar)
+                {{ number_as_text('param.value.double_value') }},
+                {{ number_as_text('param.value.float_value') }}
             )
         ),
         1
     )
+{%- endmacro %}
+
+{% macro number_as_text(number) -%}
+    {#- A floating-point number as text, a whole one without its fraction of 0. -#}
+    {{ return(adapter.dispatch('number_as_text', 'intent_map')(number)) }}
+{%- endmacro %}
+
+{% macro duckdb__number_as_text(number) -%}
+    regexp_replace(cast({{ number }} as varchar), '\.0$', '')
 {%- endmacro %}
 
 {% macro ga4_properties() -%}

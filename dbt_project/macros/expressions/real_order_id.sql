@@ -1,8 +1,4 @@
 {% macro real_order_id(order_id) -%}
     {#- The order number, or null where the source wrote a placeholder, which several orders share. -#}
-    case
-        when lower(trim({{ order_id }})) not in (
-            '', '(not set)', 'null', 'undefined', 'none', 'n/a'
-        ) then {{ order_id }}
-    end
+    case when lower(trim({{ order_id }})) not in ({{ placeholders() }}) then {{ order_id }} end
 {%- endmacro %}

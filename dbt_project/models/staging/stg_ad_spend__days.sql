@@ -18,7 +18,7 @@ select
     coalesce(impressions, 0) as impressions,
     coalesce(clicks, 0) as clicks,
     cost,
-    coalesce(upper(currency), '{{ var("reporting_currency") }}') as currency,
+    coalesce({{ currency_code('currency') }}, '{{ var("reporting_currency") }}') as currency,
     unreadable
 
 from spend

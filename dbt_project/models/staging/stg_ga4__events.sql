@@ -83,7 +83,10 @@ events_valued as (
     select
         *,
         {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
-        try_cast(given_value as decimal(18, 4)) as value
+        try_cast(given_value as decimal(18, 4)) as value,
+        {{ unreadable_as({
+            'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
+        }) }} as named_unreadable
 
     from events_told_apart
 
@@ -97,12 +100,10 @@ select
     landed_at,
     case
         when event_timestamp is not null and occurred_at is null
-            then {{ json_with_members('unreadable', {'occurred_at': 'event_timestamp'}) }}
+            then {{ json_with_members('named_unreadable', {'occurred_at': 'event_timestamp'}) }}
         when event_name in ('purchase', 'refund') and given_value is not null and value is null
-            then {{ json_with_members('unreadable', {'value': 'given_value'}) }}
-        else {{ unreadable_as({
-            'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
-        }) }}
+            then {{ json_with_members('named_unreadable', {'value': 'given_value'}) }}
+        else named_unreadable
     end as unreadable,
 
     ---------- ids
@@ -119,7 +120,8 @@ select
     cast(null as varchar) as own_event_id,
     user_pseudo_id as visitor_id,
     user_id,
-    coalesce(ecommerce.transaction_id, param_transaction_id) as order_id,
+    -- the record may say (not set) of an order whose number the parameter has
+    coalesce({{ real_order_id('ecommerce.transaction_id') }}, param_transaction_id) as order_id,
     ga_session_id as source_session_id,
 
     ---------- times and order
@@ -136,7 +138,7 @@ select
     {{ ga4_properties() }} as properties,
     -- a refund is the amount that was given back, whatever sign it was sent with
     case when event_name = 'refund' then abs(value) else value end as value,
-    upper(param_currency) as currency,
+    {{ currency_code('param_currency') }} as currency,
 
     ---------- where the visit came from
     case source_record
@@ -192,13 +194,7 @@ select
     lower(device.category) as device_category,
     geo.country,
     cast(null as varchar) as user_agent,
-    case lower(privacy_info.analytics_storage)
-        when 'yes' then 'granted'
-        when 'no' then 'denied'
-    end as consent_analytics,
-    case lower(privacy_info.ads_storage)
-        when 'yes' then 'granted'
-        when 'no' then 'denied'
-    end as consent_ads
+    {{ consent_given('privacy_info.analytics_storage') }} as consent_analytics,
+    {{ consent_given('privacy_info.ads_storage') }} as consent_ads
 
 from events_valued

@@ -71,7 +71,7 @@ select
     page_referrer,
     properties,
     value,
-    upper(currency) as currency,
+    {{ currency_code('currency') }} as currency,
 
     ---------- where the visit came from
     source,
@@ -83,13 +83,13 @@ select
     {{ click_id('gbraid', 'gbraid', 'page_url') }} as gbraid,
     {{ click_id('wbraid', 'wbraid', 'page_url') }} as wbraid,
     {{ click_id('fbclid', 'fbclid', 'page_url') }} as fbclid,
-    channel_group as source_channel_group,
+    {{ known_text('channel_group') }} as source_channel_group,
 
     ---------- visitor's surroundings and consent
     lower(device_category) as device_category,
     country,
     user_agent,
-    lower(consent_analytics) as consent_analytics,
-    lower(consent_ads) as consent_ads
+    {{ consent_given('consent_analytics') }} as consent_analytics,
+    {{ consent_given('consent_ads') }} as consent_ads
 
 from events_known

@@ -14,7 +14,7 @@ select
     order_id,
     ordered_at,
     value,
-    coalesce(upper(currency), '{{ var("reporting_currency") }}') as currency,
+    coalesce({{ currency_code('currency') }}, '{{ var("reporting_currency") }}') as currency,
     lower(status) as status,
     unreadable
 

@@ -95,7 +95,7 @@ select
     ) as event_id,
     id as own_event_id,
     -- a call from a server knows the login only
-    coalesce(anonymous_id, user_id) as visitor_id,
+    coalesce({{ known_id('anonymous_id') }}, {{ known_id('user_id') }}) as visitor_id,
     user_id,
     order_id,
     cast(null as varchar) as source_session_id,
@@ -116,7 +116,7 @@ select
             then abs(coalesce(revenue, value, total))
         else coalesce(revenue, value, total)
     end as value,
-    upper(currency) as currency,
+    {{ currency_code('currency') }} as currency,
 
     ---------- where the visit came from
     coalesce(context_campaign_source, referring_host) as source,
@@ -140,13 +140,7 @@ select
     end as device_category,
     context_location_country as country,
     context_user_agent as user_agent,
-    case lower(context_consent_category_preferences_analytics)
-        when 'true' then 'granted'
-        when 'false' then 'denied'
-    end as consent_analytics,
-    case lower(context_consent_category_preferences_advertising)
-        when 'true' then 'granted'
-        when 'false' then 'denied'
-    end as consent_ads
+    {{ consent_given('context_consent_category_preferences_analytics') }} as consent_analytics,
+    {{ consent_given('context_consent_category_preferences_advertising') }} as consent_ads
 
 from events_referred

@@ -45,17 +45,12 @@ events_read as (
                 then coalesce({{ json_path_text('shop_action', "'$.type'") }}, event_name)
             else coalesce(event_name, event)
         end as source_event_name,
+        {{ json_path_text('session_entity', "'$.userId'") }} as entity_user,
+        {{ json_path_text('session_entity', "'$.user_id'") }} as entity_user_id,
         coalesce('?' || page_urlquery, page_url) as page_query,
-        coalesce(
-            tr_total,
-            try_cast(
-                {{ json_path_text('transaction_entity', "'$.revenue'") }} as decimal(18, 4)
-            ),
-            -- a refund is the amount that was given back, whatever sign it was sent with
-            abs(try_cast(
-                {{ json_path_text('refund_entity', "'$.refund_amount'") }} as decimal(18, 4)
-            ))
-        ) as value,
+        nullif({{ json_path_text('transaction_entity', "'$.revenue'") }}, '') as given_revenue,
+        nullif({{ json_path_text('refund_entity', "'$.refund_amount'") }}, '')
+            as given_refund_amount,
         coalesce(
             tr_currency,
             {{ json_path_text('transaction_entity', "'$.currency'") }},
@@ -71,6 +66,21 @@ events_read as (
 
 ),
 
+events_valued as (
+
+    select
+        *,
+        coalesce(
+            tr_total,
+            try_cast(given_revenue as decimal(18, 4)),
+            -- a refund is the amount that was given back, whatever sign it was sent with
+            abs(try_cast(given_refund_amount as decimal(18, 4)))
+        ) as value
+
+    from events_read
+
+),
+
 events_clicked as (
 
     select
@@ -81,7 +91,7 @@ events_clicked as (
         {{ url_parameter('page_query', 'gbraid') }} as gbraid,
         {{ url_parameter('page_query', 'wbraid') }} as wbraid
 
-    from events_read
+    from events_valued
 
 ),
 
@@ -93,7 +103,16 @@ events_referred as (
         *,
         coalesce(mkt_medium, mkt_source, mkt_campaign) is null
         and coalesce(gclid, gbraid, wbraid) is null
-        and refr_medium in ('search', 'social', 'email', 'paid', 'unknown') as is_referred
+        and refr_medium in ('search', 'social', 'email', 'paid', 'unknown') as is_referred,
+        case
+            when derived_tstamp is null
+                then {{ unreadable_as({
+                    'derived_tstamp': 'occurred_at',
+                    'collector_tstamp': 'occurred_at',
+                    'tr_total': 'value'
+                }) }}
+            else {{ unreadable_as({'tr_total': 'value'}) }}
+        end as named_unreadable
 
     from events_clicked
 
@@ -106,13 +125,11 @@ select
     file_name,
     landed_at,
     case
-        when derived_tstamp is null
-            then {{ unreadable_as({
-                'derived_tstamp': 'occurred_at',
-                'collector_tstamp': 'occurred_at',
-                'tr_total': 'value'
-            }) }}
-        else {{ unreadable_as({'tr_total': 'value'}) }}
+        when value is null and coalesce(given_revenue, given_refund_amount) is not null
+            then {{ json_with_members(
+                'named_unreadable', {'value': 'coalesce(given_revenue, given_refund_amount)'}
+            ) }}
+        else named_unreadable
     end as unreadable,
 
     ---------- ids
@@ -128,12 +145,11 @@ select
     ) as event_id,
     event_id as own_event_id,
     -- apps have an entity in place of the cookie; anonymous tracking sends zeros, which are nobody
-    {%- set nobody = sql_text('00000000-0000-0000-0000-000000000000') %}
     coalesce(
-        domain_userid,
-        nullif({{ json_path_text('session_entity', "'$.userId'") }}, {{ nobody }}),
-        nullif({{ json_path_text('session_entity', "'$.user_id'") }}, {{ nobody }}),
-        nullif(network_userid, {{ nobody }})
+        {{ known_id('domain_userid') }},
+        {{ known_id('entity_user') }},
+        {{ known_id('entity_user_id') }},
+        {{ known_id('network_userid') }}
     ) as visitor_id,
     user_id,
     order_id,
@@ -165,7 +181,7 @@ select
         'se_value': json_number('se_value')
     }) }} as properties,
     value,
-    upper(currency) as currency,
+    {{ currency_code('currency') }} as currency,
 
     ---------- where the visit came from
     case when is_referred then coalesce(lower(refr_source), refr_urlhost) else mkt_source end
