@@ -57,21 +57,37 @@ refund_events as (
 
 ),
 
--- a negative row of the orders table is a refund; the same row in a later file is the same one
+order_rows as (
+
+    select
+        *,
+        ordered_at as occurred_at
+
+    from orders
+
+),
+
+-- a negative row of the orders table is a refund; the same row in a later file is the same one. A
+-- time that cannot be read or believed is no date to take money off: once put right it would do so
+-- a second time
 refund_rows as (
 
     select
         rules.conversion as macro_conversion,
-        orders.order_id,
-        coalesce(orders.ordered_at, min(orders.landed_at)) as occurred_at,
-        abs(orders.value) as stated_value,
-        orders.currency
+        order_rows.order_id,
+        coalesce(order_rows.occurred_at, min(order_rows.landed_at)) as occurred_at,
+        abs(order_rows.value) as stated_value,
+        order_rows.currency
 
-    from orders
+    from order_rows
     inner join rules on rules.value_source = 'orders'
-    where orders.order_id is not null and orders.value < 0
+    where
+        order_rows.order_id is not null
+        and order_rows.value < 0
+        and {{ is_usable_order_time('order_rows') }}
     group by
-        rules.conversion, orders.order_id, orders.ordered_at, orders.value, orders.currency
+        rules.conversion, order_rows.order_id, order_rows.occurred_at, order_rows.value,
+        order_rows.currency
 
 ),
 

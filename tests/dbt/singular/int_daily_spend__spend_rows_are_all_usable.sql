@@ -1,12 +1,18 @@
--- One row comes back for each spend row that counts nowhere: no readable date or cost, a currency
--- without a rate on that day, or more than anybody believes.
+-- One row comes back for each spend row that counts nowhere, or for another amount than it says: no
+-- readable date or cost, a currency without a rate on that day, or more than anybody believes;
+-- impressions or clicks that are no whole number, and count as 0, or negative; a date before var
+-- project_start_date, or later than var future_tolerance_hours after the landing.
 {{ config(severity='warn') }}
 
 with
 
 spend as (
 
-    select * from {{ ref('stg_ad_spend__days') }}
+    select
+        *,
+        cast(spend_date as timestamp) as occurred_at
+
+    from {{ ref('stg_ad_spend__days') }}
 
 ),
 
@@ -22,6 +28,8 @@ select
     spend.spend_date,
     spend.cost,
     spend.currency,
+    spend.impressions,
+    spend.clicks,
     spend.unreadable
 
 from spend
@@ -35,4 +43,8 @@ where
     or spend.cost is null
     or currency_rates.rate is null
     or not {{ is_believable_amount('spend.cost', 'currency_rates.rate') }}
+    or spend.unreadable is not null
+    or least(spend.impressions, spend.clicks) < 0
+    or {{ is_before_project_start('spend') }}
+    or {{ is_in_the_future('spend') }}
     or greatest(spend.impressions, spend.clicks) > {{ var('largest_amount') }}
