@@ -264,7 +264,7 @@ select
             'source_session_id' if var('session_id_source') == 'source'
             else 'cast(null as varchar)',
         'sequence': 'sequence',
-        'is_page_view': "event_name = 'page_view'",
+        'is_page_view': "event_name in ('page_view', 'screen_view')",
         'carries_source': carries_source('events_judged'),
         'carries_page': 'page_url is not null',
         'campaign_key': campaign_key('events_judged') if var('session_cut_at_campaign')
