@@ -3,7 +3,8 @@
         first match wins, upper and lower case alike. source_category is search, social, video,
         shopping or null. A visit with neither source nor medium is direct; otherwise a missing
         text matches nothing. Display stands before Paid Other, so cpm of an unlisted source is
-        Display, and cpm of a search engine is Paid Search. -#}
+        Display, and cpm of a search engine is Paid Search. With var ai_assistant_channel the medium
+        ai-assistant is a channel of its own. -#}
     {%- set source = "lower(coalesce(" ~ source ~ ", ''))" -%}
     {%- set medium = "lower(coalesce(" ~ medium ~ ", ''))" -%}
     {%- set campaign = "lower(coalesce(" ~ campaign ~ ", ''))" -%}
@@ -36,6 +37,9 @@
             then 'Organic Social'
         when {{ category }} = 'video' or {{ medium }} like '%video%' then 'Organic Video'
         when {{ category }} = 'search' or {{ medium }} = 'organic' then 'Organic Search'
+        {% if var('ai_assistant_channel') -%}
+        when {{ medium }} = 'ai-assistant' then 'AI Assistant'
+        {% endif -%}
         when {{ medium }} in ('referral', 'app', 'link') then 'Referral'
         when
             {{ source }} in ('email', 'e-mail', 'e_mail', 'e mail')

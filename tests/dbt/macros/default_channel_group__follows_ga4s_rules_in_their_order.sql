@@ -30,6 +30,12 @@ cases (case_name, expected, source, medium, campaign, source_category) as (
     ('video medium', 'Organic Video', 'tv.example', 'my-video-ad', null, null),
     ('listed search', 'Organic Search', 'bing', 'referral', null, 'search'),
     ('organic medium', 'Organic Search', 'find.example', 'organic', null, null),
+    (
+        'assistant is a channel where it is asked for',
+        '{{ "AI Assistant" if var("ai_assistant_channel") else "Unassigned" }}',
+        'chatgpt.com', 'AI-Assistant', null, null
+    ),
+    ('listed search before assistant', 'Organic Search', 'bing', 'ai-assistant', null, 'search'),
     ('app is a referral', 'Referral', 'some.app', 'app', null, null),
     ('email as source', 'Email', 'E-Mail', 'spring', null, null),
     ('email as medium', 'Email', 'list', 'e_mail', null, null),
