@@ -110,7 +110,7 @@ def campaign_weeks(
         base, roas = rng.uniform(20, 200), rng.uniform(0.5, 5)
         luck = np.exp(rng.standard_normal(weeks) * noise - noise**2 / 2)
         for week in range(weeks):
-            # one row a week stands for its seven days; the last one says that it is over
+            # one row a week stands for its seven days
             cost = base * np.exp(log_spend[week])
             value = base * roas * np.exp(campaign.elasticity * log_spend[week])
             value *= (1 + 0.15 * week / weeks) * luck[week]
@@ -118,6 +118,8 @@ def campaign_weeks(
             value *= 1 if version == "v1" else 1.5
             day = MONDAY + timedelta(7 * week + 6)
             rows.append((day, f"c{number}", round(float(cost), 4), round(float(value), 4), version))
+    # the day that says that the last week is over
+    rows.append((MONDAY + timedelta(7 * weeks), "(not set)", 0.0, 0.0, "v2"))
     connection = _database("marts", "seeds")
     connection.execute(
         "create table seeds.campaign_settings (campaign varchar, bids_on varchar, "

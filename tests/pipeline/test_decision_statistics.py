@@ -187,6 +187,29 @@ def test_a_campaign_alone_has_the_slope_and_the_bounds_of_a_regression_without_s
         assert shown[0] == pytest.approx(wanted, rel=2e-3)
 
 
+def test_weeks_before_the_first_version_teach_no_slope(campaign_returns):
+    world = campaign_weeks(1, [CampaignTruth(0.6, 0.4), CampaignTruth(0.8, 0.4)])
+    elasticities = (
+        "week, campaign, elasticity from {model} "
+        f"where week = date '{MONDAY + timedelta(7 * 39)}' order by campaign"
+    )
+    world.execute("create table marts.all_days as select * from marts.mart_daily_values")
+    world.execute("delete from marts.mart_daily_values where value_version = 'v1'")
+    alone = campaign_returns.rows(world, elasticities)
+    world.execute(
+        "insert into marts.mart_daily_values select * replace ('(prior)' as value_version, "
+        "8 * cost * cost as expected_revenue) from marts.all_days where value_version = 'v1'"
+    )
+    assert campaign_returns.rows(world, elasticities) == alone
+    assert None not in [elasticity for _, _, elasticity in alone]
+    said = campaign_returns.rows(
+        world,
+        "marginal_roas_status, recommendation, count(*) from {model} "
+        f"where week < date '{MONDAY + timedelta(7 * 24)}' group by all",
+    )
+    assert said == [("no_version", "wait", 2 * 24)]
+
+
 def test_a_recommendation_says_what_the_bounds_allow(campaign_returns):
     said = {"raise": 0, "hold": 0, "lower": 0}
     for seed in range(4):

@@ -1,4 +1,7 @@
 {% set first_monday = "cast(date '2000-01-03' as timestamp)" -%}
+{% set growth_weeks = var('growth_weeks') | int -%}
+{% set weeks_before_this = [growth_weeks - 1, 0] | max -%}
+{% set sigmas = var('marginal_roas_sigmas') -%}
 
 with
 
@@ -28,7 +31,8 @@ weeks as (
         sum(attributed_revenue) as attributed_revenue,
         sum(expected_revenue) as value,
         min(value_version) as value_version,
-        max(value_version) as last_value_version
+        max(value_version) as last_value_version,
+        max(case when value_version = '(prior)' then 1 else 0 end) = 1 as has_prior_values
 
     from daily_values
     group by cast({{ dbt.date_trunc('week', 'date') }} as date), campaign
@@ -50,14 +54,17 @@ weeks_numbered as (
                 {{ seconds_between(first_monday, 'cast(weeks.week as timestamp)') }} / 604800
             ) as integer
         ) as week_number,
-        {{ dbt.dateadd('day', 6, 'weeks.week') }} <= last_days.last_date as is_complete
+        -- the newest date has only begun
+        {{ dbt.dateadd('day', 6, 'weeks.week') }} < last_days.last_date as is_complete,
+        max(weeks.value) over (partition by weeks.week) as highest_value_of_week
 
     from weeks
     cross join last_days
 
 ),
 
--- what a regression can use: a whole week with spend and value, valued by one version
+-- what a regression can use: a whole week with spend and value, valued by one version. The prior
+-- ranks sessions and is no money, so how it answers to cost is no return
 weeks_in_logs as (
 
     select
@@ -67,7 +74,12 @@ weeks_in_logs as (
         cast(week_number as double) as t
 
     from weeks_numbered
-    where is_complete and cost > 0 and value > 0 and value_version = last_value_version
+    where
+        is_complete
+        and cost > 0
+        and value > 0
+        and value_version = last_value_version
+        and not has_prior_values
 
 ),
 
@@ -136,22 +148,27 @@ sums_detrended as (
 
 ),
 
-months as (
+weeks_with_growth as (
 
     select
         *,
-        sum(case when is_complete then hard_conversions end) over this_month as hard_now,
-        sum(case when is_complete then cost end) over this_month as cost_now,
-        sum(case when is_complete then hard_conversions end) over month_before as hard_before,
-        sum(case when is_complete then cost end) over month_before as cost_before
+        sum(case when is_complete then hard_conversions end) over these_weeks as hard_now,
+        sum(case when is_complete then cost end) over these_weeks as cost_now,
+        sum(case when is_complete then hard_conversions end) over weeks_before as hard_before,
+        sum(case when is_complete then cost end) over weeks_before as cost_before
 
     from weeks_numbered
     window
-        this_month as (
-            partition by campaign order by week_number range between 3 preceding and current row
+        these_weeks as (
+            partition by campaign
+            order by week_number
+            range between {{ weeks_before_this }} preceding and current row
         ),
-        month_before as (
-            partition by campaign order by week_number range between 7 preceding and 4 preceding
+        weeks_before as (
+            partition by campaign
+            order by week_number
+            range between {{ weeks_before_this + growth_weeks }} preceding
+            and {{ growth_weeks }} preceding
         )
 
 ),
@@ -159,7 +176,7 @@ months as (
 judged as (
 
     select
-        months.*,
+        weeks_now.*,
         sums.degrees_of_freedom,
         sums.d_xx,
         sums.d_yy,
@@ -167,24 +184,27 @@ judged as (
         sums.observed_cost_from,
         sums.observed_cost_to,
         case
-            when not months.is_complete then 'incomplete_week'
-            when months.cost <= 0 then 'no_spend'
-            when months.value <= 0 then 'no_value'
+            when not weeks_now.is_complete then 'incomplete_week'
+            when weeks_now.cost <= 0 then 'no_spend'
+            when weeks_now.campaign = '(not set)' then 'no_campaign'
+            when weeks_now.has_prior_values then 'no_version'
+            when weeks_now.value <= 0 then 'no_value'
+            -- from three degrees of freedom on t_quantile is Student's
             when
                 coalesce(sums.n, 0) < {{ var('minimum_response_weeks') }}
                 or sums.degrees_of_freedom < 3
                 or coalesce(sqrt(greatest(sums.d_xx, 0) / sums.n), 0)
                 < {{ var('minimum_spend_variation') }}
-                or months.cost < sums.observed_cost_from
-                or months.cost > sums.observed_cost_to
+                or weeks_now.cost < sums.observed_cost_from
+                or weeks_now.cost > sums.observed_cost_to
                 then 'insufficient_variation'
             else 'estimated'
         end as marginal_roas_status
 
-    from months
+    from weeks_with_growth as weeks_now
     left join sums_detrended as sums
-        on months.campaign = sums.campaign
-        and months.week = sums.week
+        on weeks_now.campaign = sums.campaign
+        and weeks_now.week = sums.week
 
 ),
 
@@ -195,7 +215,10 @@ slopes as (
         campaign,
         degrees_of_freedom,
         d_xy / d_xx as slope,
-        greatest((d_yy - d_xy * d_xy / d_xx) / degrees_of_freedom, 0.0001) / d_xx as variance
+        greatest(
+            (d_yy - d_xy * d_xy / d_xx) / degrees_of_freedom,
+            {{ var('minimum_value_noise') }} * {{ var('minimum_value_noise') }}
+        ) / d_xx as variance
 
     from judged
     where marginal_roas_status = 'estimated'
@@ -267,7 +290,7 @@ slopes_shrunk as (
                 slopes.variance * account.spread / (slopes.variance + account.spread)
                 + account.variance
                 * power(slopes.variance / (slopes.variance + account.spread), 2)
-            ) * {{ t_quantile('1.6449', 'slopes.degrees_of_freedom') }},
+            ) * {{ t_quantile(sigmas, 'slopes.degrees_of_freedom') }},
             6
         ) as half_width
 
@@ -291,6 +314,7 @@ returns as (
         judged.attributed_revenue,
         judged.value,
         judged.marginal_roas_status,
+        judged.highest_value_of_week,
         case
             when judged.marginal_roas_status = 'estimated' then judged.observed_cost_from
         end as observed_cost_from,
@@ -298,7 +322,11 @@ returns as (
             when judged.marginal_roas_status = 'estimated' then judged.observed_cost_to
         end as observed_cost_to,
         cast(judged.revenue as double) / nullif(cast(judged.cost as double), 0) as roas,
-        cast(judged.cost as double) / nullif(cast(judged.revenue as double), 0) as pno,
+        -- refunds can take more than a week brought, and then no share of it is cost
+        case
+            when judged.revenue > 0
+                then cast(judged.cost as double) / cast(judged.revenue as double)
+        end as pno,
         cast(judged.attributed_revenue as double) / nullif(cast(judged.cost as double), 0)
             as attributed_roas,
         cast(judged.value as double) / nullif(cast(judged.cost as double), 0) as value_roas,
@@ -309,12 +337,13 @@ returns as (
         -- growth of the hard ones beyond that of cost, as far as chance does not explain it
         coalesce(
             judged.is_complete
+            and judged.campaign <> '(not set)'
             and judged.hard_before > 0
             and judged.cost_before > 0
             and judged.cost_now > 0
             and ln(cast(judged.hard_now as double) / cast(judged.hard_before as double))
             - ln(cast(judged.cost_now as double) / cast(judged.cost_before as double))
-            > 1.6449 * sqrt(
+            > {{ sigmas }} * sqrt(
                 1.0 / cast(judged.hard_now as double) + 1.0 / cast(judged.hard_before as double)
             ),
             false
@@ -376,6 +405,15 @@ select
     case
         when marginal_roas_status = 'incomplete_week' then 'The week is not over yet.'
         when marginal_roas_status = 'no_spend' then 'Nothing was spent in this week.'
+        when marginal_roas_status = 'no_campaign'
+            then 'This spend names no campaign, and these sessions are all that name none: what it '
+            || 'brought is not known. Give the spend its campaigns.'
+        when marginal_roas_status = 'no_version'
+            then 'No value version is in force yet: the configured weights rank sessions and are '
+            || 'not money to compare with cost. Run `make quarterly`.'
+        when marginal_roas_status = 'no_value' and highest_value_of_week <= 0
+            then 'No session of this week has a value, whatever its campaign: the amounts of the '
+            || 'macro-conversions are not known.'
         when marginal_roas_status = 'no_value'
             then 'What was spent in this week brought no value; look at it before the budget.'
         when marginal_roas_status = 'insufficient_variation'
@@ -396,7 +434,7 @@ select
     end
     || case
         when hard_grows_faster_than_cost
-            then ' Hard micro-conversions of four weeks grow faster than cost.'
+            then ' Hard micro-conversions of {{ growth_weeks }} weeks grow faster than cost.'
         else ''
     end as reason
 

@@ -335,7 +335,7 @@ means as (
 
 )
 
--- fewer than five say nothing of how far they scatter
+-- fewer than five leave t_quantile less than the four degrees of freedom from which on it holds
 select
     macro_conversion,
     micro_conversion,
