@@ -1,15 +1,68 @@
+{#- a visit is credited with what happens in it, however long it goes on -#}
+{% set settled_days = [
+    var('attribution_look_back_days') | int,
+    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int,
+] | max -%}
+
 with
 
 daily_values as (
 
     select * from {{ ref('mart_daily_values') }}
-    where value_version <> '(prior)' and sessions > 0
+    where value_version <> '(prior)'
+
+),
+
+daily_refunds as (
+
+    select * from {{ ref('int_daily_refunds') }}
+
+),
+
+periods as (
+
+    select * from {{ ref('val_version_periods') }}
+    where value_version <> '(prior)'
 
 ),
 
 last_day as (
 
     select max(date) as last_date from daily_values
+    where sessions > 0
+
+),
+
+-- what refunds of other sessions' orders took off on these dates comes on again: left is what the
+-- sessions of these dates were credited with, without a look at each of them
+daily_rows as (
+
+    select
+        date,
+        value_version,
+        channel_group,
+        sessions,
+        expected_revenue,
+        attributed_revenue as credit,
+        weighted_value
+
+    from daily_values
+
+    union all
+
+    select
+        daily_refunds.refund_date as date,
+        periods.value_version,
+        daily_refunds.channel_group,
+        0 as sessions,
+        0 as expected_revenue,
+        daily_refunds.credit,
+        0 as weighted_value
+
+    from daily_refunds
+    inner join periods
+        on daily_refunds.refund_date >= periods.valid_from
+        and daily_refunds.refund_date < periods.valid_to
 
 ),
 
@@ -21,21 +74,23 @@ weeks as (
         cast({{ dbt.date_trunc('week', 'date') }} as date) as week,
         sum(sessions) as sessions,
         sum(expected_revenue) as expected_revenue,
-        sum(attributed_revenue) as realised_revenue,
+        sum(credit) as realised_revenue,
         sum(weighted_value) as weighted_value
 
-    from daily_values
+    from daily_rows
     group by value_version, channel_group, cast({{ dbt.date_trunc('week', 'date') }} as date)
+    having sum(sessions) > 0
 
 )
 
--- realised once no macro-conversion to come can credit the week's sessions any more
+-- realised once no macro-conversion to come can credit the week's sessions any more; the newest
+-- date has only begun, and Sunday's sessions can be credited until the last of their days is over
 select
     weeks.value_version,
     weeks.channel_group,
     weeks.week,
-    {{ dbt.dateadd('day', var('attribution_look_back_days'), dbt.dateadd('day', 6, 'weeks.week')) }}
-    <= last_day.last_date as is_settled,
+    {{ dbt.dateadd('day', settled_days, dbt.dateadd('day', 6, 'weeks.week')) }}
+    < last_day.last_date as is_settled,
     cast(weeks.sessions as bigint) as sessions,
     cast(weeks.expected_revenue as decimal(18, 4)) as expected_revenue,
     cast(weeks.realised_revenue as decimal(18, 4)) as realised_revenue,
