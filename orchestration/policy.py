@@ -100,6 +100,7 @@ def judge_policy(
                 )
     if not faults:
         faults += _out_of_order(values)
+        warnings += _shorter_than_the_horizon(values)
     return faults, warnings
 
 
@@ -165,6 +166,17 @@ def _out_of_order(values: Mapping[str, Any]) -> list[str]:
                     f"which is {_shown(values[upper])}. {reason}"
                 )
     return faults
+
+
+def _shorter_than_the_horizon(values: Mapping[str, Any]) -> list[str]:
+    look_back, horizon = values["look_back_days"], values["horizon_days"]
+    if look_back > horizon:
+        return []
+    return [
+        f"look_back_days is {_shown(look_back)}; advised is more than horizon_days, which is "
+        f"{_shown(horizon)}. No trial is as old as the horizon, so the delay curve ends at the "
+        "look-back and what would come later is not in the probabilities."
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -16,6 +16,7 @@ DECLARED = {
     "attribution_half_life_days": 7,
     "interval_level": 0.95,
     "look_back_days": 90,
+    "horizon_days": 30,
     "trial_unit": "session",
     "event_sources": ["generic", "ga4"],
     "cap_soft": 0.3,
@@ -34,6 +35,7 @@ DECLARED = {
         "attribution_half_life_days": {"minimum": 0.1, "maximum": 365, "reason": "Decay."},
         "interval_level": {"minimum": 0.5, "maximum": 0.999, "reason": "A share."},
         "look_back_days": {"minimum": 1, "maximum": 1095, "advised": [28, 90], "reason": "Old."},
+        "horizon_days": {"minimum": 0, "maximum": 365, "fractions": True, "reason": "Counts."},
         "trial_unit": {"choices": ["session", "user"], "reason": "Counted once."},
         "event_sources": {"items": ["generic", "ga4"], "reason": "One model each."},
         "cap_soft": {"minimum": 0, "maximum": 1, "reason": "A share."},
@@ -160,6 +162,17 @@ def test_value_outside_the_advised_range_is_only_a_warning():
     faults, warnings = judge_policy(DECLARED, {"look_back_days": 365})
     assert faults == []
     assert warnings == ["look_back_days is 365; advised is 28 to 90. Old."]
+
+
+@pytest.mark.parametrize(("look_back", "warned"), [(31, 0), (30, 1), (28, 1)])
+def test_a_look_back_no_longer_than_the_horizon_is_a_warning(look_back, warned):
+    faults, warnings = judge_policy(DECLARED, {"look_back_days": look_back})
+    assert faults == []
+    assert len(warnings) == warned
+    assert all(
+        f"look_back_days is {look_back}; advised is more than horizon_days, which is 30" in warning
+        for warning in warnings
+    )
 
 
 def test_all_faults_are_named_at_once():
