@@ -25,8 +25,8 @@ BY_UNIT_TESTS = (
         Mutation(
             "nothing is worth more than what is hard",
             VALUES,
-            "then least(capped_value, coalesce(least_hard_value, capped_value))",
-            "then capped_value",
+            "else least(capped_value, coalesce(least_known_hard, capped_value))",
+            "else capped_value",
         ),
     ),
     (
@@ -34,8 +34,8 @@ BY_UNIT_TESTS = (
         Mutation(
             "what is soft is not worth more than what is medium",
             VALUES,
-            "then least(value_below_hard, coalesce(least_medium_value, value_below_hard))",
-            "then value_below_hard",
+            "else least(value_below_hard, coalesce(least_known_medium, value_below_hard))",
+            "else value_below_hard",
         ),
     ),
     (
@@ -43,8 +43,26 @@ BY_UNIT_TESTS = (
         Mutation(
             "what is worth nothing pulls nobody down",
             VALUES,
+            "when tier_rank = 3 and capped_value > 0 and",
+            "when tier_rank = 3 and capped_value >= 0 and",
+        ),
+    ),
+    (
+        "val_micro_values",
+        Mutation(
+            "a rare act lowers nothing that has trials enough",
+            VALUES,
+            "when tier_rank = 3 and capped_value > 0 and verdict <> 'too_few' then",
             "when tier_rank = 3 and capped_value > 0 then",
-            "when tier_rank = 3 and capped_value >= 0 then",
+        ),
+    ),
+    (
+        "val_micro_values",
+        Mutation(
+            "a rare act is worth no more than what is hard",
+            VALUES,
+            "then least(capped_value, coalesce(least_hard, capped_value))",
+            "then capped_value",
         ),
     ),
     (

@@ -166,14 +166,22 @@ values_capped as (
 ),
 
 -- the ladder, from the top: no tier is worth more than the least of those above it, of the same
--- segment, that is worth anything
+-- segment, that is worth anything. What has trials enough is measured by such alone, or one rare
+-- act would pull down all that is known
 values_with_floor_of_hard as (
 
     select
         *,
         min(case when tier_rank = 3 and capped_value > 0 then capped_value end) over (
             partition by macro_conversion, intent_class, visitor_type
-        ) as least_hard_value
+        ) as least_hard,
+        min(
+            case
+                when tier_rank = 3 and capped_value > 0 and verdict <> 'too_few' then capped_value
+            end
+        ) over (
+            partition by macro_conversion, intent_class, visitor_type
+        ) as least_known_hard
 
     from values_capped
 
@@ -184,8 +192,9 @@ values_below_hard as (
     select
         *,
         case
-            when tier_rank < 3 then least(capped_value, coalesce(least_hard_value, capped_value))
-            else capped_value
+            when tier_rank = 3 then capped_value
+            when verdict = 'too_few' then least(capped_value, coalesce(least_hard, capped_value))
+            else least(capped_value, coalesce(least_known_hard, capped_value))
         end as value_below_hard
 
     from values_with_floor_of_hard
@@ -198,7 +207,15 @@ values_with_floor_of_medium as (
         *,
         min(case when tier_rank = 2 and value_below_hard > 0 then value_below_hard end) over (
             partition by macro_conversion, intent_class, visitor_type
-        ) as least_medium_value
+        ) as least_medium,
+        min(
+            case
+                when tier_rank = 2 and value_below_hard > 0 and verdict <> 'too_few'
+                    then value_below_hard
+            end
+        ) over (
+            partition by macro_conversion, intent_class, visitor_type
+        ) as least_known_medium
 
     from values_below_hard
 
@@ -209,9 +226,10 @@ values_guarded as (
     select
         *,
         case
-            when tier_rank = 1
-                then least(value_below_hard, coalesce(least_medium_value, value_below_hard))
-            else value_below_hard
+            when tier_rank > 1 then value_below_hard
+            when verdict = 'too_few'
+                then least(value_below_hard, coalesce(least_medium, value_below_hard))
+            else least(value_below_hard, coalesce(least_known_medium, value_below_hard))
         end as value
 
     from values_with_floor_of_medium
