@@ -253,9 +253,11 @@ class Shop:
     def probabilities(self) -> dict[tuple[str, Segment], Probability]:
         counted = {
             (name, segment): self._count(name, segment)
-            for name in self.trials
-            if name != START
-            for segment in sorted({g for t in self.trials[name] for g in groups_of(t.segment)})
+            # what nobody has done yet stands there too, for all segments
+            for name in self.rules
+            for segment in sorted(
+                {ALL, *(g for t in self.trials[name] for g in groups_of(t.segment))}
+            )
         }
         for (name, segment), row in counted.items():
             alike = [
@@ -329,7 +331,7 @@ class Shop:
         users, tries = self._spreads(name, own)
         return Probability(
             trials=len(own),
-            mature_trials=sum(self.maturity(name, t.age) > 1 - 1e-9 for t in own),
+            mature_trials=sum(t.age >= self.policy["horizon_days"] * 24 for t in own),
             conversions=conversions,
             matured=matured,
             base_conversions=base_conversions,

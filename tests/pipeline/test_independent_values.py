@@ -137,7 +137,13 @@ def test_every_probability_is_the_one_reckoned_without_sql(valued: ValuedHome, s
         row = rows[key]
         raw = own.conversions / own.matured if own.matured else None
         base = own.base_conversions / own.base_matured if own.base_matured else None
-        low, high = lift_bounds(own, shop.policy["interval_level"])
+        lift = raw / base if base and raw is not None else None
+        low, high = None, None
+        if own.trials and own.matured_without:
+            # behind the verdict the bounds are widened to hold the point
+            bounds = lift_bounds(own, shop.policy["interval_level"])
+            told = [*bounds, bounds[0] if lift is None else lift]
+            low, high = min(told), max(told)
         expected = {
             "trials": own.trials,
             "mature_trials": own.mature_trials,
@@ -148,7 +154,7 @@ def test_every_probability_is_the_one_reckoned_without_sql(valued: ValuedHome, s
             "probability_without": (
                 own.conversions_without / own.matured_without if own.matured_without else None
             ),
-            "lift": raw / base if base and raw is not None else None,
+            "lift": lift,
             "lift_lower": low,
             "lift_upper": high,
         }
@@ -165,9 +171,10 @@ def guarded_values(shop: Shop) -> dict[tuple[str, Segment], tuple[float, str]]:
     guarded: dict[tuple[str, Segment], tuple[float, str]] = {}
     for segment in {segment for _, segment in shop.probabilities}:
         average = shop.average_macro_values[segment]
-        ceiling = math.inf
+        # what has trials enough is measured by such alone
+        ceilings = {True: math.inf, False: math.inf}
         for rank in (3, 2, 1):
-            values = []
+            values: list[tuple[bool, float]] = []
             for name, rule in shop.rules.items():
                 if rule.rank != rank or (name, segment) not in shop.probabilities:
                     continue
@@ -179,15 +186,19 @@ def guarded_values(shop: Shop) -> dict[tuple[str, Segment], tuple[float, str]]:
                 ):
                     guarded[name, segment] = 0.0, "not_predictive"
                     continue
-                values.append(min(worth, cap, ceiling))
+                ceiling = ceilings[here == "too_few"]
+                values.append((here == "too_few", min(worth, cap, ceiling)))
                 if ceiling < min(worth, cap):
                     rail = "ladder"
                 elif cap < worth:
                     rail = "tier_cap"
                 else:
                     rail = "minimum_trials" if here == "too_few" else "none"
-                guarded[name, segment] = values[-1], rail
-            ceiling = min([ceiling, *values])
+                guarded[name, segment] = values[-1][1], rail
+            ceilings = {
+                too_few: min([least, *(value for few, value in values if too_few or not few)])
+                for too_few, least in ceilings.items()
+            }
     return guarded
 
 

@@ -40,7 +40,11 @@ versions_with_previous as (
         ) as previous_trials,
         lag(conversions) over (
             partition by micro_conversion, macro_conversion order by valid_from
-        ) as previous_conversions
+        ) as previous_conversions,
+        -- without an amount no session has credit, and no act adds any
+        max(abs(incremental_value)) over (
+            partition by value_version, macro_conversion
+        ) > 0 as is_money_known
 
     from versions
 
@@ -59,7 +63,9 @@ versions_judged as (
                 and conversions <= previous_conversions
                 then 'trap'
             when verdict = 'unclear' then 'too_soft'
-            when incremental_value <= {{ var('redundant_share') }} * average_macro_value
+            when
+                is_money_known
+                and incremental_value <= {{ var('redundant_share') }} * average_macro_value
                 then 'redundant'
             else 'none'
         end as reason
@@ -92,6 +98,9 @@ select
             then 'Too soft so far: that the goal is reached more often after it may be chance.'
         when reason = 'redundant'
             then 'Redundant: it announces the goal, but the other steps of the visit do so already.'
+        when not is_money_known
+            then 'It announces the goal; what it adds is not known, since no amounts of the goal '
+            || 'are.'
         else 'It announces the goal and adds to what the other steps say.'
     end as explanation,
     trials,

@@ -36,6 +36,13 @@ values_in_force as (
 
 ),
 
+rules as (
+
+    select * from {{ ref('int_conversion_rules') }}
+    where conversion_type = 'micro'
+
+),
+
 session_steps as (
 
     select * from {{ ref('val_session_steps') }}
@@ -57,7 +64,7 @@ increments as (
 ),
 
 -- what one act is worth in its segment, over all goals that it may lead to
-values_per_act as (
+known_values as (
 
     select
         value_version,
@@ -72,6 +79,75 @@ values_per_act as (
     from values_in_force
     group by
         value_version, valid_from, valid_to, micro_conversion, intent_class, visitor_type
+
+),
+
+goals_of_versions as (
+
+    select
+        value_version,
+        valid_from,
+        valid_to,
+        macro_conversion,
+        max(average_macro_value) as average_macro_value
+
+    from values_in_force
+    where intent_class = '(all)' and visitor_type = '(all)'
+    group by value_version, valid_from, valid_to, macro_conversion
+
+),
+
+-- of an act that came behind the version its weight speaks, as it does where nobody has done it yet
+values_by_weight as (
+
+    select
+        goals.value_version,
+        goals.valid_from,
+        goals.valid_to,
+        rules.conversion as micro_conversion,
+        sum(
+            cast(round(rules.weight * goals.average_macro_value, 4) as decimal(18, 4))
+        ) as weighted_value
+
+    from goals_of_versions as goals
+    cross join rules
+    left join known_values
+        on goals.value_version = known_values.value_version
+        and rules.conversion = known_values.micro_conversion
+    where known_values.micro_conversion is null
+    group by goals.value_version, goals.valid_from, goals.valid_to, rules.conversion
+
+),
+
+values_per_act as (
+
+    select
+        value_version,
+        valid_from,
+        valid_to,
+        micro_conversion,
+        intent_class,
+        visitor_type,
+        weighted_value,
+        probability_value,
+        value_version as known_by
+
+    from known_values
+
+    union all
+
+    select
+        value_version,
+        valid_from,
+        valid_to,
+        micro_conversion,
+        '(all)' as intent_class,
+        '(all)' as visitor_type,
+        weighted_value,
+        weighted_value as probability_value,
+        '(none)' as known_by
+
+    from values_by_weight
 
 ),
 
@@ -111,7 +187,7 @@ select
         * micros_described.counted_occurrences as decimal(18, 4)
     ) as probability_value,
     cast(coalesce(increments.incremental_value, 0) as decimal(18, 4)) as incremental_value,
-    coalesce(of_all.value_version, '(none)') as value_version
+    coalesce(of_all.known_by, '(none)') as value_version
 
 from micros_described
 left join values_per_act as of_all

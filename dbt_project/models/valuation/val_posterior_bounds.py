@@ -21,10 +21,11 @@ def model(dbt, session):
     bounds = {key: numpy.asarray(rows[key], dtype=object) for key in keys}
     successes = numpy.asarray(rows["successes"], dtype=float)
     failures = numpy.asarray(rows["failures"], dtype=float)
-    # a parameter of zero has no density: the bound is the edge itself
-    with numpy.errstate(all="ignore"):
-        lower = special.betaincinv(successes, failures, tail)
-        upper = special.betaincinv(successes, failures, 1 - tail)
+    # a parameter of zero has no density: one bound is the edge itself, the other is that of half a
+    # success (or failure), since so many trials without one do not make it impossible
+    a = numpy.where(successes > 0, successes, 0.5)
+    b = numpy.where(failures > 0, failures, 0.5)
+    lower, upper = special.betaincinv(a, b, tail), special.betaincinv(a, b, 1 - tail)
     bounds["probability_lower"] = numpy.where(successes > 0, lower, 0.0)
     bounds["probability_upper"] = numpy.where(failures > 0, upper, 1.0)
     bounds["z"] = numpy.full(len(successes), -special.ndtri(tail))

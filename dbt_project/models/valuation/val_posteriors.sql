@@ -208,9 +208,11 @@ posteriors_with_size as (
 
     select
         *,
-        greatest(
-            posterior_rate * (1 - posterior_rate) / nullif(posterior_variance, 0) - 1, 0
-        ) as posterior_size
+        -- a rate that is surely 0 or 1 has no such Beta, and greatest of null would be 0
+        case
+            when posterior_variance > 0
+                then greatest(posterior_rate * (1 - posterior_rate) / posterior_variance - 1, 0)
+        end as posterior_size
 
     from posteriors
 

@@ -76,6 +76,7 @@ judged as (
 
     select
         bounded.*,
+        bounded.trials > 0 and bounded.matured_without > 0 as is_compared,
         case
             when bounded.trials < {{ var('minimum_trials') }} then 'too_few'
             when
@@ -116,8 +117,14 @@ select
     base_probability,
     probability_without,
     lift,
-    lift_lower,
-    lift_upper,
+    -- the point is a ratio of raw rates, and the bounds are those of the ratio with to without,
+    -- half a success added to each: behind the verdict they are widened to hold the point
+    case
+        when is_compared then least(lift_lower, lift_upper, coalesce(lift, lift_lower))
+    end as lift_lower,
+    case
+        when is_compared then greatest(lift_lower, lift_upper, coalesce(lift, lift_upper))
+    end as lift_upper,
     verdict
 
 from judged

@@ -29,6 +29,13 @@ delay_curve as (
 
 ),
 
+rules as (
+
+    select * from {{ ref('int_conversion_rules') }}
+    where conversion_type = 'micro'
+
+),
+
 -- trials of one age count for the same share, so they are counted first
 trials_by_age as (
 
@@ -89,7 +96,7 @@ totals as (
         sum(trials) as trials,
         round(sum(trials * maturity), 11) as matured,
         sum(conversions) as conversions,
-        sum(case when maturity > 1 - 1e-9 then trials else 0 end) as mature_trials
+        sum(case when age_hours >= {{ horizon_hours() }} then trials else 0 end) as mature_trials
 
     from ages
     group by grouping sets (
@@ -223,6 +230,48 @@ unit_totals as (
 
 ),
 
+-- what nobody has done yet stands here too, for all segments: its weight speaks
+micro_totals as (
+
+    select
+        macro_conversion,
+        micro_conversion,
+        intent_class,
+        visitor_type,
+        trials,
+        mature_trials,
+        conversions,
+        matured,
+        design_effect
+
+    from trial_totals
+    where micro_conversion <> '(session)'
+
+    union all
+
+    select
+        unit_totals.macro_conversion,
+        rules.conversion as micro_conversion,
+        unit_totals.intent_class,
+        unit_totals.visitor_type,
+        0 as trials,
+        0 as mature_trials,
+        0 as conversions,
+        0.0 as matured,
+        1.0 as design_effect
+
+    from unit_totals
+    cross join rules
+    left join trial_totals
+        on unit_totals.macro_conversion = trial_totals.macro_conversion
+        and rules.conversion = trial_totals.micro_conversion
+    where
+        unit_totals.intent_class = '(all)'
+        and unit_totals.visitor_type = '(all)'
+        and trial_totals.micro_conversion is null
+
+),
+
 -- the same sessions (or users) seen from their start, for those that had the micro-conversion
 units_with_micro as (
 
@@ -289,15 +338,15 @@ units_with_micro_totals as (
 )
 
 select
-    trial_totals.macro_conversion,
-    trial_totals.micro_conversion,
-    trial_totals.intent_class,
-    trial_totals.visitor_type,
-    trial_totals.trials,
-    trial_totals.mature_trials,
-    trial_totals.conversions,
-    greatest(trial_totals.matured, trial_totals.conversions) as matured,
-    trial_totals.design_effect,
+    micro_totals.macro_conversion,
+    micro_totals.micro_conversion,
+    micro_totals.intent_class,
+    micro_totals.visitor_type,
+    micro_totals.trials,
+    micro_totals.mature_trials,
+    micro_totals.conversions,
+    greatest(micro_totals.matured, micro_totals.conversions) as matured,
+    micro_totals.design_effect,
     unit_totals.design_effect as base_design_effect,
     unit_totals.conversions as base_conversions,
     greatest(unit_totals.matured, unit_totals.conversions) as base_matured,
@@ -308,14 +357,13 @@ select
         unit_totals.conversions - coalesce(units_with_micro_totals.conversions, 0)
     ) as matured_without
 
-from trial_totals
+from micro_totals
 inner join unit_totals
-    on trial_totals.macro_conversion = unit_totals.macro_conversion
-    and trial_totals.intent_class = unit_totals.intent_class
-    and trial_totals.visitor_type = unit_totals.visitor_type
+    on micro_totals.macro_conversion = unit_totals.macro_conversion
+    and micro_totals.intent_class = unit_totals.intent_class
+    and micro_totals.visitor_type = unit_totals.visitor_type
 left join units_with_micro_totals
-    on trial_totals.macro_conversion = units_with_micro_totals.macro_conversion
-    and trial_totals.micro_conversion = units_with_micro_totals.micro_conversion
-    and trial_totals.intent_class = units_with_micro_totals.intent_class
-    and trial_totals.visitor_type = units_with_micro_totals.visitor_type
-where trial_totals.micro_conversion <> '(session)'
+    on micro_totals.macro_conversion = units_with_micro_totals.macro_conversion
+    and micro_totals.micro_conversion = units_with_micro_totals.micro_conversion
+    and micro_totals.intent_class = units_with_micro_totals.intent_class
+    and micro_totals.visitor_type = units_with_micro_totals.visitor_type

@@ -61,7 +61,15 @@ steps as (
         sessions.visitor_type,
         periods.value_version,
         periods.restatement,
-        goals.default_value
+        -- the configured weight speaks before any version; a goal that a version does not know is
+        -- worth nothing while it is in force, as its acts are
+        cast(
+            case
+                when periods.value_version = '(prior)'
+                    then round(states.deepest_weight * goals.default_value, 4)
+                else 0
+            end as decimal(18, 4)
+        ) as value_without_states
 
     from states
     inner join sessions on states.session_key = sessions.session_key
@@ -77,7 +85,7 @@ steps as (
 ),
 
 -- a state that the version never saw is worth what its weight of its deepest tier is, or else
--- what that tier is; before any version the configured weight speaks
+-- what that tier is
 steps_valued as (
 
     select
@@ -87,7 +95,7 @@ steps_valued as (
                 own.passed_value,
                 weights.passed_value,
                 tiers.passed_value,
-                round(steps.deepest_weight * steps.default_value, 4)
+                steps.value_without_states
             ) as decimal(18, 4)
         ) as value_after,
         cast(
@@ -95,7 +103,7 @@ steps_valued as (
                 own.ended_value,
                 weights.ended_value,
                 tiers.ended_value,
-                round(steps.deepest_weight * steps.default_value, 4)
+                steps.value_without_states
             ) as decimal(18, 4)
         ) as ended_value
 
