@@ -118,8 +118,6 @@ def campaign_weeks(
             value *= 1 if version == "v1" else 1.5
             day = MONDAY + timedelta(7 * week + 6)
             rows.append((day, f"c{number}", round(float(cost), 4), round(float(value), 4), version))
-    # the day that says that the last week is over
-    rows.append((MONDAY + timedelta(7 * weeks), "(not set)", 0.0, 0.0, "v2"))
     connection = _database("marts", "seeds")
     connection.execute(
         "create table seeds.campaign_settings (campaign varchar, bids_on varchar, "
@@ -137,5 +135,10 @@ def campaign_weeks(
         "0 as sessions, 10 as hard_conversions, 1 as macro_conversions, "
         "cast(0 as decimal(18, 4)) as revenue, cast(0 as decimal(18, 4)) as attributed_revenue, "
         "value as expected_revenue, value_version from drawn"
+    )
+    # the day that says that the last week is over
+    connection.execute(
+        "insert into marts.mart_daily_values (date, campaign, cost, expected_revenue, "
+        f"value_version) values (date '{MONDAY + timedelta(7 * weeks)}', '(not set)', 0, 0, 'v2')"
     )
     return connection
