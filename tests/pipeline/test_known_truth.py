@@ -102,10 +102,22 @@ def test_a_value_follows_a_new_quarter_by_no_more_than_the_stated_share(
             value * case micro_conversion
                 when 'cart_filled' then 4 when 'product_viewed' then 0.1 else 0
             end as value
-        {values}
+        {values};
+        insert into valuation.val_version_probabilities by name
+        select
+            value_version, valid_from, macro_conversion, micro_conversion, intent_class,
+            visitor_type, 0 as trials
+        from valuation.val_version_values
+        where micro_conversion = 'wishlist_added' and intent_class = '(all)'
         """
     )
     shop.run([model for model in models if model.name == "val_micro_values"])
+    # what nobody had done had its weight alone
+    untried = shop.query(
+        "select previous_value from valuation.val_micro_values "
+        "where micro_conversion = 'wishlist_added' and intent_class = '(all)'"
+    )
+    assert untried == [(None,)]
     seen = set()
     for name, group, value, guardrail in shop.query(
         f"select micro_conversion, {key}, value, guardrail from valuation.val_micro_values "

@@ -78,6 +78,13 @@ values_before_guardrails as (
 
 ),
 
+kept_probabilities as (
+
+    select * from {{ kept_table('val_version_probabilities') }}
+    where valid_from < {{ version_date() }}
+
+),
+
 kept_values as (
 
     select * from {{ kept_table('val_version_values') }}
@@ -98,18 +105,27 @@ kept_values_ranked as (
 
 ),
 
--- the version before this one, as it was written last
+-- the version before this one, as it was written last; what nobody had done then had its weight
+-- alone, which is no value to hold on to
 previous_values as (
 
     select
-        macro_conversion,
-        micro_conversion,
-        intent_class,
-        visitor_type,
-        cast(value as double) as previous_value
+        kept_values_ranked.macro_conversion,
+        kept_values_ranked.micro_conversion,
+        kept_values_ranked.intent_class,
+        kept_values_ranked.visitor_type,
+        cast(kept_values_ranked.value as double) as previous_value
 
     from kept_values_ranked
-    where place_from_last = 1
+    left join kept_probabilities
+        on kept_values_ranked.value_version = kept_probabilities.value_version
+        and coalesce(kept_values_ranked.restatement, 0)
+        = coalesce(kept_probabilities.restatement, 0)
+        and kept_values_ranked.macro_conversion = kept_probabilities.macro_conversion
+        and kept_values_ranked.micro_conversion = kept_probabilities.micro_conversion
+        and kept_values_ranked.intent_class = kept_probabilities.intent_class
+        and kept_values_ranked.visitor_type = kept_probabilities.visitor_type
+    where kept_values_ranked.place_from_last = 1 and coalesce(kept_probabilities.trials, 1) > 0
 
 ),
 
