@@ -7,7 +7,7 @@
 
 with
 
-spend as (
+staged_spend as (
 
     select * from {{ ref('stg_ad_spend__days') }}
 
@@ -28,6 +28,24 @@ currency_rates as (
 traffic_sources as (
 
     select * from {{ ref('int_traffic_sources') }}
+
+),
+
+spend_dated as (
+
+    select
+        *,
+        cast(spend_date as timestamp) as occurred_at
+
+    from staged_spend
+
+),
+
+-- a date that nobody believes would be the last of all dates, or their first
+spend as (
+
+    select * from spend_dated
+    where {{ believable_time('spend_dated') }} is not null and cost is not null
 
 ),
 
@@ -88,7 +106,6 @@ spend_ranked as (
         ) as load_age
 
     from spend_sourced
-    where spend_date is not null and cost is not null
 
 ),
 
@@ -131,8 +148,8 @@ spend_by_day as (
         source,
         medium,
         campaign,
-        sum(impressions) as impressions,
-        sum(clicks) as clicks,
+        sum(case when impressions < 0 then 0 else impressions end) as impressions,
+        sum(case when clicks < 0 then 0 else clicks end) as clicks,
         cast(sum(reported_cost) as decimal(18, 4)) as cost
 
     from spend_priced
