@@ -1,7 +1,11 @@
 {% macro known_id(text) -%}
     {#- The id, or null where it is what sources write when there is none: one such word would make
-        a single person of all who carry it. -#}
+        a single person of all who carry it. All of these but the zeros have at most 16 letters, so
+        that a longer text, as most ids are, is not looked into. -#}
     case
+        when
+            length({{ text }}) > 16 and {{ text }} <> '00000000-0000-0000-0000-000000000000'
+            then {{ text }}
         when lower(trim({{ text }})) not in ({{ nobodys_ids() }}) then {{ text }}
     end
 {%- endmacro %}
