@@ -27,7 +27,13 @@ from orchestration.disk import to_disk
 from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
 from orchestration.erasure.history import erase_from_history
 from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
-from orchestration.erasure.people import RECEIPTS, SESSIONS, People, find_people
+from orchestration.erasure.people import (
+    RECEIPTS,
+    SESSIONS,
+    People,
+    are_in_tables,
+    find_people,
+)
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import land
 from orchestration.landing.warehouse import Warehouse
@@ -96,7 +102,9 @@ def erase_users(
             raw_rows = removal.counted(warehouse.con)
             _say_whom(people, raw_rows, report)
             has_tables = _has_tables(warehouse.con)
-            if raw_rows:
+            # raw has no row of whom the owner of an attached table, or retention, took out before
+            are_held = bool(raw_rows) or are_in_tables(warehouse.con)
+            if are_held:
                 with removal.removal(warehouse, removal.ERASED, begun_at):
                     removal.forget_rules(warehouse.con)
                     emptied = _empty_what_the_night_does_not_build(settings, warehouse.con)
@@ -109,9 +117,9 @@ def erase_users(
             ) from error
         finally:
             warehouse.close()
-        if has_tables and (raw_rows or was_unfinished):
+        if has_tables and (are_held or was_unfinished):
             _build(settings, report)
-        if settings.serving.is_dir() and (raw_rows or was_unfinished):
+        if settings.serving.is_dir() and (are_held or was_unfinished):
             publish(settings, f"erasure-{begun_at:%Y%m%dT%H%M%SZ}", report, whole=True)
             _remove_earlier_parquet(settings)
         shutil.rmtree(settings.warehouse.parent / "spill", ignore_errors=True)
@@ -221,7 +229,8 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
         "create or replace temp table erased_receipts as "
         "select source_system, load_id, row_number, outcome, event_key, visitor_key "
         f"from {RECEIPTS} as held where visitor_key in (select visitor_key from {SESSIONS} "
-        "where visitor_id in (from erased_visitors)) or user_id in (from erased_users) "
+        "where trim(visitor_id) in (from erased_visitors)) "
+        "or trim(user_id) in (from erased_users) "
         f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "
         "and gone.load_id = held.load_id and gone.row_number = held.row_number)"
     )

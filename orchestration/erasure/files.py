@@ -3,28 +3,34 @@
 Belongs here: rewriting one file in its own format, and walking the home. Does not belong here: raw
 tables and kept files (orchestration/removal.py), which people (people.py).
 
-A row is theirs when its visitor or login is; a row without a visitor, such as a broken one, when it
+A row is theirs when its visitor or login is; a row of nobody's, such as a broken one, when it
 mentions an id anywhere. What is not landed or holds no events, is judged by mention alone.
 """
 
 import gzip
 import io
 import json
+import re
 import shutil
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from orchestration.backup import REPLACED
+from orchestration.backup import UNFINISHED as RESTORING
+from orchestration.compaction import UNFINISHED as COMPACTING
 from orchestration.compaction import clean_sqlite, is_sqlite
 from orchestration.disk import to_disk
 from orchestration.erasure.ids import Mentions, is_nobody
-from orchestration.erasure.people import People, may_mention, somebody
+from orchestration.erasure.people import People, may_mention, visitor_of
 from orchestration.errors import IntentMapError, first_line
-from orchestration.landing import ledger, mending, reading
+from orchestration.landing import kept, ledger, mending, reading
 from orchestration.landing.columns import Refused, match_columns
 from orchestration.landing.declaration import column_name
 from orchestration.landing.files import (
@@ -41,9 +47,11 @@ from orchestration.sql_text import literal, quoted
 
 UNFINISHED = ".erasing"
 STORAGE = "Dagster's storage"
-# written anew by this erasure itself, or read by nobody but machines that find no id in them
-NOT_WALKED = ("landing", "warehouse", "serving")
+# searched row by row, or written anew, by this erasure itself
+NOT_WALKED = ("landing", "serving")
 COMES_BACK = ("compiled", "run")
+DATABASES = (".duckdb", ".parquet")
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)")
 _NO_TEXT = frozenset(range(32)) - set(b"\t\n\v\f\r\x1b")
 
 
@@ -255,7 +263,11 @@ def _json_fields(source: str, line: str) -> dict[str, str] | None:
         return None
     if not isinstance(found, dict):
         return None
-    return {column_name(source, k): v for k, v in found.items() if isinstance(v, str)}
+    fields = {column_name(source, name): value for name, value in found.items()}
+    entity, _ = LANDING_SOURCES[source].entity or ("", ())
+    if entity in fields and not isinstance(fields[entity], str):
+        fields[entity] = json.dumps(fields[entity])
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 def _is_theirs(
@@ -265,19 +277,39 @@ def _is_theirs(
     if fields is not None and not known.holds_events:
         return fields.get("order_id") in people.orders or mentions.mentioned_in(text)
     if fields is not None:
-        if known.user and fields.get(known.user) in people.ids.users:
+        if known.user and fields.get(known.user, "").strip() in people.ids.users:
             return True
-        given = (fields.get(name) or "" for name in _names(known))
+        given = (name.strip() for name in _names(known, fields))
         visitor = next((name for name in given if not is_nobody(name)), None)
         if visitor is not None:
             return visitor in people.ids.visitors
     return mentions.mentioned_in(text)
 
 
-def _names(source: LandingSource) -> tuple[str, ...]:
-    """The columns that tell the visitor of a row. Where there is an entity it may stand in that, if
-    not in the first of them; then mention decides."""
-    return source.visitor[:1] if source.entity else source.visitor
+def _names(source: LandingSource, fields: dict[str, str]) -> Iterator[str]:
+    """What the row says of its visitor, in the order in which visitor_of asks raw for it."""
+    first, *others = source.visitor
+    yield fields.get(first, "")
+    if source.entity:
+        column, paths = source.entity
+        try:
+            entity = json.loads(fields.get(column) or "null", parse_int=str, parse_float=str)
+        except (ValueError, RecursionError):
+            entity = None
+        for path in paths:
+            yield _text_at(entity, path)
+    for name in others:
+        yield fields.get(name, "")
+
+
+def _text_at(value: Any, path: str) -> str:
+    """The text at a JSON path such as $[0].userId, else an empty one."""
+    for number, name in _STEP.findall(path):
+        try:
+            value = value[int(number)] if number else value[name]
+        except (IndexError, KeyError, TypeError):
+            return ""
+    return value if isinstance(value, str) else ""
 
 
 def _write_parquet_without(
@@ -338,10 +370,9 @@ def _parquet_conditions(
         theirs = f"{cleaned_value(order, True)} in (from erased_orders)" if order else "false"
         return theirs, "true"
     texts = {name: cleaned_value(column, True) for name, column in declared.items()}
-    visitors = [somebody(texts[name]) for name in _names(known) if name in texts]
-    visitor = f"coalesce({', '.join(visitors)}, null)" if visitors else "null"
+    visitor = visitor_of(source, lambda name: texts.get(name, "cast(null as varchar)"))
     user = texts.get(known.user, "null")
-    theirs = f"{visitor} in (from erased_visitors) or {user} in (from erased_users)"
+    theirs = f"{visitor} in (from erased_visitors) or trim({user}) in (from erased_users)"
     return theirs, f"{visitor} is null"
 
 
@@ -354,9 +385,18 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
     for clock in (settings.home / "dbt").glob("*"):
         for name in COMES_BACK:
             shutil.rmtree(clock / name, ignore_errors=True)
+    warehouse = settings.warehouse.parent
+    # of a restore that was killed
+    shutil.rmtree(warehouse.with_name(warehouse.name + RESTORING), ignore_errors=True)
+    cannot_be_searched: Counter[str] = Counter()
     for path in sorted(settings.home.rglob("*")):
         below = path.relative_to(settings.home)
         if below.parts[0] in NOT_WALKED or path.is_symlink() or not path.is_file():
+            continue
+        if path.is_relative_to(warehouse) and _is_of_the_warehouse(settings, path):
+            continue
+        if below.parts[0] == REPLACED or path.suffix in DATABASES:
+            cannot_be_searched[_top(below)] += 1
             continue
         try:
             if is_sqlite(path):
@@ -364,8 +404,9 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
             elif not path.name.endswith(("-wal", "-shm")):
                 erased.add("logs and notes", clean_text(path, mentions.taken_out_of))
         except UnicodeDecodeError:
-            # parsed projects and the like, which hold no rows
-            continue
+            # dbt's parsed projects hold no rows
+            if below.parts[0] != "dbt":
+                cannot_be_searched[_top(below)] += 1
         except sqlite3.OperationalError as error:
             raise IntentMapError(
                 f"{path} cannot be cleaned ({error}). Run the same command again when no other "
@@ -373,6 +414,24 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
             ) from error
         except (OSError, sqlite3.Error) as error:
             erased.left.append((str(below), str(error)))
+    erased.left += [
+        (name, f"{files:,} file{'s' * (files > 1)} that cannot be searched, such as copies")
+        for name, files in cannot_be_searched.items()
+    ]
+
+
+def _is_of_the_warehouse(settings: Settings, path: Path) -> bool:
+    """Whether it is what removal and compaction write anew, rather than somebody's copy."""
+    warehouse = settings.warehouse
+    first = path.relative_to(warehouse.parent).parts[0]
+    return first in (kept.FOLDER, "spill", warehouse.name) or first.startswith(
+        (f"{warehouse.name}.wal", f"{warehouse.name}{COMPACTING}")
+    )
+
+
+def _top(below: Path) -> str:
+    """What to look at as a whole: a folder of the home, one of replaced/, or a file."""
+    return "/".join(below.parts[: 2 if below.parts[0] in (REPLACED, "warehouse") else 1])
 
 
 def clean_text(path: Path, cleaned: Callable[[str], str]) -> int:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from orchestration.errors import IntentMapError
 from orchestration.sources import PLACEHOLDERS
@@ -28,6 +28,9 @@ SHORTEST_IN_TEXT = 6
 # letters and digits in a row; what an address writes for a sign, such as %2F, is none of them
 _RUN = re.compile(r"%[0-9A-Fa-f]{2}|([^\W_]+)")
 _LETTER = re.compile(r"[^\W_]")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+# by strict writers, by those of paths, by encodeURIComponent, by encodeURI
+_LEFT_IN_ADDRESSES = ("", "/", "!*'()", ";,/?:@&=+$#!*'()")
 _SIGN = re.compile(r"%[0-9A-Fa-f]{2}$")
 
 
@@ -119,9 +122,7 @@ class Mentions:
         self._by_run: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self._without_run: list[str] = []
         for name in ids:
-            forms = {name, quote(name, safe=""), quote(name), json.dumps(name)[1:-1]}
-            forms.add(json.dumps(name, ensure_ascii=False)[1:-1])
-            for form in forms:
+            for form in _forms(name):
                 run = next((found for found in _RUN.finditer(form) if found[1]), None)
                 if run is None:
                     self._without_run.append(form)
@@ -165,6 +166,16 @@ class Mentions:
             while start >= 0:
                 yield start, start + len(form)
                 start = text.find(form, start + len(form))
+
+
+def _forms(name: str) -> set[str]:
+    """The id as it is, as addresses write it (with or without the signs that one may leave as they
+    are, in capital or small letters), and as JSON does."""
+    addressed = {quote(name, safe=safe) for safe in _LEFT_IN_ADDRESSES} | {quote_plus(name)}
+    in_small = {_ESCAPE.sub(lambda found: found[0].lower(), form) for form in addressed}
+    in_json = {json.dumps(name, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    in_json |= {form.replace("/", r"\/") for form in in_json}
+    return {name} | addressed | in_small | in_json
 
 
 def _ends(text: str, start: int, stop: int) -> bool:

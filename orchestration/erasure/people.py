@@ -7,9 +7,11 @@ A person is a login with every visitor that ever carried it, or a visitor that n
 visitor's own login is the one it showed last, as in int_visitor_identities. All rows of these
 visitors go, also those that another login left there: a shared browser's rows cannot be told apart.
 That other person is not erased elsewhere; who is only met on the way does not pull others in.
+
+Blanks at the ends of an id are no part of it: raw keeps them, so they are cut off to compare.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -18,13 +20,14 @@ from orchestration.erasure.ids import NOBODY, Ids, Mentions, is_nobody
 from orchestration.errors import IntentMapError
 from orchestration.landing import RAW_TABLE
 from orchestration.landing.warehouse import Warehouse
-from orchestration.removal import REMOVED, create_removed, is_there
+from orchestration.removal import REMOVED, counted, create_removed, is_there
 from orchestration.sources import EVENT_SOURCES, LANDING_SOURCES, PLACEHOLDERS
 from orchestration.sql_text import literal, quoted
 
 RECEIPTS = "intermediate.int_event_receipts"
 SESSIONS = "intermediate.int_all_sessions"
 STAGED = "intermediate.int_staged_events"
+ORDER_EVENTS = "intermediate.int_order_events"
 NOBODYS = ", ".join(map(literal, NOBODY))
 
 
@@ -45,7 +48,6 @@ def find_people(warehouse: Warehouse, given: Ids) -> People:
     visitors = given.visitors | _visitors_of(con, users)
     _fill(con, "erased_visitors", visitors)
     _fill(con, "erased_users", users)
-    _refuse_attached(warehouse)
     create_removed(con)
     for source in EVENT_SOURCES:
         con.execute(
@@ -59,17 +61,29 @@ def find_people(warehouse: Warehouse, given: Ids) -> People:
         f"insert into {REMOVED} select 'orders', load_id, row_number from raw.orders "
         "where order_id in (from erased_orders)"
     )
+    _refuse_attached(warehouse)
     return People(Ids(visitors, users), orders, _others(con))
 
 
-def visitor_of(source: str) -> str:
-    """SQL of the visitor of a raw row."""
+def are_in_tables(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether tables hold these people, be it from rows that raw has no more."""
+    if not is_there(con, SESSIONS):
+        return False
+    return con.execute(
+        f"select exists (from {SESSIONS} where trim(visitor_id) in (from erased_visitors)) "
+        f"or exists (from {RECEIPTS} where trim(user_id) in (from erased_users))"
+    ).fetchone()[0]
+
+
+def visitor_of(source: str, text_of: Callable[[str], str] = quoted) -> str:
+    """SQL of the visitor of a row. text_of: from the name of a column of raw to SQL of its text, if
+    the row is not read from raw."""
     known = LANDING_SOURCES[source]
-    first, *others = map(quoted, known.visitor)
+    first, *others = map(text_of, known.visitor)
     column, paths = known.entity or ("", ())
-    inside = [f"try(json_extract_string({quoted(column)}, {literal(path)}))" for path in paths]
+    inside = [f"try(json_extract_string({text_of(column)}, {literal(path)}))" for path in paths]
     # as staging reads it: what stands for nobody leaves the word to the next column
-    return f"coalesce({', '.join(map(somebody, (first, *inside, *others)))})"
+    return f"trim(coalesce({', '.join(map(somebody, (first, *inside, *others)))}))"
 
 
 def somebody(name: str) -> str:
@@ -77,10 +91,17 @@ def somebody(name: str) -> str:
     return f"case when lower(trim({name})) not in ({NOBODYS}) then {name} end"
 
 
+def login_of(source: str) -> str:
+    """SQL of the login of a raw row."""
+    return f"trim({quoted(LANDING_SOURCES[source].user)})"
+
+
 def is_theirs(source: str) -> str:
     """SQL condition on a raw row, over the temporary tables of ids."""
-    user = quoted(LANDING_SOURCES[source].user)
-    return f"({visitor_of(source)} in (from erased_visitors) or {user} in (from erased_users))"
+    return (
+        f"({visitor_of(source)} in (from erased_visitors) "
+        f"or {login_of(source)} in (from erased_users))"
+    )
 
 
 def _fill(con: duckdb.DuckDBPyConnection, table: str, values: Iterable[str]) -> None:
@@ -95,17 +116,18 @@ def _logins_of(con: duckdb.DuckDBPyConnection, visitors: Iterable[str]) -> set[s
     if is_there(con, SESSIONS):
         known = dict(
             con.execute(
-                "select visitor_id, max_by(user_id, (occurred_at, sequence, user_id)) "
-                f"from {RECEIPTS} join (select distinct visitor_key, visitor_id from {SESSIONS} "
-                "where visitor_id in (from asked_visitors)) using (visitor_key) "
-                "where outcome = 'accepted' and user_id is not null group by visitor_id"
+                "select name, max_by(trim(user_id), (occurred_at, sequence, user_id)) "
+                "from (select distinct visitor_key, trim(visitor_id) as name "
+                f"from {SESSIONS}) join {RECEIPTS} using (visitor_key) "
+                "where name in (from asked_visitors) "
+                "and outcome = 'accepted' and user_id is not null group by name"
             ).fetchall()
         )
     met = [
         pair
         for source in EVENT_SOURCES
         for pair in con.execute(
-            f"select distinct {visitor_of(source)}, {quoted(LANDING_SOURCES[source].user)} "
+            f"select distinct {visitor_of(source)}, {login_of(source)} "
             f"from raw.{quoted(RAW_TABLE[source])} "
             f"where {visitor_of(source)} in (from asked_visitors)"
         ).fetchall()
@@ -119,14 +141,14 @@ def _visitors_of(con: duckdb.DuckDBPyConnection, users: Iterable[str]) -> set[st
     _fill(con, "asked_users", users)
     queries = [
         f"select {visitor_of(source)} from raw.{quoted(RAW_TABLE[source])} "
-        f"where {quoted(LANDING_SOURCES[source].user)} in (from asked_users)"
+        f"where {login_of(source)} in (from asked_users)"
         for source in EVENT_SOURCES
     ]
     if is_there(con, SESSIONS):
         # also of rows that have left raw since
         queries.append(
-            f"select visitor_id from {RECEIPTS} join {SESSIONS} using (visitor_key) "
-            "where user_id in (from asked_users)"
+            f"select trim(visitor_id) from {RECEIPTS} join {SESSIONS} using (visitor_key) "
+            "where trim(user_id) in (from asked_users)"
         )
     rows = con.execute(" union ".join(queries)).fetchall()
     return {visitor for (visitor,) in rows if _is_somebody(visitor)}
@@ -137,19 +159,18 @@ def _is_somebody(name: str | None) -> bool:
 
 
 def _refuse_attached(warehouse: Warehouse) -> None:
+    rows = counted(warehouse.con)
     for source, entry in warehouse.attached.items():
-        (rows,) = warehouse.con.execute(
-            f"select count(*) from raw.{quoted(RAW_TABLE[source])} where {is_theirs(source)}"
-        ).fetchone()
-        if rows:
+        if source in rows:
             raise IntentMapError(
-                f"{rows:,} rows of these people are in {entry.shown}, which is read in place and "
-                "never written: erase them there first, then run this again. Nothing was changed."
+                f"{rows[source]:,} rows of these people are in {entry.shown}, which is read in "
+                "place and never written: erase them there first, then run this again. Nothing was "
+                "changed."
             )
 
 
 def _add_rows_without_visitor(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
-    """Rows that name no visitor, such as broken ones, but one of the ids somewhere in them."""
+    """Rows of nobody's, such as broken ones, that name one of the ids somewhere in them."""
     if mentions.looks_for_nothing:
         return
     for source in EVENT_SOURCES:
@@ -172,16 +193,25 @@ def may_mention(text: str) -> str:
 
 
 def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """Order numbers on the removed rows and on no other row."""
+    """Order numbers on the removed rows and on no other row; of rows that raw has no more, tables
+    tell whose they were."""
     if not is_there(con, STAGED):
         return frozenset()
+    of_old_rows = ""
+    if is_there(con, ORDER_EVENTS):
+        of_old_rows = (
+            f"union all select order_id, visitor_key in (select visitor_key from {SESSIONS} "
+            "where trim(visitor_id) in (from erased_visitors)) "
+            f"from {ORDER_EVENTS} join {RECEIPTS} as receipts using (event_key) "
+            "where receipts.outcome = 'accepted' and order_id is not null "
+        )
     placeholders = ", ".join(map(literal, PLACEHOLDERS))
     rows = con.execute(
         f"with orders as (select staged.order_id, gone.row_number is not null as is_gone "
         f"from {STAGED} as staged left join {REMOVED} as gone "
         "on staged.source_system = gone.source and staged.load_id = gone.load_id "
         "and staged.row_number = gone.row_number "
-        f"where lower(trim(staged.order_id)) not in ({placeholders})) "
+        f"where lower(trim(staged.order_id)) not in ({placeholders}) {of_old_rows}) "
         "select order_id from orders group by order_id having bool_and(is_gone)"
     ).fetchall()
     return frozenset(order for (order,) in rows)
@@ -190,11 +220,11 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
 def _others(con: duckdb.DuckDBPyConnection) -> int:
     found: set[str] = set()
     for source in EVENT_SOURCES:
-        user = quoted(LANDING_SOURCES[source].user)
+        user = login_of(source)
         rows = con.execute(
             f"select distinct {user} from raw.{quoted(RAW_TABLE[source])} "
             f"where {visitor_of(source)} in (from erased_visitors) and {user} is not null "
-            f"and {user} not in (from erased_users) and lower(trim({user})) not in ({NOBODYS})"
+            f"and {user} not in (from erased_users) and lower({user}) not in ({NOBODYS})"
         ).fetchall()
         found |= {name for (name,) in rows}
     return len(found)

@@ -1,6 +1,7 @@
 """Who is erased, what of files and tables goes, and that a killed erasure ends the same."""
 
 import contextlib
+import csv
 import gzip
 import json
 import re
@@ -8,6 +9,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import duckdb
 import pytest
 from dagster import DagsterEventType, DagsterInstance
 from pipeline.home_search import places_that_hold
@@ -336,6 +338,194 @@ def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeyp
     assert home.rows("select model from raw.tested") == [("others",)]
 
 
+@pytest.fixture
+def built_and_published(monkeypatch) -> list[str]:
+    """What an erasure does with dbt, noted and not done; readers of raw are those of the tables
+    that old_tables makes."""
+    done: list[str] = []
+    readers = [("intermediate", name) for name in ("int_event_receipts", "int_all_sessions")]
+    monkeypatch.setattr(erasure, "_build", lambda *_: done.append("built"))
+    monkeypatch.setattr(erasure, "publish", lambda *_, **__: done.append("published"))
+    monkeypatch.setattr(erasure, "_empty_what_the_night_does_not_build", lambda *_: 0)
+    monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
+    monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
+    return done
+
+
+def old_tables(home: Home) -> None:
+    """What is left in tables of three people, of whom raw has no row any more."""
+    (home.settings.serving / PARQUET_VERSIONS).mkdir(parents=True)
+    home.rows(
+        "create schema intermediate; create table intermediate.int_event_receipts as from (values "
+        "('generic', 90, 1, 'accepted', 1, 7, null, null, 0), "
+        "('generic', 90, 2, 'accepted', 2, 8, null, null, 0), "
+        "('generic', 90, 3, 'accepted', 3, 9, 'login-gone ', null, 0)) as t(source_system, "
+        "load_id, row_number, outcome, event_key, visitor_key, user_id, occurred_at, sequence); "
+        "create table intermediate.int_all_sessions as from (values (7, 'device-gone'), "
+        "(8, 'device-stays'), (9, ' device-old')) as t(visitor_key, visitor_id); "
+        "create table intermediate.int_order_events as from (values (1, 'O1'), (2, 'O2'), "
+        "(1, 'O3'), (2, 'O3')) as t(event_key, order_id); "
+        "create table intermediate.int_staged_events (source_system varchar, load_id bigint, "
+        "row_number bigint, order_id varchar)"
+    )
+
+
+@pytest.mark.parametrize("name", ["login-gone", "device-old", "device-gone"])
+def test_people_whose_rows_are_retired_leave_the_tables_and_what_is_published(
+    tmp_path, built_and_published, name
+):
+    home = Home(tmp_path / "home")
+    home.drop("generic/a.jsonl", [event("device-stays")])
+    home.drop("orders/a.csv", "order_id,value\nO1,5\nO2,6\nO3,7\n")
+    home.land()
+    old_tables(home)
+    home.rows("insert into raw.removals values ('generic', 1, 3, 'retired', now()::timestamp)")
+    receipt = erase(home, tmp_path, name)
+    left = {"device-gone": {" device-old"}}.get(name, {"device-gone"})
+    assert set(home.rows("select visitor_id from intermediate.int_all_sessions")) == {
+        (visitor,) for visitor in left | {"device-stays"}
+    }
+    assert home.rows("select count(*) from intermediate.int_event_receipts") == [(2,)]
+    assert built_and_published == ["built", "published"]
+    # an order that only rows of theirs named, also rows that raw has no more
+    is_buyer = name == "device-gone"
+    assert receipt.raw_rows == ({"orders": 1} if is_buyer else {})
+    assert ("O1,5" in (home.settings.landing / "orders/a.csv").read_text()) is not is_buyer
+    erase(home, tmp_path, name)
+    assert built_and_published == ["built", "published"]
+
+
+@pytest.mark.parametrize("where", ["'device-gone', null", "null, '/x?u=device-gone'"])
+def test_an_attached_table_is_to_be_rid_of_people_first_and_then_their_tables_are(
+    tmp_path, built_and_published, where
+):
+    database = tmp_path / "own.duckdb"
+    with duckdb.connect(str(database)) as con:
+        con.execute(
+            f"create table events as select col0 as visitor_id, col1 as page_url, timestamp '{AT}' "
+            f"as occurred_at, 'page_view' as event_name, timestamp '{AT}' as arrived_at from "
+            f"(values ({where}), ('device-stays', '/?from=device-gone'))"
+        )
+    attached = {"database": str(database), "table": "main.events", "arrival_column": "arrived_at"}
+    home = Home(tmp_path / "home", attached_sources={"generic": attached})
+    home.land()
+    old_tables(home)
+    with pytest.raises(IntentMapError, match=r"1 rows of these people are in main\.events"):
+        erase(home, tmp_path, "device-gone")
+    assert built_and_published == []
+    with duckdb.connect(str(database)) as con:
+        con.execute("delete from events where visitor_id is distinct from 'device-stays'")
+    assert erase(home, tmp_path, "device-gone").raw_rows == {}
+    assert built_and_published == ["built", "published"]
+
+
+def test_copies_of_the_warehouse_in_the_home_are_named_and_an_unfinished_restore_goes(
+    home, tmp_path
+):
+    folder, warehouse = home.settings.home, home.settings.warehouse
+    shutil.copytree(warehouse.parent, folder / "replaced" / "20260101T000000Z" / "warehouse")
+    shutil.copytree(warehouse.parent, folder / "warehouse.unfinished")
+    shutil.copytree(warehouse.parent, folder / "mine" / "backup")
+    shutil.copy(warehouse, warehouse.with_name("copy.duckdb"))
+    (folder / "old.csv.gz").write_bytes(gzip.compress(b"device-gone"))
+    receipt = erase(home, tmp_path)
+    places = ("mine", "old.csv.gz", "replaced/20260101T000000Z", "warehouse/copy.duckdb")
+    assert [line.split(":")[0] for line in receipt.files_left] == list(places)
+    for place in places:
+        assert any(f"NOT searched, see to it yourself: {place}" in line for line in home.said)
+    held = {place.split(" ")[0] for place in places_that_hold(folder, GONE)}
+    assert all(place.startswith(places) for place in held)
+
+
+def test_a_row_of_nobodys_that_mentions_an_id_goes(tmp_path):
+    home = Home(tmp_path / "home")
+    nobodys = [*filter(None, erasure.ids.NOBODY), " Guest "]
+    named = {"page_url": "/x?u=device-gone"}
+    home.drop("generic/a.jsonl", [event(name, **named) for name in [*nobodys, "device-stays"]])
+    home.drop_parquet(
+        "generic/b.parquet",
+        f"select unnest({[*nobodys, 'device-stays']}) as visitor_id, timestamp '2026-01-05' as "
+        "occurred_at, 'x' as event_name, '/x?u=device-gone' as page_url",
+    )
+    app = {"collector_tstamp": AT, "event": "page_view"}
+    home.drop(
+        "snowplow/a.jsonl",
+        [
+            {"event_id": f"{name}{device}", "domain_userid": name, "network_userid": device,
+             **app, **named}
+            for name in nobodys for device in ("device-gone", "device-stays")
+        ],
+    )  # fmt: skip
+    home.land()
+    receipt = erase(home, tmp_path, "device-gone\n")
+    rows = len(nobodys)
+    assert receipt.raw_rows == {"generic": 2 * rows, "snowplow": rows}
+    assert receipt.file_rows == {"landing/generic": 2 * rows, "landing/snowplow": rows}
+    visitors = "select distinct visitor_id from raw.generic_events"
+    assert home.rows(visitors) == [("device-stays",)]
+
+
+def test_an_id_is_erased_with_the_blanks_that_stand_around_it(tmp_path):
+    home = Home(tmp_path / "home")
+    home.drop(
+        "generic/a.csv",
+        "visitor_id,user_id,occurred_at,event_name\n"
+        f'" one ",,{AT},scroll\n"two\u00a0"," six ",{AT},scroll\n" seven",,{AT},scroll\n',
+    )
+    home.drop("generic/b.jsonl", [event(" two"), event("ones"), event("o ne")])
+    home.drop_parquet(
+        "generic/c.parquet",
+        "select unnest([' one', 'two ', 'stays']) as visitor_id, ' six' as user_id, "
+        f"timestamp '{AT}' as occurred_at, 'scroll' as event_name",
+    )
+    home.land()
+    receipt = erase(home, tmp_path, "kind,id\nvisitor,one\nvisitor,two\n")
+    # the login six was also on a visitor of another id
+    assert home.rows("select visitor_id from raw.generic_events order by 1") == [
+        (" seven",), ("o ne",), ("ones",)
+    ]  # fmt: skip
+    assert receipt.file_rows == {"landing/generic": 6}
+    assert (receipt.visitors, receipt.users) == (3, 1)
+
+
+def test_a_short_id_is_found_in_each_column_that_may_name_a_visitor(tmp_path):
+    home = Home(tmp_path / "home")
+    session = "contexts_com_snowplowanalytics_snowplow_client_session_1"
+    app = {"collector_tstamp": AT, "event": "page_view"}
+    rows = [
+        {**app, "event_id": "1", "network_userid": "abc"},
+        {**app, "event_id": "2", "network_userid": "stays"},
+        {**app, "event_id": "3", "network_userid": "proxy", session: [{"userId": "abc"}]},
+        {**app, "event_id": "4", "network_userid": "abc", session: {"user_id": "stays"}},
+        {**app, "event_id": "5", "network_userid": "abc", session: [{"userId": ZEROS}]},
+        {**app, "event_id": "6", "network_userid": "abc", session: "no JSON"},
+        {**app, "event_id": "7", "domain_userid": "stays", "network_userid": "abc"},
+    ]
+    home.drop("snowplow/a.jsonl", rows)
+    table = [("event_id", "network_userid", f"{session}_0_2", "collector_tstamp", "event")]
+    table += [
+        (row["event_id"], row["network_userid"], json.dumps(row.get(session)), AT, "page_view")
+        for row in rows[:5]
+    ]
+    with (home.settings.landing / "snowplow" / "b.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(table)
+    home.drop_parquet(
+        "snowplow/c.parquet",
+        f"select col0 as event_id, timestamp '{AT}' as collector_tstamp, 'page_view' as event, "
+        f"col1 as network_userid, [{{'user_id': col2}}] as {session} from (values "
+        "('1', 'abc', null), ('2', 'stays', null), ('3', 'proxy', 'abc'), ('4', 'abc', 'stays'), "
+        f"('5', 'abc', '{ZEROS}'))",
+    )
+    home.land()
+    receipt = erase(home, tmp_path, "abc\n")
+    assert receipt.raw_rows == {"snowplow": 10}
+    assert receipt.file_rows == {"landing/snowplow": 10}
+    left = "select file_name, string_agg(event_id order by event_id) from raw.snowplow_events"
+    assert home.rows(f"{left} group by 1 order by 1") == [
+        ("a.jsonl", "2,4,7"), ("b.csv", "2,4"), ("c.parquet", "2,4")
+    ]  # fmt: skip
+
+
 def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):
     home = Home(tmp_path / "home")
     home.drop("generic/a.jsonl", [event("other", page_url="/hello?from=login-gone")])
@@ -496,6 +686,18 @@ def texts_in(macro: Path) -> list[str]:
         ("auth0|abc", "auth0|abcd", False),
         ("Žaneta", '{"n": "\\u017daneta"}', True),
         ("12345", "12345", False),
+        ("team/alice1", "/x?u=team%2falice1&y", True),
+        ("team/alice1", "/x?u=team%2Falice1&y", True),
+        ("team/alice1", "/x?u=team/alice1&y", True),
+        ("team/alice1", "/x?u=team%2falice12", False),
+        ("team/alice1", r'{"u": "team\/alice1"}', True),
+        ("alice+x@ex.com", "u=alice%2bx%40ex.com", True),
+        ("alice+x@ex.com", "u=alice%2Bx%40ex.com", True),
+        ("alice+x@ex.com", "u=alice+x@ex.com", True),
+        ("Alice Smith", "u=Alice+Smith", True),
+        ("Alice Smith", "u=Alice%20Smith", True),
+        ("Žaneta", "u=%c5%bdaneta", True),
+        ("it's (me)!", "u=it's%20(me)!&", True),
     ],
 )
 def test_an_id_is_found_in_a_text_as_a_word_of_its_own(name, text, is_there):
