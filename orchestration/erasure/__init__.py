@@ -5,10 +5,10 @@ finds whom that means, files.py rewrites files, history.py Dagster's database wh
 rows leave raw by orchestration/removal.py, and orchestration/compaction.py leaves no byte of them.
 Does not belong here: rows that are old rather than somebody's (retention.py).
 
-The order makes it safe to kill. Who belongs to an id is told by raw alone, so raw goes last of all
-that is searched by id; what comes after needs no ids: models, publishing, packing. The same file
-again goes on where a killed run stopped, and a night in between builds everything anew from what
-raw then holds.
+The order makes it safe to kill. Who belongs to an id is told by raw and what was built from it, so
+these go last of all that is searched by id; what comes after needs no ids: models, publishing,
+packing. The same file again goes on where a killed run stopped, and a night in between builds
+everything anew from what raw then holds.
 """
 
 import json

@@ -17,6 +17,7 @@ from orchestration import dbt_runner
 from orchestration.erasure import Receipt, erase_users
 from orchestration.landing import kept
 from orchestration.publishing import publish
+from orchestration.sources import EVENT_SOURCES
 
 # half of the generated histories: each has one to three visitors and two logins at most
 PEOPLE = 100
@@ -68,6 +69,20 @@ def drop_waiting_files(home: Home) -> None:
             f"event_name from range(90) t(n)) to '{home.landing('generic')}/large.parquet'",
             [ERASED[2]],
         )
+
+
+def take_out_of_raw(home: Home, pattern: str) -> None:
+    """As retention, or the owner of an attached table, leaves people: in tables only."""
+    with duckdb.connect(str(home.path / "warehouse" / "intent_map.duckdb")) as con:
+        for source in EVENT_SOURCES:
+            con.execute(
+                f"delete from raw.{kept.table_of_rows(con, source)} as held "
+                "where regexp_matches(cast(to_json(held) as varchar), ?)",
+                [pattern],
+            )
+        # an order of theirs would tell that there is something to erase
+        con.execute("delete from raw.orders")
+    shutil.rmtree(home.path / "landing")
 
 
 def tables_only(*arguments: Any, **named: Any) -> list[str]:
@@ -142,6 +157,34 @@ def test_nobody_comes_back_from_files_that_lie_there_or_are_dropped_again(erased
         shutil.copy(path, home.landing("generic") / f"again_{path.name}")
     result = home.land()
     assert (result.files_landed, result.set_aside) == (0, [])
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("is_retired", [False, True])
+def test_people_of_whom_raw_has_no_row_any_more_leave_all_tables(
+    erased: Erased, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_retired: bool
+) -> None:
+    monkeypatch.setattr(dbt_runner, "nightly_args", tables_only)
+    home = erased.home.copy(f"not_in_raw_{is_retired}")
+    people = [f"h{number:05d}:{name}" for number in range(PEOPLE, PEOPLE + 20) for name in "abcuv"]
+    pattern = r"h001[01]\d:[abcuv]\b"
+    take_out_of_raw(home, pattern)
+    if is_retired:
+        with duckdb.connect(str(home.path / "warehouse" / "intent_map.duckdb")) as con:
+            con.execute(
+                "insert into raw.removals select source, load_id, 1, 'retired', landed_at "
+                "from raw.loads where row_count > 0 limit 1"
+            )
+    held = places_that_hold(home.path, pattern)
+    assert held["warehouse/intent_map.duckdb marts.mart_sessions"]
+    ids = tmp_path / "ids"
+    ids.write_text("\n".join(people), encoding="utf-8")
+    home.take_up()
+    receipt = erase_users(replace(home.settings, hash_key=KEY), ids, report=lambda _: None)
+    assert receipt.raw_rows == {}
+    assert places_that_hold(home.path, pattern) == {}
+    hashes = [hashlib.sha256(f"{KEY}|{name}".encode()).hexdigest() for name in people[::5]]
+    assert places_that_hold(home.path / "serving", "|".join(hashes)) == {}
 
 
 @pytest.mark.deep
