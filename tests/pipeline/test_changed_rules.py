@@ -104,6 +104,10 @@ def test_a_changed_rule_reaches_days_of_spend_without_a_visit(home: Home, seeds:
     rules.write_text("\n".join([header, *new, *rows]) + "\n", encoding="utf-8")
     home.night()
     assert intent_classes(home) == {day: "brand" if day[0] == "shoes" else "social" for day in days}
+
+
+@pytest.mark.deep
+def test_behind_changed_rules_a_night_leaves_what_a_full_refresh_leaves(home: Home) -> None:
     refreshed = home.copy("changed_rules_refreshed")
     refreshed.night(full_refresh=True)
     said = differences(*differing_tables(home, refreshed))
