@@ -27,6 +27,7 @@ def models_of(home: Home, clock: str) -> list[Path]:
     return sorted(folder.glob("*/*.sql"))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("clock", "least"), [("nightly", 60), ("quarterly", 15)])
 def test_rows_in_another_order_give_the_same_figures(rebuilt: Home, clock: str, least: int) -> None:
     models = models_of(rebuilt, clock)

@@ -96,6 +96,7 @@ def said(found: dict[str, tuple[int, int]], listed: frozenset[str]) -> str:
     return "\n".join(sorted(lines))
 
 
+@pytest.mark.deep
 def test_rows_written_follow_what_arrived(workshop: Workshop) -> None:
     home = workshop.home("work", POLICY)
     short = night_on_top(home, SHORT, visitors=40)
