@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from orchestration.errors import first_line
 from orchestration.policy import parse_iso_date
 from orchestration.sources import EVENT_SOURCES
 
@@ -151,7 +152,7 @@ def pattern(cell: str) -> str | None:
         with _engine().cursor() as connection:
             connection.execute("select regexp_matches('', ?)", [cell])
     except (re.error, duckdb.Error) as error:
-        reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ").rstrip(".")
+        reason = first_line(error).removeprefix("Invalid Input Error: ").rstrip(".")
         return (
             f"is no regular expression ({reason}); look-around and back-references are "
             "not known, a literal bracket or plus needs a backslash"

@@ -18,23 +18,25 @@ NOTE = "(layout)"
 LAYOUT = 1
 
 
-def layout_of(con: duckdb.DuckDBPyConnection, database: str | None = None) -> int | None:
+def layout_of(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    database: str | None = None,
+    known: int = LAYOUT,
+) -> int | None:
     """The number that a warehouse has: 0 of one from before there were numbers, None of one that
     no run has gone through yet, so that nothing in it is old. database: its name where it is
-    attached."""
+    attached. Raises IntentMapError when the number is greater than known."""
     table = f"{database}.{TABLE}" if database else TABLE
     try:
         found = con.execute(f"select value from {table} where name = ?", [NOTE]).fetchall()
     except duckdb.CatalogException:
         return None
-    return json.loads(found[0][0]) if found else 0
-
-
-def refuse_newer(number: int | None, settings: Settings, known: int = LAYOUT) -> None:
-    """Raise IntentMapError when the layout is one that this release does not know."""
-    if number is not None and number > known:
+    number = json.loads(found[0][0]) if found else 0
+    if number > known:
         raise IntentMapError(
             f"The warehouse {settings.warehouse} was made by a newer release (layout {number}; "
             f"this one knows up to {known}). Install that release again, or put back a backup "
             "from before the upgrade."
         )
+    return number

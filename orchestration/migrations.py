@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import IntentMapError, first_line
-from orchestration.layout import NOTE, TABLE, layout_of, refuse_newer
+from orchestration.layout import NOTE, TABLE, layout_of
 from orchestration.settings import Settings
 
 # all their tables are built anew; a version table that lost its model is history all the same
@@ -46,8 +46,7 @@ def bring_up_to_date(
     if not settings.warehouse.exists():
         return
     with duckdb.connect(str(settings.warehouse)) as con:
-        before = layout_of(con)
-        refuse_newer(before, settings, len(steps))
+        before = layout_of(con, settings, known=len(steps))
         if before is None:
             before = len(steps)
             _note(con, before)

@@ -28,7 +28,7 @@ import duckdb
 
 from orchestration.disk import checksum_of, has_no_room, to_disk
 from orchestration.errors import IntentMapError, first_line
-from orchestration.layout import layout_of, refuse_newer
+from orchestration.layout import layout_of
 from orchestration.locking import writer_lock
 from orchestration.parquet_joined import FIRST_BYTE, Piece, UnlikeFilesError, join, piece_of
 from orchestration.published_parts import (
@@ -522,7 +522,7 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         # as a variable the key is in no statement that an error could show
         con.execute("set variable hash_key = ?", [settings.hash_key])
         con.execute(f"attach {literal(str(settings.warehouse))} as warehouse (read_only)")
-        refuse_newer(layout_of(con, "warehouse"), settings)
+        layout_of(con, settings, "warehouse")
         yield con
     finally:
         con.close()

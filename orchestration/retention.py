@@ -23,7 +23,7 @@ from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, ledger
 from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
 from orchestration.landing.warehouse import Warehouse
-from orchestration.layout import layout_of, refuse_newer
+from orchestration.layout import layout_of
 from orchestration.locking import writer_lock
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
@@ -121,7 +121,7 @@ def give_up_retired_rows(settings: Settings, report: Callable[[str], None] = pri
     with writer_lock(settings, "retention", report=report):
         try:
             with duckdb.connect(str(settings.warehouse)) as con:
-                refuse_newer(layout_of(con), settings)
+                layout_of(con, settings)
                 rows, _ = _retired(con)
                 if rows:
                     con.begin()

@@ -104,13 +104,10 @@ def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
     try:
         return Path(env.get(name) or default).expanduser().resolve()
     except (OSError, RuntimeError) as error:
+        reason = str(error).rstrip(".")
         raise IntentMapError(
-            f"{name} is '{env[name]}', which names no folder: {_without_stop(error)}."
+            f"{name} is '{env[name]}', which names no folder: {reason}."
         ) from error
-
-
-def _without_stop(error: Exception) -> str:
-    return str(error).rstrip(".")
 
 
 def _web_address(env: Mapping[str, str], name: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
 from orchestration.landing.declaration import RAW_TABLE, raw_tables
@@ -220,7 +220,7 @@ def _open(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
                 f"{where}: {entry.database} is open for writing in {holder}; run again when that "
                 "process is done."
             ) from error
-        raise IntentMapError(f"{where}: {str(error).splitlines()[0]}") from error
+        raise IntentMapError(f"{where}: {first_line(error)}") from error
 
 
 def lock_holder(error: Exception) -> str | None:

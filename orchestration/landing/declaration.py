@@ -13,7 +13,7 @@ from functools import cache
 import duckdb
 import yaml
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.settings import PROJECT_ROOT
 from orchestration.sources import LANDING_SOURCES
 from orchestration.sql_text import quoted
@@ -120,7 +120,7 @@ def _upgrade(
         except duckdb.Error as error:
             raise IntentMapError(
                 f"raw.{table.name} cannot be brought to the declared columns ({action}): "
-                f"{str(error).splitlines()[0]}. Keep the old release for this home, or land the "
+                f"{first_line(error)}. Keep the old release for this home, or land the "
                 "files again in a fresh INTENT_MAP_HOME."
             ) from error
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import ahead, attached, kept, ledger, mending, reading
 from orchestration.landing.columns import Refused, shown_text
 from orchestration.landing.files import (
@@ -73,7 +73,7 @@ def land(
             landing.land_source(name)
     except duckdb.Error as error:
         raise IntentMapError(
-            f"The warehouse {settings.warehouse} failed: {str(error).splitlines()[0]} What landed "
+            f"The warehouse {settings.warehouse} failed: {first_line(error)} What landed "
             "before is safe; run again."
         ) from error
     finally:
@@ -211,7 +211,7 @@ class _Landing:
         except duckdb.Error as error:
             raise IntentMapError(
                 f"The attached source {entry.source}, {entry.shown}, cannot be read: "
-                f"{str(error).splitlines()[0]}"
+                f"{first_line(error)}"
             ) from error
         self.outcome.attached, self.outcome.rows = entry.shown, arrivals.rows
         self.report(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import attached, kept, ledger, reading
 from orchestration.landing.columns import Relation, landing_select
 from orchestration.landing.declaration import RAW_TABLE, column_name, create_raw_tables
@@ -25,7 +25,7 @@ from orchestration.landing.files import (
     stamp_of,
 )
 from orchestration.landing.mending import Mended
-from orchestration.layout import layout_of, refuse_newer
+from orchestration.layout import layout_of
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.sql_text import literal
@@ -97,9 +97,9 @@ class Warehouse:
             self.con = duckdb.connect(str(path))
         except (duckdb.Error, OSError) as error:
             holder = attached.lock_holder(error)
-            reason = f"it is open in {holder}" if holder else str(error).splitlines()[0]
+            reason = f"it is open in {holder}" if holder else first_line(error)
             raise IntentMapError(f"The warehouse {path} cannot be opened: {reason}.") from error
-        refuse_newer(layout_of(self.con), self.settings)
+        layout_of(self.con, self.settings)
         self.con.execute("set TimeZone = 'UTC'")
         self.con.execute("set enable_progress_bar = false")
         if limit := os.environ.get("INTENT_MAP_MEMORY_LIMIT"):

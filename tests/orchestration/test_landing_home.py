@@ -124,7 +124,9 @@ def test_load_ids_rise_with_the_names_of_the_files_and_over_all_sources(tmp_path
     assert home.events("load_id")[-1] == (5,)
 
 
-def test_the_same_files_again_change_nothing(tmp_path):
+def test_the_same_files_again_change_nothing(tmp_path, monkeypatch):
+    # a file that settles between the two landings is marked by the second one
+    monkeypatch.setattr(landing_files, "SETTLED_SECONDS", 3600)
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + ROW)
     home.drop("ad_spend/a.csv", "date,campaign,cost\n2026-01-05,brand,3\n")

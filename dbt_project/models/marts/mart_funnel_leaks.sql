@@ -48,7 +48,8 @@ last_steps as (
 
     select
         funnel,
-        max(step_number) as step_number
+        max(step_number) as step_number,
+        max_by(event_name, step_number) as event_name
 
     from funnels
     group by funnel
@@ -61,14 +62,11 @@ ends_and_goals as (
         last_steps.funnel,
         goals.conversion as macro_conversion,
         goals.default_value,
-        goals.event_name = funnels.event_name as is_its_end,
-        max(case when goals.event_name = funnels.event_name then 1 else 0 end)
+        goals.event_name = last_steps.event_name as is_its_end,
+        max(case when goals.event_name = last_steps.event_name then 1 else 0 end)
             over (partition by last_steps.funnel) as ends_in_a_goal
 
     from last_steps
-    inner join funnels
-        on last_steps.funnel = funnels.funnel
-        and last_steps.step_number = funnels.step_number
     cross join goals
 
 ),
