@@ -25,20 +25,27 @@ DOUBLED = (
 )
 
 
-def failed_tests(home: Home, named: str = "unique") -> set[str]:
-    """Tests with this in their name that fail when they alone are run."""
+def outcomes_of(home: Home, named: str) -> dict[str, tuple[str, int]]:
+    """Tests with this in their name, run alone: how each ended, and how many rows it listed."""
     home.take_up()
     args = dbt_runner.nightly_args(home.settings)
     args = ["test", *args[1:], "--select", f"*{named}*"]
     outcomes = {}
     try:
         for event in dbt_runner.run_dbt(home.settings, args):
-            if event["data"]["node_info"]["resource_type"] == "test":
-                outcomes[event["data"]["node_info"]["node_name"]] = event["data"]["status"]
+            data = event["data"]
+            if data["node_info"]["resource_type"] == "test":
+                outcomes[data["node_info"]["node_name"]] = data["status"], data["num_failures"]
     except IntentMapError as error:
-        assert "fail" in outcomes.values(), error
+        assert "fail" in {status for status, _ in outcomes.values()}, error
     assert outcomes, f"no test has {named} in its name"
-    return {name for name, status in outcomes.items() if status == "fail"}
+    return outcomes
+
+
+def failed_tests(home: Home, named: str = "unique") -> set[str]:
+    """Tests with this in their name that fail when they alone are run."""
+    outcomes = outcomes_of(home, named)
+    return {name for name, (status, _) in outcomes.items() if status == "fail"}
 
 
 def change(home: Home, *statements: str) -> None:
@@ -344,3 +351,32 @@ def test_what_a_night_without_tests_wrote_is_tested_by_the_next_one(tested: Home
     found = failed_tests(home)
     assert any("mart_sessions" in test for test in found), found
     assert any("int_event_receipts_event_key" in test for test in found), found
+
+
+SPEND = {"date": "2026-03-02", "campaign": "c", "impressions": "1", "clicks": "1", "cost": "1"}
+ORDER = {"order_id": "O", "value": "1", "ordered_at": "2026-03-02", "currency": ""}
+WARNED = {
+    "int_daily_spend__spend_rows_are_all_usable": [
+        {"date": "soon"}, {"date": "2099-01-01"}, {"date": "2014-12-31"}, {"cost": "much"},
+        {"impressions": "1,000"}, {"impressions": "1.5"}, {"clicks": "-1"}, {"currency": "XXX"},
+    ],
+    "stg_orders__orders__rows_are_all_usable": [
+        {"order_id": "(not set)"}, {"value": "abc"}, {"currency": "XXX"},
+        {"ordered_at": "15.03.2026"}, {"ordered_at": "2099-01-01"}, {"value": "99999999999"},
+    ],
+}  # fmt: skip
+
+
+def test_rows_that_count_nowhere_and_words_that_nobody_knows_are_warned_of(tested: Home) -> None:
+    home = tested.copy("warned")
+    spend, orders = WARNED.values()
+    home.drop("ad_spend", "a", [SPEND | {"currency": ""}, *(SPEND | row for row in spend)])
+    home.drop("orders", "a", [ORDER, *(ORDER | row for row in orders)])
+    words = ("maybe", "Denied", "yes", "")
+    events = [row | {"consent_analytics": word} for word in words for row in visit(word, "06", "x")]
+    home.drop("generic", "words", events)
+    home.night()
+    for name, rows in WARNED.items():
+        assert outcomes_of(home, name) == {name: ("warn", len(rows))}
+    known = "int_staged_events__consent_is_a_known_word"
+    assert outcomes_of(home, known) == {known: ("warn", 1)}
