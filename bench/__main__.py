@@ -58,7 +58,8 @@ def _measure(arguments: argparse.Namespace, machine: Machine, work: Path) -> int
         for name, events, limit in (
             ("scale_small", 5_000_000, "4GiB"),
             ("scale_large", 50_000_000, "4GiB"),
-            ("scale_huge", 100_000_000, "8GiB"),
+            # the bar is 8 GiB for the whole process, so DuckDB's own limit is lower
+            ("scale_huge", 100_000_000, "6.5GiB"),
         ):
             case = Case(name, replace(size, events=events, nights=0), _limited(machine, limit))
             cases.append(stages.measure_full(case, work))
