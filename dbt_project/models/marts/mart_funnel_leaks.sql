@@ -56,6 +56,17 @@ last_steps as (
 
 ),
 
+steps_named as (
+
+    select
+        funnel,
+        step_number,
+        lead(event_name) over (partition by funnel order by step_number) as next_event_name
+
+    from funnels
+
+),
+
 ends_and_goals as (
 
     select
@@ -87,7 +98,9 @@ macros_added_up as (
         count(*) as conversions
 
     from macro_conversions
-    inner join periods on macro_conversions.occurred_at > periods.before_from
+    inner join periods
+        on {{ reporting_date('macro_conversions.occurred_at') }} > periods.before_from
+        and {{ reporting_date('macro_conversions.occurred_at') }} <= periods.last_date
     where macro_conversions.value_source <> 'none'
     group by macro_conversions.macro_conversion
 
@@ -160,13 +173,10 @@ steps_of_periods as (
 
 ),
 
-steps_with_next as (
+steps_with_last as (
 
     select
         *,
-        lead(event_name) over (
-            partition by funnel, channel_group order by step_number
-        ) as next_event_name,
         last_value(entered_before) over (
             partition by funnel, channel_group order by step_number
             rows between unbounded preceding and unbounded following
@@ -182,6 +192,7 @@ losses as (
 
     select
         steps.*,
+        steps_named.next_event_name,
         1.0 * steps.continued / nullif(steps.entered, 0) as rate,
         1.0 * steps.continued_before / nullif(steps.entered_before, 0) as rate_before,
         1.0 * (steps.continued + steps.continued_before)
@@ -193,10 +204,13 @@ losses as (
         end as share_that_finishes,
         coalesce(average_macros.value, 0) as macro_value
 
-    from steps_with_next as steps
+    from steps_with_last as steps
     inner join last_steps
         on steps.funnel = last_steps.funnel
         and steps.step_number < last_steps.step_number
+    inner join steps_named
+        on steps.funnel = steps_named.funnel
+        and steps.step_number = steps_named.step_number
     left join average_macros on steps.funnel = average_macros.funnel
 
 ),
