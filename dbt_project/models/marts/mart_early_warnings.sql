@@ -332,10 +332,12 @@ values_per_act as (
 
 ),
 
+-- no more can be expected than there are sessions, and no less than none, whatever the level says
 judged_with_values as (
 
     select
         judged.*,
+        least(greatest(judged.expected_here, 0), judged.sessions) as expected_conversions,
         coalesce(values_per_act.value, 0) as value_per_act
 
     from judged
@@ -353,7 +355,7 @@ select
     channel_group,
     cast(sessions as bigint) as sessions,
     cast(conversions as bigint) as conversions,
-    round(cast(expected_here as double) / sessions, 6) as expected_rate,
+    round(cast(expected_conversions as double) / sessions, 6) as expected_rate,
     cast(conversions as double) / sessions as actual_rate,
     round(
         greatest(expected_here - {{ var('warning_sigmas') }} * spread * sqrt(variance), 0)
@@ -385,7 +387,7 @@ select
         case
             when warning is null then 0
             when warning = 'fires_more_often' then conversions * value_per_act
-            else abs(expected_here - conversions) * value_per_act
+            else abs(expected_conversions - conversions) * value_per_act
         end as decimal(18, 4)
     ) as money_at_risk,
     case warning
