@@ -12,15 +12,16 @@ periods as (
 
 )
 
--- from the curve and not from the delays seen: of young trials only the quick ones are seen yet
+-- from the curve and not from the delays seen: of young trials only the quick ones are seen yet.
+-- Rounded, since half of an even number comes out a hair below one half
 select
     delays.value_version,
     delays.micro_conversion,
     delays.macro_conversion,
     cast(sum(delays.conversions) as bigint) as conversions,
-    cast(min(case when delays.maturity >= 0.5 then delays.age_hours end) as integer)
+    cast(min(case when round(delays.maturity, 9) >= 0.5 then delays.age_hours end) as integer)
         as median_hours,
-    cast(min(case when delays.maturity >= 0.9 then delays.age_hours end) as integer)
+    cast(min(case when round(delays.maturity, 9) >= 0.9 then delays.age_hours end) as integer)
         as p90_hours
 
 from delays
