@@ -118,7 +118,11 @@ def campaign_weeks(
             value *= 1 if version == "v1" else 1.5
             day = MONDAY + timedelta(7 * week + 6)
             rows.append((day, f"c{number}", round(float(cost), 4), round(float(value), 4), version))
-    connection = _database("marts", "seeds")
+    connection = _database("intermediate", "marts", "seeds")
+    connection.execute(
+        "create table intermediate.int_event_counts as "
+        f"select date '{MONDAY + timedelta(7 * weeks)}' as landed_date"
+    )
     connection.execute(
         "create table seeds.campaign_settings (campaign varchar, bids_on varchar, "
         "target_roas double)"

@@ -17,6 +17,12 @@ campaign_settings as (
 
 ),
 
+event_counts as (
+
+    select * from {{ ref('int_event_counts') }}
+
+),
+
 weeks as (
 
     select
@@ -39,9 +45,23 @@ weeks as (
 
 ),
 
+landings as (
+
+    select max(landed_date) as landed_date from event_counts
+
+),
+
+-- a device whose clock runs ahead, or spend of a day to come, does not end a week; nor does spend
+-- while the events stay away
 last_days as (
 
-    select max(date) as last_date from daily_values
+    select
+        least(
+            max(daily_values.date), coalesce(max(landings.landed_date), max(daily_values.date))
+        ) as last_date
+
+    from daily_values
+    cross join landings
 
 ),
 
