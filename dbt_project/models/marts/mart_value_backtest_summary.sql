@@ -30,6 +30,12 @@ credits as (
 
 ),
 
+periods as (
+
+    select * from {{ ref('val_version_periods') }}
+
+),
+
 -- how well the money of a channel and week was foretold
 calibrations as (
 
@@ -71,6 +77,7 @@ campaign_weeks as (
 credits_of_sessions as (
 
     select
+        periods.value_version,
         sessions.source,
         sessions.medium,
         sessions.campaign,
@@ -82,6 +89,9 @@ credits_of_sessions as (
 
     from credits
     inner join sessions on credits.session_key = sessions.session_key
+    inner join periods
+        on sessions.session_date >= periods.valid_from
+        and sessions.session_date < periods.valid_to
 
 ),
 
@@ -89,6 +99,7 @@ credits_of_sessions as (
 credit_weeks as (
 
     select
+        value_version,
         source,
         medium,
         campaign,
@@ -97,7 +108,7 @@ credit_weeks as (
         sum(credit) as credit
 
     from credits_of_sessions
-    group by source, medium, campaign, week, macro_week
+    group by value_version, source, medium, campaign, week, macro_week
 
 ),
 
@@ -112,7 +123,8 @@ settled_weeks as (
 
 ),
 
--- a campaign's four weeks from this one on, and what of it was known after the first
+-- a campaign's four weeks from this one on, and what of it was known after the first: of a week in
+-- which a version ends, of the sessions that the version valued, as all that is set beside it
 campaigns as (
 
     select
@@ -124,7 +136,10 @@ campaigns as (
         coalesce(
             sum(
                 case
-                    when credit_weeks.macro_week <= campaign_weeks.week then credit_weeks.credit
+                    when
+                        credit_weeks.macro_week <= campaign_weeks.week
+                        and credit_weeks.value_version = campaign_weeks.value_version
+                        then credit_weeks.credit
                 end
             ), 0
         ) as revenue_to_date,
