@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.settings import PROJECT_ROOT, Settings
 
 PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
@@ -59,13 +59,46 @@ def effective_vars(settings: Settings) -> dict[str, Any]:
 
 
 def _declared_vars() -> dict[str, Any]:
-    return _vars_in(PROJECT_FILE.read_text(encoding="utf-8"))
+    try:
+        return _vars_in(PROJECT_FILE.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise IntentMapError("dbt_project.yml is not UTF-8; save it as UTF-8.") from None
+
+
+# libyaml reads it ten times as fast, where PyYAML was built with it
+class _EachKeyOnce(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """A loader that refuses a key that stands twice, of which YAML takes the last silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise IntentMapError(
+                    f"dbt_project.yml, row {line}: '{key.value}' stands in row {seen[key.value]} "
+                    "already; keep one of them."
+                )
+            seen[key.value] = line
+        return super().construct_mapping(node, deep=deep)
 
 
 @functools.lru_cache(maxsize=1)
 def _vars_in(text: str) -> dict[str, Any]:
-    # libyaml reads it ten times as fast, where PyYAML was built with it
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["vars"]
+    try:
+        project = yaml.load(text, Loader=_EachKeyOnce)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", row {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or first_line(error)
+        raise IntentMapError(f"dbt_project.yml{place}: this is no YAML ({reason}).") from None
+    declared = project.get("vars") if isinstance(project, dict) else None
+    if not isinstance(declared, dict) or not isinstance(declared.get("policy"), dict):
+        raise IntentMapError(
+            "dbt_project.yml: `vars` and in it `policy` must be mappings, as in the shipped file."
+        )
+    return declared
 
 
 def judge_policy(
@@ -78,6 +111,15 @@ def judge_policy(
     rules = declared["policy"]
     defaults = {name: value for name, value in declared.items() if name != "policy"}
     faults, warnings = [], []
+    for name in defaults:
+        if name not in rules and name not in SPECIAL:
+            faults.append(_without_rule(name, [*rules, *SPECIAL]))
+    for name in dict.fromkeys([*rules, *SPECIAL]):
+        if name not in defaults:
+            faults.append(
+                f"{name} is missing in dbt_project.yml; put it back under vars. "
+                f"{rules.get(name, {}).get('reason', '').strip()}".rstrip()
+            )
     for name in overrides:
         if name not in defaults:
             faults.append(_unknown(name, defaults))
@@ -88,7 +130,7 @@ def judge_policy(
             if fault:
                 faults.append(f"{name} is {_shown(value)}; {fault}")
         elif name in rules:
-            fault = _against_rule(value, rules[name], defaults[name])
+            fault = _against_rule(value, rules[name])
             if fault:
                 reason = rules[name].get("reason", "").strip()
                 faults.append(f"{name} is {_shown(value)}; {fault}. {reason}".rstrip())
@@ -112,7 +154,15 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     )
 
 
-def _against_rule(value: Any, rule: Mapping[str, Any], default: Any) -> str | None:
+def _without_rule(name: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0)
+    return (
+        f"dbt_project.yml names '{name}' under vars, and `policy` has no rule for it; the nearest "
+        f"is '{nearest[0]}'. Mend the name, or say under policy what is allowed."
+    )
+
+
+def _against_rule(value: Any, rule: Mapping[str, Any]) -> str | None:
     if "choices" in rule:
         # true is equal to 1 in Python
         fits = any(value == choice and type(value) is type(choice) for choice in rule["choices"])
@@ -121,8 +171,7 @@ def _against_rule(value: Any, rule: Mapping[str, Any], default: Any) -> str | No
     if "items" in rule:
         return _against_items(value, rule["items"])
     if "minimum" in rule:
-        counts = not rule.get("fractions", False)
-        return _against_range(value, rule["minimum"], rule["maximum"], default, counts)
+        return _against_range(value, rule["minimum"], rule["maximum"], rule.get("fractions", False))
     return None
 
 
@@ -135,16 +184,14 @@ def _against_items(value: Any, items: list[str]) -> str | None:
     return None
 
 
-def _against_range(
-    value: Any, low: float, high: float, default: Any, counts: bool = True
-) -> str | None:
+def _against_range(value: Any, low: float, high: float, fractions: bool) -> str | None:
     allowed = f"allowed is {low} to {high}"
     if isinstance(value, str):
         return f"{allowed}, as a number without quotes"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{allowed}, as a number"
-    # a range from 0 to 1 is a share; elsewhere whole bounds and a whole default mean counting
-    counts &= all(isinstance(bound, int) for bound in (low, high, default)) and high > 1
+    # a range from 0 to 1 is a share; else whole bounds mean counting, if not denied
+    counts = isinstance(low, int) and isinstance(high, int) and high > 1 and not fractions
     if counts and not isinstance(value, int):
         return f"{allowed}, as a whole number"
     return None if low <= value <= high else allowed
@@ -192,11 +239,22 @@ def _time_zone(value: Any) -> str | None:
     from zoneinfo import ZoneInfo
 
     try:
-        if isinstance(value, str) and ZoneInfo(value):
+        if isinstance(value, str) and ZoneInfo(value) and _engine_knows_zone(value):
             return None
     except (KeyError, ValueError, OSError):
         pass
     return "allowed is a name of the IANA time zone list, such as Europe/Berlin or UTC."
+
+
+def _engine_knows_zone(name: str) -> bool:
+    """Whether SQL can use the zone; a machine's files also hold some that only it knows."""
+    if name == "UTC":
+        return True
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.execute("select 1 from pg_timezone_names() where name = ?", [name])
+        return found.fetchone() is not None
 
 
 def _currency(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jinja2
 import pytest
 import yaml
 
@@ -28,6 +29,7 @@ DECLARED = {
     "version_date": None,
     "restatement": 0,
     "restatement_reason": None,
+    "raw_retention_days": 0,
     "attached_sources": {},
     "policy": {
         "session_timeout_minutes": {"minimum": 1, "maximum": 475, "reason": "A convention."},
@@ -112,6 +114,8 @@ def test_both_ends_of_a_range_are_allowed(value):
         ("reporting_time_zone", "../UTC", "allowed is a name"),
         ("reporting_time_zone", "", "allowed is a name"),
         ("reporting_time_zone", 2, "allowed is a name"),
+        ("reporting_time_zone", "localtime", "allowed is a name"),
+        ("reporting_time_zone", "right/Europe/Berlin", "allowed is a name"),
         ("reporting_currency", "usd", "three capital letters"),
         ("reporting_currency", "EURO", "three capital letters"),
         ("project_start_date", "01.02.2015", "project_start_date is '01.02.2015'; allowed is a"),
@@ -195,6 +199,89 @@ def test_macros_that_grew_like_a_traps_micros_are_not_flat():
 def test_a_declared_value_is_judged_like_an_override():
     faults, _ = judge_policy(DECLARED | {"session_timeout_minutes": "thirty"}, {})
     assert len(faults) == 1 and "session_timeout_minutes is 'thirty'" in faults[0]
+
+
+def test_a_declared_part_of_a_count_is_refused_too():
+    (fault,) = judge_policy(DECLARED | {"session_timeout_minutes": 30.5}, {})[0]
+    assert "session_timeout_minutes is 30.5; allowed is 1 to 475, as a whole number" in fault
+
+
+@pytest.mark.parametrize("name", ["leak_sigmas", "warning_sigmas", "negligible_lift"])
+def test_a_whole_declared_value_forbids_no_fraction(name):
+    shipped = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    assert judge_policy(shipped | {name: 3}, {name: 2.5})[0] == []
+
+
+def test_a_missing_var_is_named_with_its_reason():
+    declared = {name: value for name, value in DECLARED.items() if name != "look_back_days"}
+    assert judge_policy(declared, {})[0] == [
+        "look_back_days is missing in dbt_project.yml; put it back under vars. Old."
+    ]
+
+
+def test_a_declared_var_without_a_rule_is_refused_with_the_nearest_known_one():
+    (fault,) = judge_policy(DECLARED | {"look_back_day": 30}, {})[0]
+    assert "dbt_project.yml names 'look_back_day'" in fault and "'look_back_days'" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("vars:\n  a: 1\n  b: 2\n  a: 3\n", r"row 4: 'a' stands in row 2 already"),
+        ("vars:\n  a: 1\n\tb: 2\n", r"dbt_project\.yml, row \d: this is no YAML"),
+        ("vars:\n", "must be mappings"),
+        ("- vars\n", "must be mappings"),
+        ("vars: {policy: }\n", "must be mappings"),
+    ],
+)
+def test_a_broken_project_file_is_named_with_its_row(tmp_path, monkeypatch, text, said):
+    file = tmp_path / "dbt_project.yml"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(policy, "PROJECT_FILE", file)
+    with pytest.raises(IntentMapError, match=said):
+        check_policy(Settings(home=tmp_path, seeds=tmp_path))
+
+
+def said_by_dbt(values):
+    """What the macro that guards dbt alone raises; None when it lets the values pass."""
+
+    class StopError(Exception):
+        pass
+
+    def stop(sentence):
+        raise StopError(sentence)
+
+    macro = PROJECT_ROOT / "dbt_project" / "macros" / "hooks" / "check_policy.sql"
+    template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
+        macro.read_text(encoding="utf-8") + "{{ check_policy() }}"
+    )
+    try:
+        template.render(var=values.get, exceptions={"raise_compiler_error": stop})
+    except StopError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("session_timeout_minutes", 0),
+        ("session_timeout_minutes", 30.5),
+        ("session_timeout_minutes", True),
+        ("session_timeout_minutes", None),
+        ("cap_hard", "0.5"),
+        ("trial_unit", "visit"),
+        ("session_cut_at_campaign", 1),
+        ("event_sources", []),
+        ("event_sources", "ga4"),
+        ("event_sources", ["ga5"]),
+    ],
+)
+def test_dbt_alone_refuses_the_same_values(name, value):
+    shipped = yaml.safe_load(policy.PROJECT_FILE.read_text(encoding="utf-8"))["vars"]
+    assert said_by_dbt(shipped | {"leak_sigmas": 2.25, "horizon_days": 0.5}) is None
+    assert judge_policy(shipped, {name: value})[0]
+    assert said_by_dbt(shipped | {name: value}).startswith(f"{name} is ")
 
 
 def test_check_policy_raises_a_sentence_for_an_override(tmp_path):

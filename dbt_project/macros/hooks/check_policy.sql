@@ -3,10 +3,15 @@
     {%- for name, rule in var('policy').items() -%}
         {%- set value = var(name) -%}
         {%- set said = name ~ ' is ' ~ value ~ '; allowed is ' -%}
-        {%- if rule.choices is defined and value not in rule.choices -%}
+        {%- if rule.choices is defined
+            and (value not in rule.choices or (value is boolean) != (rule.choices[0] is boolean)) -%}
             {{ exceptions.raise_compiler_error(
                 said ~ rule.choices | join(', ') ~ '. ' ~ rule.reason) }}
-        {%- elif rule.items is defined and rule.items is not callable -%}
+        {%- elif rule['items'] is sequence -%}
+            {%- if value is string or value is mapping or value is not sequence or not value -%}
+                {{ exceptions.raise_compiler_error(
+                    said ~ 'a list of ' ~ rule['items'] | join(', ') ~ '. ' ~ rule.reason) }}
+            {%- endif -%}
             {%- for item in value if item not in rule['items'] -%}
                 {{ exceptions.raise_compiler_error(
                     said ~ rule['items'] | join(', ') ~ '. ' ~ rule.reason) }}
@@ -16,6 +21,11 @@
                 or value < rule.minimum or value > rule.maximum -%}
                 {{ exceptions.raise_compiler_error(
                     said ~ rule.minimum ~ ' to ' ~ rule.maximum ~ '. ' ~ rule.reason) }}
+            {%- elif rule.minimum is integer and rule.maximum is integer and rule.maximum > 1
+                and not rule.fractions and value is not integer -%}
+                {{ exceptions.raise_compiler_error(
+                    said ~ rule.minimum ~ ' to ' ~ rule.maximum ~ ', as a whole number. '
+                    ~ rule.reason) }}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
