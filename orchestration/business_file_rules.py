@@ -89,6 +89,8 @@ def as_number(cell: str) -> float | None:
 LARGEST_AMOUNT = 99_999_999_999_999
 SMALLEST_RATE, LARGEST_RATE = 0.00000001, 9_999_999_999
 LARGEST_INTEGER = 2_147_483_647
+# ten years in hours: a night looks back twice as far, and a calendar has a beginning
+LONGEST_WINDOW = 87_600
 
 
 def number(
@@ -116,15 +118,15 @@ def _plain(value: float) -> str:
     return f"{value:.8f}".rstrip("0").rstrip(".")
 
 
-def whole_number(low: int) -> CellCheck:
-    """A whole number from low on that an integer holds."""
+def whole_number(low: int, high: int = LARGEST_INTEGER) -> CellCheck:
+    """A whole number from low to high, at most what an integer holds."""
 
     def check(cell: str) -> str | None:
         if not re.fullmatch(r"-?[0-9]+", cell):
             return "is not a whole number"
         # by its digits first: Python refuses to read thousands of them
-        if len(cell.lstrip("-0")) > 10 or int(cell) > LARGEST_INTEGER:
-            return f"is more than {LARGEST_INTEGER}" if cell[0] != "-" else f"is less than {low}"
+        if len(cell.lstrip("-0")) > 10 or int(cell) > high:
+            return f"is more than {high}" if cell[0] != "-" else f"is less than {low}"
         return f"is less than {low}" if int(cell) < low else None
 
     return check
@@ -409,7 +411,7 @@ BUSINESS_FILES = (
             Column("funnel", name),
             Column("step_number", whole_number(1)),
             Column("event_name", text),
-            Column("window_hours", whole_number(1)),
+            Column("window_hours", whole_number(1, LONGEST_WINDOW)),
             STARTER_PACK,
         ),
         unique=("funnel", "step_number", "starter_pack"),

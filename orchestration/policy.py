@@ -23,6 +23,7 @@ PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
 SOURCE_OF_OVERRIDES = "INTENT_MAP_VARS"
 # vars with this beginning only say when health.py warns
 HEALTH_VARS = "health_"
+EARLIEST_START = date(1970, 1, 1)
 
 # vars that must not fall along the line, and why
 ASCENDING = (
@@ -279,6 +280,8 @@ def _project_start_date(value: Any) -> str | None:
     day = parse_iso_date(value)
     if day is None:
         return 'allowed is a date such as "2015-01-01".'
+    if day < EARLIEST_START:
+        return f"allowed is a date from {EARLIEST_START} on, where clocks of computers begin."
     if day > datetime.now(UTC).date():
         return "that day is yet to come, so every event would be refused as too old."
     return None

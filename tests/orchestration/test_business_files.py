@@ -338,6 +338,12 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "1,view_item,1.5",
             "row 2, column window_hours: '1.5' is not a whole number.",
         ),
+        (
+            "funnels.csv",
+            "1,view_item,24",
+            "1,view_item,87601",
+            "row 2, column window_hours: '87601' is more than 87600.",
+        ),
         # rows
         (
             "micro_conversions.csv",

@@ -122,6 +122,7 @@ def test_both_ends_of_a_range_are_allowed(value):
         ("project_start_date", "2015-02-30", "allowed is a date"),
         ("project_start_date", None, "allowed is a date"),
         ("project_start_date", "2999-01-01", "yet to come"),
+        ("project_start_date", "1969-12-31", "allowed is a date from 1970-01-01 on"),
         ("version_date", "2026-7-1", "allowed is a date"),
         ("restatement", 1, "never by a setting"),
         ("restatement_reason", "because", "--restate --why"),
@@ -144,6 +145,7 @@ def test_impossible_value_is_refused_by_name(name, value, said):
         ("event_sources", ["ga4"]),
         ("reporting_time_zone", "Europe/Berlin"),
         ("reporting_currency", "EUR"),
+        ("project_start_date", "1970-01-01"),
         ("version_date", "2026-07-01"),
     ],
 )
