@@ -241,10 +241,25 @@ def _warnings(tables: dict[str, dict[int, Row]], starter_pack: str) -> list[str]
                 f"{file}: no row is enabled for the starter pack {starter_pack}, so nothing can be "
                 "valued. The var starter_pack picks the pack."
             )
+    for line, row in micros.items():
+        # spreadsheets write TRUE
+        if row["operator"] in ("=", "!=") and row["threshold"] in (
+            "TRUE",
+            "FALSE",
+            "True",
+            "False",
+        ):
+            warnings.append(
+                f"micro_conversions.csv, row {line}, column threshold: '{row['threshold']}' is no "
+                f"property that is {row['threshold'].lower()} in JSON; write it in lower case."
+            )
     known = {row["event_name"] for row in tables["event_dictionary.csv"].values()}
     named = [(file, "event_name", rows) for file, rows in enabled.items()]
     named.append(("macro_conversions.csv", "refund_event_name", enabled["macro_conversions.csv"]))
     named.append(("required_properties.csv", "event_name", tables["required_properties.csv"]))
+    funnels = tables["funnels.csv"].items()
+    steps = {line: row for line, row in funnels if row["starter_pack"] == starter_pack}
+    named.append(("funnels.csv", "event_name", steps))
     for file, column, rows in named:
         for line, row in rows.items():
             event = row[column]

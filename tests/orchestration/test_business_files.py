@@ -635,6 +635,28 @@ def test_event_name_close_to_a_known_one_is_a_warning(seeds):
     assert "did you mean add_to_cart?" in warning
 
 
+def test_funnel_step_close_to_a_known_event_is_a_warning(seeds):
+    replace(seeds, "funnels.csv", "1,view_item,", "1,veiw_item,")
+    (warning,) = check_business_files(settings_of(seeds))
+    assert "funnels.csv, row 2, column event_name: 'veiw_item'" in warning
+    assert "did you mean view_item?" in warning
+    warnings = check_business_files(settings_of(seeds, starter_pack="content"))
+    assert not any("funnels.csv" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(("threshold", "warned"), [("TRUE", 1), ("False", 1), ("true", 0)])
+def test_a_threshold_that_a_spreadsheet_made_upper_case_is_a_warning(seeds, threshold, warned):
+    path = seeds / "micro_conversions.csv"
+    row = (
+        f"member,view_item,is_member,=,{threshold},"
+        "1,session,every,process,intent,soft,0.1,ecommerce,true"
+    )
+    path.write_text(path.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")
+    warnings = check_business_files(settings_of(seeds))
+    assert len(warnings) == warned
+    assert all(f"column threshold: '{threshold}'" in warning for warning in warnings)
+
+
 def test_warnings_do_not_hide_a_fault(seeds):
     replace(seeds, "micro_conversions.csv", "big_cart,add_to_cart", "big_cart,add_too_cart")
     replace(seeds, "bot_rules.csv", "300", "many")
