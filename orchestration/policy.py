@@ -126,15 +126,17 @@ def judge_policy(
             faults.append(_unknown(name, defaults))
     values = defaults | {name: overrides[name] for name in overrides if name in defaults}
     for name, value in values.items():
+        place = SOURCE_OF_OVERRIDES if name in overrides else "dbt_project.yml"
         if name in SPECIAL:
             fault = SPECIAL[name](value)
             if fault:
-                faults.append(f"{name} is {_shown(value)}; {fault}")
+                faults.append(f"{name} is {_shown(value)}; {fault} It stands in {place}.")
         elif name in rules:
             fault = _against_rule(value, rules[name])
             if fault:
                 reason = rules[name].get("reason", "").strip()
-                faults.append(f"{name} is {_shown(value)}; {fault}. {reason}".rstrip())
+                said = f"{name} is {_shown(value)}; {fault}. {reason}".rstrip()
+                faults.append(f"{said} It stands in {place}.")
             elif not _within(value, rules[name].get("advised")):
                 low, high = rules[name]["advised"]
                 warnings.append(

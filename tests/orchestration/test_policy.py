@@ -75,7 +75,8 @@ def test_every_shipped_rule_has_a_reason_and_a_var():
 
 def test_sentence_names_the_var_its_value_the_range_and_the_reason():
     assert faults_of(session_timeout_minutes=0) == [
-        "session_timeout_minutes is 0; allowed is 1 to 475. A convention."
+        "session_timeout_minutes is 0; allowed is 1 to 475. A convention. "
+        "It stands in INTENT_MAP_VARS."
     ]
 
 
@@ -201,6 +202,7 @@ def test_macros_that_grew_like_a_traps_micros_are_not_flat():
 def test_a_declared_value_is_judged_like_an_override():
     faults, _ = judge_policy(DECLARED | {"session_timeout_minutes": "thirty"}, {})
     assert len(faults) == 1 and "session_timeout_minutes is 'thirty'" in faults[0]
+    assert faults[0].endswith("It stands in dbt_project.yml.")
 
 
 def test_a_declared_part_of_a_count_is_refused_too():
