@@ -1,6 +1,7 @@
 """The policy check stops on impossible values, with their name, and lets the shipped ones pass."""
 
 import dataclasses
+from datetime import date
 
 import jinja2
 import pytest
@@ -286,6 +287,15 @@ def test_dbt_alone_refuses_the_same_values(name, value):
     assert said_by_dbt(shipped | {"leak_sigmas": 2.25, "horizon_days": 0.5}) is None
     assert judge_policy(shipped, {name: value})[0]
     assert said_by_dbt(shipped | {name: value}).startswith(f"{name} is ")
+
+
+@pytest.mark.parametrize("value", ["2026-07-01", date(2026, 7, 1)])
+def test_a_version_date_without_quotes_names_the_same_version(value):
+    assert policy.judge_policy(DECLARED | {"version_date": value}, {})[0] == []
+    macro = PROJECT_ROOT / "dbt_project" / "macros" / "expressions" / "value_version.sql"
+    text = macro.read_text(encoding="utf-8") + "{{ value_version() }}"
+    rendered = jinja2.Environment().from_string(text).render(var=lambda name: value)
+    assert rendered.strip() == "'2026-Q3'"
 
 
 def test_check_policy_raises_a_sentence_for_an_override(tmp_path):
