@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestration.disk import refused_by_disk
-from orchestration.errors import IntentMapError, first_line
+from orchestration.errors import IntentMapError, first_line, is_interruption
 from orchestration.garbage import garbage_left
 from orchestration.settings import Settings, load_settings
 from orchestration.sources import LANDING_SOURCES
@@ -77,13 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(f"error: {error}")
         return FAILED
     except KeyboardInterrupt:
-        _complain("Stopped. Nothing is broken: the same command again goes on from here.")
-        return INTERRUPTED
+        return _stopped()
     except BrokenPipeError:
         # the reader of a pipe, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        if is_interruption(error):
+            return _stopped()
         sentence = refused_by_disk(error, settings.home) if settings else None
         if sentence:
             _complain(f"error: {sentence}")
@@ -93,6 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"foreseen; the details are in {_log_traceback(settings)}."
         )
         return FAILED
+
+
+def _stopped() -> int:
+    _complain("Stopped. Nothing is broken: the same command again goes on from here.")
+    return INTERRUPTED
 
 
 def check(settings: Settings) -> None:

@@ -118,11 +118,6 @@ def publish(
                 "there is unchanged. See that this user may write there and that the disk has "
                 "room for a second copy of the marts, then publish again."
             ) from error
-        except RuntimeError as error:
-            if "Query interrupted" in str(error):
-                # DuckDB swallows the signal and raises this in its stead
-                raise KeyboardInterrupt from error
-            raise
         finally:
             with contextlib.suppress(OSError):
                 _remove_leftovers(settings.serving)

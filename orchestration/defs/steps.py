@@ -16,7 +16,7 @@ from dagster import (
 
 from orchestration.business_files import check_business_files
 from orchestration.dbt_runner import DbtError
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, is_interruption
 from orchestration.policy import check_policy
 from orchestration.settings import Settings
 
@@ -49,8 +49,7 @@ def problems_in_words(
     try:
         yield
     except Exception as error:
-        if "Query interrupted" in str(error) and isinstance(error, RuntimeError):
-            # DuckDB swallows the signal that stops a run and raises this in its stead
+        if is_interruption(error):
             raise KeyboardInterrupt from error
         if isinstance(error, IntentMapError) and not (
             isinstance(error, DbtError) and error.is_transient

@@ -2,11 +2,15 @@
 
 import gc
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import types
 from datetime import date
 
+import duckdb
 import pytest
 
 from orchestration import cli
@@ -245,6 +249,19 @@ def test_interrupt_ends_in_a_sentence_and_status_130(home, runs, capsys):
     runs.error = KeyboardInterrupt()
     assert cli.main(["nightly"]) == cli.INTERRUPTED
     assert capsys.readouterr().err.startswith("Stopped.")
+
+
+def test_a_query_that_the_signal_stops_ends_like_any_interrupt(home, runs, capsys):
+    def long_query(settings):
+        stopping = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        with duckdb.connect() as con:
+            stopping.start()
+            con.execute("select sum(hash(i)) from range(100000000000) as numbers (i)")
+
+    runs.run_nightly = long_query
+    assert cli.main(["nightly"]) == cli.INTERRUPTED
+    assert capsys.readouterr().err.startswith("Stopped.")
+    assert not (home / "logs").exists()
 
 
 def test_home_that_is_a_file_is_named(tmp_path, home, runs, monkeypatch, capsys):
