@@ -133,8 +133,17 @@ def _post(address: str, news: Sequence[EarlyWarning]) -> None:
         headers={"Content-Type": "application/json"},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+    opener = urllib.request.build_opener(_NoRedirects)
+    with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
         response.read(1)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Where an answer leads elsewhere, urllib goes there without the warnings, and whatever it
+    finds would count as sent."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
 def _read_sent(path: Path) -> set[str]:
@@ -148,6 +157,7 @@ def _read_sent(path: Path) -> set[str]:
 def _in_words(error: Exception) -> str:
     """The reason without the address, which may carry a secret."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"it answered {error.code}"
+        elsewhere = ", another address; name that one" if 300 <= error.code < 400 else ""
+        return f"it answered {error.code}{elsewhere}"
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
     return str(reason or type(error).__name__)

@@ -54,6 +54,11 @@ def webhook():
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.server.received.append(json.loads(body))
             self.send_response(self.server.status)
+            self.send_header("Location", "/login/secret")
+            self.end_headers()
+
+        def do_GET(self):
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_):
@@ -121,6 +126,17 @@ def test_a_webhook_that_fails_breaks_nothing_hides_its_address_and_is_tried_agai
     assert "secret" not in " ".join(said)
     webhook.status = 200
     assert alert(settings, newest_warnings(settings), said.append) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_an_answer_that_leads_elsewhere_does_not_count_as_sent(settings, webhook, status):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    webhook.status = status
+    said = []
+    assert alert(settings, newest_warnings(settings), said.append) == 0
+    assert f"(it answered {status}, another address; name that one)" in said[-1]
+    assert "secret" not in " ".join(said)
+    assert not (settings.home / "alerts_sent.json").exists()
 
 
 def test_an_address_where_nobody_listens_breaks_nothing(settings):
