@@ -88,8 +88,15 @@ def erase_from_landing(warehouse: Warehouse, people: People, erased: Erased) -> 
             path.unlink()
         elif path.is_file() and not path.name.endswith(".reason.txt"):
             _erase_from_file(warehouse, path, people, mentions, erased)
+        elif path.is_dir() and _leads_outside(warehouse.settings, path):
+            shown = "/".join(path.relative_to(landing).parts)
+            erased.left.append((shown, "it is a link to a folder outside the home"))
     for path in sorted((landing / SET_ASIDE_FOLDER).rglob("*.reason.txt")):
         erased.add("reasons of files set aside", clean_text(path, mentions.taken_out_of))
+
+
+def _leads_outside(settings: Settings, path: Path) -> bool:
+    return not path.resolve().is_relative_to(settings.home.resolve())
 
 
 def _erase_from_file(
@@ -104,10 +111,11 @@ def _erase_from_file(
         source, names = "", [path.name]
     shown = "/".join(below)
     file = LandingFile(source, "/".join(names), path)
-    if not path.resolve().is_relative_to(warehouse.settings.home.resolve()):
+    if _leads_outside(warehouse.settings, path):
         erased.left.append((shown, "it is a link to a file outside the home"))
         return
-    part = path.with_name(f".{path.name}{UNFINISHED}")
+    # the file's own name may be as long as a name can be
+    part = path.with_name(UNFINISHED)
     before = path.stat()
     try:
         rows = _write_without(warehouse.con, file, part, people, mentions, is_aside)

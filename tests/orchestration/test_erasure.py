@@ -437,6 +437,31 @@ def test_copies_of_the_warehouse_in_the_home_are_named_and_an_unfinished_restore
     assert all(place.startswith(places) for place in held)
 
 
+def test_a_landed_file_with_the_longest_name_is_rewritten_too(tmp_path):
+    home = Home(tmp_path / "home")
+    name = f"generic/{'n' * 251}.csv"
+    path = home.drop(name, f"visitor_id,occurred_at,event_name\ndevice-gone,{AT},page_view\n")
+    home.land()
+    assert erase(home, tmp_path, "device-gone\n").file_rows == {"landing/generic": 1}
+    assert path.read_text() == "visitor_id,occurred_at,event_name\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_linked_folder_outside_the_home_is_named_as_not_searched(tmp_path):
+    home = Home(tmp_path / "home")
+    share = tmp_path / "share"
+    share.mkdir()
+    text = f"visitor_id,occurred_at,event_name\ndevice-gone,{AT},page_view\n"
+    (share / "a.csv").write_text(text)
+    (home.settings.landing / "generic").mkdir(parents=True)
+    (home.settings.landing / "generic" / "linked").symlink_to(share)
+    home.land()
+    receipt = erase(home, tmp_path, "device-gone\n")
+    assert receipt.raw_rows == {"generic": 1}
+    assert receipt.files_left == ["generic/linked: it is a link to a folder outside the home"]
+    assert (share / "a.csv").read_text() == text
+
+
 def test_a_row_of_nobodys_that_mentions_an_id_goes(tmp_path):
     home = Home(tmp_path / "home")
     nobodys = [*filter(None, erasure.ids.NOBODY), " Guest "]
