@@ -77,7 +77,7 @@ class Settings:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment; raises IntentMapError that names the variable at fault."""
     env = os.environ if environ is None else environ
-    home = _folder(env, "INTENT_MAP_HOME", PROJECT_ROOT / "home")
+    home = _home(env)
     seeds = _folder(env, "INTENT_MAP_SEEDS", PROJECT_ROOT / "seeds")
     target = env.get("INTENT_MAP_TARGET") or "duckdb"
     if target not in TARGETS:
@@ -98,6 +98,20 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         webhook=_web_address(env, "INTENT_MAP_WEBHOOK"),
         log_days=int(env.get("INTENT_MAP_LOG_DAYS") or 90),
     )
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    home = _folder(env, "INTENT_MAP_HOME", PROJECT_ROOT / "home")
+    # DuckDB reads country=de in a path as a column of every Parquet file below it, which takes the
+    # place of the file's own, and finds no file whose path has a question mark
+    unfit = next((part for part in home.parts if "=" in part or "?" in part), None)
+    if unfit:
+        raise IntentMapError(
+            f"INTENT_MAP_HOME is '{home}', and the name '{unfit}' in it holds = or ?, which mean "
+            "something else to DuckDB: a path such as country=de would change the column country. "
+            "Name a folder whose whole path has neither."
+        )
+    return home
 
 
 def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:

@@ -62,6 +62,12 @@ def test_vars_are_read_as_json():
         ("INTENT_MAP_SEEDS", "/no/such/folder", "INTENT_MAP_SEEDS is '/no/such/folder', which is"),
         ("INTENT_MAP_SEEDS", "~nobody-of-that-name/x", "INTENT_MAP_SEEDS is '~nobody-of-that-name"),
         ("INTENT_MAP_HOME", "~nobody-of-that-name/x", "INTENT_MAP_HOME is '~nobody-of-that-name"),
+        (
+            "INTENT_MAP_HOME",
+            "/country=de/x",
+            "INTENT_MAP_HOME is '/country=de/x', and the name 'co",
+        ),
+        ("INTENT_MAP_HOME", "/x/why?", "INTENT_MAP_HOME is '/x/why?', and the name 'why?' in it"),
         ("INTENT_MAP_VARS", "horizon_days=7", "INTENT_MAP_VARS is not valid JSON"),
         ("INTENT_MAP_VARS", "[7]", "INTENT_MAP_VARS must be a JSON object"),
         ("INTENT_MAP_THREADS", "0", "INTENT_MAP_THREADS is '0'; write it like 2."),
