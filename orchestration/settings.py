@@ -21,7 +21,7 @@ SERVING_FILE = "intent_map.duckdb"
 TARGETS = ("duckdb",)
 
 # in the name of a folder, what databases read as something else in a path
-UNFIT_IN_HOME = r"[=?\\]|%[0-9A-Fa-f]{2}"
+UNFIT_IN_HOME = r"[=?#\\]|%[0-9A-Fa-f]{2}"
 
 # numbers, read here or by profiles.yml: name -> (form, examples)
 MACHINE_SWITCHES = {
@@ -106,12 +106,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _home(env: Mapping[str, str]) -> Path:
     home = _folder(env, "INTENT_MAP_HOME", PROJECT_ROOT / "home")
     # DuckDB reads country=de in a path as a column of every Parquet file below it, which takes the
-    # place of the file's own; the others lead it, or Dagster's SQLite, to another path
+    # place of the file's own; the others lead it, dbt or SQLite to another path
     unfit = next((part for part in home.parts if re.search(UNFIT_IN_HOME, part)), None)
     if unfit:
         raise IntentMapError(
-            f"INTENT_MAP_HOME is '{home}', and the name '{unfit}' in it holds =, ?, a backslash or "
-            "% with two digits, which mean something else in the paths of databases: country=de "
+            f"INTENT_MAP_HOME is '{home}', and the name '{unfit}' in it holds =, ?, #, a backslash "
+            "or % with two digits, which mean something else in the paths of databases: country=de "
             "would change the column country. Name a folder whose whole path has none of these."
         )
     return home
