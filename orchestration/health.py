@@ -1,4 +1,5 @@
-"""How things stand, at a glance: arrivals, volume, refusals, columns, version, publish, disk.
+"""How things stand, at a glance: arrivals, volume, refusals, columns, version, publish, disk,
+erasures.
 
 Belongs here: what is looked at, from when on it is a warning or an error, and its sentence.
 Does not belong here: showing it (cli.py prints it, defs/health.py makes checks of it).
@@ -24,6 +25,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from orchestration.erasure import FOLDER as ERASURES
+from orchestration.erasure import UNFINISHED as UNFINISHED_ERASURE
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql
 from orchestration.landing.files import SET_ASIDE_FOLDER
@@ -57,6 +60,7 @@ CHECKS = {
     "value_version": "The value version of the quarter that is going on is there.",
     "publish": "The served file is whole and not older than a night.",
     "disk": "There is room for the next run.",
+    "erasure": "No erasure was left before its end.",
 }
 
 
@@ -143,7 +147,13 @@ def look(settings: Settings, now: datetime | None = None) -> list[Finding]:
     now = now or datetime.now(UTC).replace(tzinfo=None)
     ledger, of_warehouse = _ledger(settings, now)
     view = View(settings, effective_vars(settings), now, ledger)
-    findings = [*_of_arrivals(view), *_of_served_tables(view), *_of_publish(view), *_of_disk(view)]
+    findings = [
+        *_of_arrivals(view),
+        *_of_served_tables(view),
+        *_of_publish(view),
+        *_of_disk(view),
+        *_of_erasures(view),
+    ]
     order = list(CHECKS)
     findings.sort(key=lambda finding: order.index(finding.name))
     return [*of_warehouse, *findings]
@@ -569,6 +579,21 @@ def _of_disk(view: View) -> Iterator[Finding]:
         yield Finding("disk", WARN, f"{said}.", figures=figures)
     else:
         yield Finding("disk", OK, f"{said}.", figures=figures)
+
+
+def _of_erasures(view: View) -> Iterator[Finding]:
+    try:
+        seconds = (view.settings.home / ERASURES / UNFINISHED_ERASURE).stat().st_mtime
+    except OSError:
+        yield Finding("erasure", OK, CHECKS["erasure"])
+        return
+    yield Finding(
+        "erasure",
+        WARN,
+        f"The erasure that began {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC has not "
+        "ended. Unless it is at work, run `intent-map erase-user` again with the same file: until "
+        "it ends, files of the home may still hold these people.",
+    )
 
 
 def _size(path: Path) -> int:

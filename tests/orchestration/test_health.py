@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from dagster import AssetCheckSeverity
 
-from orchestration import cli, fingerprint, health
+from orchestration import cli, erasure, fingerprint, health
 from orchestration.defs.health import result
 from orchestration.landing.declaration import create_raw_tables
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -125,7 +125,11 @@ def usual_days(rows=1000, refused=0, weeks=5):
 def test_an_empty_home_is_not_broken_and_none_is_made(tmp_path):
     settings = Settings(home=tmp_path / "none", seeds=PROJECT_ROOT / "seeds")
     findings = health.look(settings, NOW)
-    assert [(f.name, f.severity) for f in findings] == [("failed_loads", "ok"), ("publish", "warn")]
+    assert [(f.name, f.severity) for f in findings] == [
+        ("failed_loads", "ok"),
+        ("publish", "warn"),
+        ("erasure", "ok"),
+    ]
     assert not settings.home.exists()
 
 
@@ -333,6 +337,25 @@ def test_a_served_file_that_is_not_the_one_of_the_manifest_is_told(home):
     assert home.found("publish")[0] == "warn"
     manifest.write_text("{")
     assert home.found("publish")[0] == "error"
+
+
+def test_an_erasure_that_did_not_end_is_a_warning(home, monkeypatch):
+    assert home.found("erasure")[0] == "ok"
+    ids = home.settings.home / "ids.txt"
+    ids.write_text("somebody-gone\n")
+
+    def killed(settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "compact_warehouse", killed)
+        with pytest.raises(KeyboardInterrupt):
+            erasure.erase_users(home.settings, ids, report=lambda _: None)
+    severity, sentence = home.found("erasure")
+    assert severity == "warn"
+    assert "run `intent-map erase-user` again with the same file" in sentence
+    erasure.erase_users(home.settings, ids, report=lambda _: None)
+    assert home.found("erasure")[0] == "ok"
 
 
 def test_disk_is_judged_against_a_copy_of_what_is_there(home, monkeypatch):
