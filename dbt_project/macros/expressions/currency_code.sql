@@ -2,6 +2,7 @@
     {#- ISO 4217 code in capitals, without blanks around it; null where the source says that it has
         none. -#}
     case
-        when lower(trim({{ text }})) not in ({{ placeholders() }}) then upper(trim({{ text }}))
+        when not {{ is_one_of('lower(trim(' ~ text ~ '))', placeholders()) }}
+            then upper(trim({{ text }}))
     end
 {%- endmacro %}

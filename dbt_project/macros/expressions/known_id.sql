@@ -6,6 +6,6 @@
         when
             length({{ text }}) > 16 and {{ text }} <> '00000000-0000-0000-0000-000000000000'
             then {{ text }}
-        when lower(trim({{ text }})) not in ({{ nobodys_ids() }}) then {{ text }}
+        when not {{ is_one_of('lower(trim(' ~ text ~ '))', nobodys_ids()) }} then {{ text }}
     end
 {%- endmacro %}

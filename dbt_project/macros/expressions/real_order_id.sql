@@ -1,4 +1,6 @@
 {% macro real_order_id(order_id) -%}
     {#- The order number, or null where the source wrote a placeholder, which several orders share. -#}
-    case when lower(trim({{ order_id }})) not in ({{ placeholders() }}) then {{ order_id }} end
+    case
+        when not {{ is_one_of('lower(trim(' ~ order_id ~ '))', placeholders()) }} then {{ order_id }}
+    end
 {%- endmacro %}
