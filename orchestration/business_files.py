@@ -243,15 +243,11 @@ def _warnings(tables: dict[str, dict[int, Row]], starter_pack: str) -> list[str]
             )
     for line, row in micros.items():
         # spreadsheets write TRUE
-        if row["operator"] in ("=", "!=") and row["threshold"] in (
-            "TRUE",
-            "FALSE",
-            "True",
-            "False",
-        ):
+        compared = row["threshold"]
+        if row["operator"] in ("=", "!=") and compared in ("TRUE", "FALSE", "True", "False"):
             warnings.append(
-                f"micro_conversions.csv, row {line}, column threshold: '{row['threshold']}' is no "
-                f"property that is {row['threshold'].lower()} in JSON; write it in lower case."
+                f"micro_conversions.csv, row {line}, column threshold: '{compared}' is no property "
+                f"that is {compared.lower()} in JSON; write it in lower case."
             )
     known = {row["event_name"] for row in tables["event_dictionary.csv"].values()}
     named = [(file, "event_name", rows) for file, rows in enabled.items()]

@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -150,19 +150,22 @@ def judge_policy(
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
     return (
         f"{SOURCE_OF_OVERRIDES} names '{name}', which is no policy var; the nearest is "
-        f"'{nearest[0]}'. All of them stand in dbt_project/dbt_project.yml under vars."
+        f"'{_nearest(name, known)}'. All of them stand in dbt_project/dbt_project.yml under vars."
     )
 
 
-def _without_rule(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0)
+def _without_rule(name: str, known: Iterable[str]) -> str:
     return (
         f"dbt_project.yml names '{name}' under vars, and `policy` has no rule for it; the nearest "
-        f"is '{nearest[0]}'. Mend the name, or say under policy what is allowed."
+        f"is '{_nearest(name, known)}'. Mend the name, or say under policy what is allowed."
     )
+
+
+def _nearest(name: Any, known: Iterable[str]) -> str:
+    # YAML also reads a number or a date as a name
+    return difflib.get_close_matches(str(name), known, n=1, cutoff=0)[0]
 
 
 def _against_rule(value: Any, rule: Mapping[str, Any]) -> str | None:
