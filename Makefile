@@ -58,6 +58,9 @@ echo "Set-up: installing the locked packages into .venv (one to two minutes, onc
     echo "error: pip could not install the packages (see above). The same command again starts afresh." >&2
     exit 1
 }
+# in both cores at once, which pip does not do; left to the first import, every program start would pay for
+# it where Python may not write (PYTHONDONTWRITEBYTECODE). Some packages ship templates that do not compile
+$(VENV_PYTHON) -m compileall -qq -j 0 .venv/lib || true
 wanted > "$$stamp.part"
 mv "$$stamp.part" "$$stamp"
 echo "Set-up: done"
@@ -93,7 +96,7 @@ if cmp -s bench/requirements.txt "$$stamp"; then exit 0; fi
 echo "Set-up: installing the packages of the benchmarks' references into .venv/bench (once)"
 rm -f "$$stamp"
 $(VENV_PYTHON) -m venv --clear .venv/bench
-.venv/bench/bin/python -m pip --disable-pip-version-check install -qq --no-compile --require-hashes --no-deps -r bench/requirements.txt
+.venv/bench/bin/python -m pip --disable-pip-version-check install -qq --require-hashes --no-deps -r bench/requirements.txt
 cp bench/requirements.txt "$$stamp"
 endef
 export BENCH_SETUP_SCRIPT

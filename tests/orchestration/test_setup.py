@@ -43,6 +43,7 @@ case "$*" in
   "-m venv --clear .venv")
     rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip"*) [ ! -e no-network ] ;;
+  "-m compileall"*) [ ! -e not-compiled ] ;;
 esac
 """
 
@@ -108,6 +109,24 @@ def test_first_set_up_installs_the_lock_and_then_the_project(checkout):
     lock, project = installs(checkout)
     assert "--require-hashes --no-deps -r constraints.txt" in lock
     assert "--no-deps --no-build-isolation -e ." in project
+
+
+def test_what_was_installed_is_compiled_before_the_set_up_counts_as_done(checkout):
+    add_python(checkout, "python3.11")
+    make(checkout, "setup")
+    calls = log(checkout)
+    (compiled,) = [number for number, call in enumerate(calls) if "-m compileall" in call]
+    assert calls[compiled].endswith(" .venv/lib")
+    assert all(number < compiled for number, call in enumerate(calls) if " install " in call)
+
+
+def test_a_package_with_a_file_that_does_not_compile_is_set_up_all_the_same(checkout):
+    add_python(checkout, "python3.11")
+    (checkout / "not-compiled").touch()
+    assert make(checkout, "setup").returncode == 0
+    log(checkout)
+    make(checkout, "setup")
+    assert installs(checkout) == []
 
 
 def test_second_set_up_installs_nothing(checkout):
