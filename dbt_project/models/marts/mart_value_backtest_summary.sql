@@ -74,6 +74,13 @@ campaign_weeks as (
 
 ),
 
+first_settled_week as (
+
+    select min(week) as week from backtest
+
+),
+
+-- no week is set beside sessions of an earlier one, and most of a long past has no version
 credits_of_sessions as (
 
     select
@@ -89,6 +96,7 @@ credits_of_sessions as (
 
     from credits
     inner join sessions on credits.session_key = sessions.session_key
+    inner join first_settled_week on sessions.session_date >= first_settled_week.week
     inner join periods
         on sessions.session_date >= periods.valid_from
         and sessions.session_date < periods.valid_to

@@ -1,6 +1,8 @@
 {#- a change joins or parts paths that end within the look-back before it; a day each for the hours
     of a visit and for the time zone -#}
 {% set reach = var('attribution_look_back_days') | int + 2 -%}
+{%- set look_back = '-' ~ var('attribution_look_back_days') -%}
+{%- set user, backwards = 'user_key', 'started_at desc, session_key desc' -%}
 {% set first_month = first_month_changed(reach) -%}
 {{ config(
     materialized='incremental',
@@ -139,61 +141,73 @@ sessions_with_ends as (
 
 ),
 
--- a path ends with a macro-conversion, or when nothing more comes within the look-back
-sessions_in_order as (
+-- sorted once, each user's last session first: all that follows reads the rows in this order
+sessions_backwards as (
 
-    select
-        *,
-        coalesce(
-            lag(case when not converts then started_at end) over user_in_order >= {{ dbt.dateadd(
-                'day', '-' ~ var('attribution_look_back_days'), 'started_at'
-            ) }},
-            false
-        ) as goes_on,
-        case
-            when
-                not converts
-                and started_at >= {{ dbt.dateadd(
-                    'day',
-                    '-' ~ var('attribution_look_back_days'),
-                    'lead(started_at) over user_in_order'
-                ) }}
-                then lead(channel_group) over user_in_order
-        end as next_channel
-
-    from sessions_with_ends
-    window user_in_order as (partition by user_key order by started_at, session_key)
+    select * from sessions_with_ends
+    order by {{ user }}, {{ backwards }}
 
 ),
 
--- no more than is counted: what travels through the second window is narrow
+sessions_compared as (
+
+    select
+        *,
+        {% for name, function in {
+            'user_behind': 'lag(user_key)',
+            'at_behind': 'lag(started_at)',
+            'channel_behind': 'lag(channel_group)',
+            'user_before': 'lead(user_key)',
+            'at_before': 'lead(started_at)',
+            'before_converts': 'lead(converts)'
+        }.items() %}
+            {{ in_sorted_rows(function, [user], backwards) }} as {{ name }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+
+    from sessions_backwards
+
+),
+
+-- a path ends with a macro-conversion, or when nothing more comes within the look-back
 steps_taken as (
 
     select
         user_key,
         started_at,
         session_key,
-        goes_on,
-        channel_group as from_state,
-        coalesce(next_channel, case when converts then '(conversion)' else '(null)' end)
-            as to_state,
-        case when next_channel is null then session_date end as end_date
+        session_date,
+        converts,
+        channel_group,
+        coalesce(
+            user_before = user_key
+            and not before_converts
+            and at_before >= {{ dbt.dateadd('day', look_back, 'started_at') }}, false
+        ) as goes_on,
+        case
+            when
+                user_behind = user_key
+                and not converts
+                and started_at >= {{ dbt.dateadd('day', look_back, 'at_behind') }}
+                then channel_behind
+        end as next_channel
 
-    from sessions_in_order
+    from sessions_compared
 
 ),
 
--- days follow the order of sessions, so the first end from here on is that of this path
+-- a user's last session ends a path, so no end is that of the user behind
 steps_of_paths as (
 
     select
         goes_on,
-        from_state,
-        to_state,
-        min(end_date) over (
-            partition by user_key order by started_at, session_key
-            rows between current row and unbounded following
-        ) as ended_on
+        channel_group as from_state,
+        coalesce(next_channel, case when converts then '(conversion)' else '(null)' end)
+            as to_state,
+        {{ in_sorted_rows(
+            'last_value(case when next_channel is null then session_date end ignore nulls)',
+            [user], backwards, so_far=true
+        ) }} as ended_on
 
     from steps_taken
 
