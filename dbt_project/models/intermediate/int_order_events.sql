@@ -60,5 +60,5 @@ inner join staged_events
     on receipts_about_money.load_id = staged_events.load_id
     and receipts_about_money.row_number = staged_events.row_number
     and receipts_about_money.source_system = staged_events.source_system
-    -- tells the reading of raw which names are asked for, so that the rest of other events stays shut
+    -- tells the reading of raw which names are asked for: the rest of other events stays shut
     and receipts_about_money.source_event_name = staged_events.source_event_name

@@ -17,7 +17,9 @@ def _as_call(name: str):
         flat = []
         for argument in [*arguments, *named.values()]:
             flat.extend(argument if isinstance(argument, list | tuple) else [argument])
-        return f"{name}({', '.join(str(argument) for argument in flat)})"
+        # which way an order goes is no part of an argument
+        texts = [str(argument).replace(" desc", "") for argument in flat]
+        return f"{name}({', '.join(texts)})"
 
     return render
 
