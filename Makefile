@@ -58,8 +58,8 @@ echo "Set-up: installing the locked packages into .venv (one to two minutes, onc
     echo "error: pip could not install the packages (see above). The same command again starts afresh." >&2
     exit 1
 }
-# in both cores at once, which pip does not do; left to the first import, every program start would pay for
-# it where Python may not write (PYTHONDONTWRITEBYTECODE). Some packages ship templates that do not compile
+# on all cores at once, which pip does not do; left to the imports, every program start would pay for it where
+# Python may not write (PYTHONDONTWRITEBYTECODE). A file that does not compile is the matter of who imports it
 $(VENV_PYTHON) -m compileall -qq -j 0 .venv/lib || true
 wanted > "$$stamp.part"
 mv "$$stamp.part" "$$stamp"

@@ -26,6 +26,13 @@ def test_no_secret_is_in_the_deployment_files():
                 assert not (sign and value and name in ("PGPASSWORD", "INTENT_MAP_HASH_KEY")), path
 
 
+def test_the_image_holds_compiled_code_since_its_user_may_not_write_beside_it():
+    image = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    assert "--require-hashes" in image
+    assert "--no-compile" not in image
+    assert "-m compileall -q orchestration" in image
+
+
 def test_systemd_takes_the_units_and_the_web_page_is_for_this_machine_only(tmp_path):
     units = sorted((DEPLOY / "systemd").glob("*.service"))
     assert [unit.stem for unit in units] == [

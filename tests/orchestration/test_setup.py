@@ -120,6 +120,12 @@ def test_what_was_installed_is_compiled_before_the_set_up_counts_as_done(checkou
     assert all(number < compiled for number, call in enumerate(calls) if " install " in call)
 
 
+def test_the_packages_that_the_project_is_measured_against_are_compiled_too():
+    lines = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    (installed,) = [line for line in lines if "--require-hashes --no-deps -r bench/" in line]
+    assert "--no-compile" not in installed
+
+
 def test_a_package_with_a_file_that_does_not_compile_is_set_up_all_the_same(checkout):
     add_python(checkout, "python3.11")
     (checkout / "not-compiled").touch()

@@ -6,6 +6,7 @@ brings ref, source, var, config, this and is_incremental.
 Does not belong here: anything that tests run; no answer given here is ever executed.
 """
 
+import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ def _as_call(name: str):
         for argument in [*arguments, *named.values()]:
             flat.extend(argument if isinstance(argument, list | tuple) else [argument])
         # which way an order goes is no part of an argument
-        texts = [str(argument).replace(" desc", "") for argument in flat]
+        texts = [re.sub(r" desc\b", "", str(argument)) for argument in flat]
         return f"{name}({', '.join(texts)})"
 
     return render
