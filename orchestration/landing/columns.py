@@ -24,10 +24,10 @@ from orchestration.landing.values import (
     SCALARS,
     SourceColumn,
     Type,
+    any_cleaned,
     clean_value,
     cleaned_value,
     fields_of,
-    is_cleaned,
     json_object_of,
     microseconds,
     nested_value,
@@ -132,7 +132,6 @@ def landing_select(
     *,
     not_utf8: bool = False,
     is_clean: bool = False,
-    counts_cleaned: bool = False,
 ) -> str:
     """The query that turns a relation into rows of the source's raw table, columns in order.
 
@@ -140,32 +139,18 @@ def landing_select(
     not_utf8: the reader replaced bytes that are not UTF-8; a text that has such a place counts as
     unreadable instead of being taken for another text.
     is_clean: a reading before has shown that no value of these rows is cleaned or unreadable.
-    counts_cleaned: one more column, __cleaned_here: whether a value of the row is cleaned.
     Raises Refused when a needed column is missing.
     """
     table = raw_tables()[RAW_TABLE[source]]
-    matched = match_columns(source, relation.columns)
-    own_id = LANDING_SOURCES[source].own_id
-    if own_id in matched.declared:
-        matched.declared[own_id] = replace(matched.declared[own_id], is_own_id=True)
-    readers = {
-        column.name: _reader(column, matched.declared[column.name], not_utf8, is_clean)
-        for column in table.file_columns
-        if column.name in matched.declared
-    }
+    matched = _matched(source, relation)
+    readers = _readers(source, matched, not_utf8=not_utf8, is_clean=is_clean)
     others = None
     if any(column.name == "properties" for column in table.columns):
         others = relation.others or json_object_of(matched.others)
 
-    # three steps, so that no expression is written twice: clean, read, judge
     cleaned = [f"{sql} as {quoted('t_' + name)}" for name, sql in technical.items()]
-    cleaned += [f"{reader.cleaned} as {quoted('c_' + name)}" for name, reader in readers.items()]
     cleaned += [f"{relation.broken} as __broken"] if relation.broken else []
     cleaned += [f"{others} as __others"] if others else []
-    if counts_cleaned:
-        found = [is_cleaned(matched.declared[name]) for name in readers]
-        cleaned.append(f"{' or '.join(filter(None, found)) or 'false'} as __cleaned_here")
-    read = [f"{reader.read} as {quoted('r_' + name)}" for name, reader in readers.items()]
     final = {name: quoted("t_" + name) for name in technical}
     final |= {name: quoted("r_" + name) for name in readers}
     if others:
@@ -175,11 +160,69 @@ def landing_select(
         f"{final.get(c.name, f'cast(null as {c.data_type})')} as {quoted(c.name)}"
         for c in table.columns
     ]
-    judged += ["__cleaned_here"] if counts_cleaned else []
+    return f"select {_lines(judged)}\nfrom ({_read(relation, readers, cleaned)}) as __read"
+
+
+def checking_select(source: str, relation: Relation, load_id: str) -> str:
+    """The query that reads every value of a relation once, whose files are of the source's shape.
+
+    load_id: SQL, over the relation. One row for each: load_id, rows, whether any value is cleaned,
+    rows with something unreadable, and sums of what was read. That costs less than half of counting
+    what landing_select says of each row.
+    Raises Refused when a needed column is missing.
+    """
+    matched = _matched(source, relation)
+    readers = _readers(source, matched)
+    columns = {column.name: column for column in raw_tables()[RAW_TABLE[source]].columns}
+    is_cleaned = filter(None, (any_cleaned(column) for column in matched.declared.values()))
+    failures = [f"({failed})" for it in readers.values() for _, failed, _ in it.failures]
+    # the rest would not be read to the end without a hash
+    others = [
+        f"bit_xor(hash({quoted('r_' + name)}))"
+        for name in readers
+        if columns[name].data_type != "varchar" or matched.declared[name].type.id != "varchar"
+    ]
+    asked = [
+        "count(*) as rows",
+        f"{' or '.join(is_cleaned) or 'false'} as is_cleaned",
+        f"count_if({' or '.join(failures) or 'false'}) as unreadable_rows",
+        *others,
+    ]
+    read = _read(relation, readers, [f"{load_id} as t_load_id", "__relation.*"])
     return (
-        f"select {_lines(judged)}\nfrom (select __cleaned.*, {_lines(read)}\n"
-        f"from (select {_lines(cleaned)}\nfrom ({relation.sql}) as __relation) as __cleaned) "
-        "as __read"
+        f"select t_load_id as load_id, {_lines(asked)}\nfrom ({read}) as __read group by t_load_id"
+    )
+
+
+def _matched(source: str, relation: Relation) -> Matched:
+    matched = match_columns(source, relation.columns)
+    own_id = LANDING_SOURCES[source].own_id
+    if own_id in matched.declared:
+        matched.declared[own_id] = replace(matched.declared[own_id], is_own_id=True)
+    return matched
+
+
+def _readers(
+    source: str, matched: Matched, *, not_utf8: bool = False, is_clean: bool = False
+) -> dict[str, "_Reader"]:
+    return {
+        column.name: _reader(column, matched.declared[column.name], not_utf8, is_clean)
+        for column in raw_tables()[RAW_TABLE[source]].file_columns
+        if column.name in matched.declared
+    }
+
+
+def _read(relation: Relation, readers: dict[str, "_Reader"], besides: list[str]) -> str:
+    """Rows of a relation with c_<name> and r_<name> of each reader; two steps, so that no
+    expression is written twice. besides: what else is wanted of the relation, with its name."""
+    cleaned = [
+        *besides,
+        *(f"{reader.cleaned} as {quoted('c_' + name)}" for name, reader in readers.items()),
+    ]
+    read = [f"{reader.read} as {quoted('r_' + name)}" for name, reader in readers.items()]
+    return (
+        f"select __cleaned.*, {_lines(read)}\n"
+        f"from (select {_lines(cleaned)}\nfrom ({relation.sql}) as __relation) as __cleaned"
     )
 
 

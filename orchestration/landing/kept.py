@@ -10,7 +10,7 @@ file. docs/adr/0017 has the figures.
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +20,12 @@ import duckdb
 from orchestration.disk import to_disk
 from orchestration.errors import IntentMapError
 from orchestration.landing import reading
-from orchestration.landing.columns import Relation, landing_select, match_columns
+from orchestration.landing.columns import (
+    Relation,
+    checking_select,
+    landing_select,
+    match_columns,
+)
 from orchestration.landing.declaration import RAW_TABLE, TECHNICAL_COLUMNS, raw_tables
 from orchestration.landing.files import LandingFile
 from orchestration.landing.values import SourceColumn
@@ -108,33 +113,25 @@ def check(
     """
     found = {file.load_id: Checked(0, 0, True) for file in files}
     for alike in _by_shape(con, home_folder, files):
-        landed = _select(con, home_folder, alike, counts_cleaned=True)
-        found |= _read_through(con, alike[0].source, landed)
+        reader, of_one = _reader(home_folder, alike), _reader(home_folder, alike[:1])
+        found |= _read_through(con, alike[0].source, _relation(con, reader, of_one), "load_id")
     return found
 
 
 def check_where_it_lies(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Checked:
     """Read every value of a file in the landing folder once; raises as check does."""
     reader = reading.parquet_rows([str(file.path)])
-    technical = {"load_id": "0", "file_name": "null", "landed_at": "null"}
-    landed = _as_declared(con, file.source, reader, reader, technical, counts_cleaned=True)
-    return _read_through(con, file.source, landed).get(0, Checked(0, 0, True))
+    relation = _relation(con, reader, reader)
+    return _read_through(con, file.source, relation, "0").get(0, Checked(0, 0, True))
 
 
-def _read_through(con: duckdb.DuckDBPyConnection, source: str, landed: str) -> dict[int, Checked]:
-    # looking for empty texts reads the texts; the rest would not be read to the end without a hash
-    others = ", ".join(
-        quoted(column.name)
-        for column in raw_tables()[RAW_TABLE[source]].columns
-        if column.data_type != "varchar"
-    )
-    counts = con.execute(
-        "select load_id, count(*), count(unreadable), count_if(__cleaned_here), "
-        f"bit_xor(hash({others})) from ({landed}) as landed group by load_id"
-    ).fetchall()
+def _read_through(
+    con: duckdb.DuckDBPyConnection, source: str, relation: Relation, load_id: str
+) -> dict[int, Checked]:
+    found = con.execute(checking_select(source, relation, load_id)).fetchall()
     return {
-        load_id: Checked(rows, unreadable, not unreadable and not cleaned)
-        for load_id, rows, unreadable, cleaned, _ in counts
+        load: Checked(rows, unreadable, not unreadable and not is_cleaned)
+        for load, rows, is_cleaned, unreadable, *_ in found
     }
 
 
@@ -272,43 +269,25 @@ def _reader(home_folder: Path, files: list[KeptFile]) -> str:
     return reading.parquet_in_place(paths, {"load_id": "bigint", "landed": "bigint"})
 
 
-def _select(
-    con: duckdb.DuckDBPyConnection,
-    home_folder: Path,
-    files: list[KeptFile],
-    *,
-    counts_cleaned: bool = False,
-) -> str:
+def _select(con: duckdb.DuckDBPyConnection, home_folder: Path, files: list[KeptFile]) -> str:
     """Rows of kept files of one shape, as the raw table declares them."""
+    reader = _reader(home_folder, files)
     technical = {
         "load_id": "load_id",
+        "row_number": "__row",
         "file_name": "url_decode(parse_filename(__file))",
         "landed_at": "make_timestamp(landed)",
     }
-    return _as_declared(
-        con,
+    return landing_select(
         files[0].source,
-        _reader(home_folder, files),
-        _reader(home_folder, files[:1]),
+        _relation(con, reader, _reader(home_folder, files[:1])),
         technical,
         is_clean=files[0].is_clean,
-        counts_cleaned=counts_cleaned,
     )
 
 
-def _as_declared(
-    con: duckdb.DuckDBPyConnection,
-    source: str,
-    reader: str,
-    reader_of_one: str,
-    technical: Mapping[str, str],
-    *,
-    is_clean: bool = False,
-    counts_cleaned: bool = False,
-) -> str:
-    """What a reader reads, as the source's raw table declares it. reader_of_one: of one of the same
-    files, which tells the columns; technical: what the file itself does not say, but the number of
-    the row."""
+def _relation(con: duckdb.DuckDBPyConnection, reader: str, reader_of_one: str) -> Relation:
+    """What a reader reads. reader_of_one: of one of the same files, which tells the columns."""
     found = con.sql(f"select * from {reader_of_one}")
     columns = tuple(
         SourceColumn(name, quoted(name), kind)
@@ -317,10 +296,4 @@ def _as_declared(
     )
     has_numbers = ROW_NUMBER in [name.lower() for name in found.columns]
     number = ROW_NUMBER if has_numbers else "file_row_number + 1"
-    return landing_select(
-        source,
-        Relation(f"select *, {number} as __row from {reader}", columns),
-        {**technical, "row_number": "__row"},
-        is_clean=is_clean,
-        counts_cleaned=counts_cleaned,
-    )
+    return Relation(f"select *, {number} as __row from {reader}", columns)

@@ -25,6 +25,8 @@ NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
 _TIMES = _PLAIN_TIMES | {"timestamp with time zone"}
 _EMPTY, _EMPTY_JSON = "''", "'null'"
+# with blanks around it
+_LONGEST_PLACEHOLDER = 16
 # GMT+2 and EST5EDT are none, nor is the city of Area/City
 _ABBREVIATION = "[^A-Za-z/_-][A-Za-z]{3,4}$"
 _NESTED = {"struct", "list", "array", "map", "union", "variant"}
@@ -49,7 +51,11 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
     sql, kind = column.sql, column.type.id
     if column.is_own_id:
         value = cleaned_value(replace(column, is_own_id=False), as_text)
-        return f"case when not {_is_placeholder(value)} then {value} end"
+        # the length first: most ids are longer than any of these words, and are not looked into
+        return (
+            f"case when length({value}) > {_LONGEST_PLACEHOLDER} then {value} "
+            f"when not {_is_placeholder(value)} then {value} end"
+        )
     if kind in ("varchar", "enum"):
         empty = _EMPTY_JSON if str(column.type) == "JSON" else _EMPTY
         return f"nullif(cast({sql} as varchar), {empty})"
@@ -71,25 +77,31 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
     return f"cast({sql} as varchar)"
 
 
-def is_cleaned(column: SourceColumn) -> str | None:
-    """SQL: whether cleaned_value and clean_value differ; None where they never do."""
+def any_cleaned(column: SourceColumn) -> str | None:
+    """SQL, an aggregate: whether cleaned_value and clean_value differ in any row; None where they
+    never do. It reads each text, which a comparison that a file's statistics answer would not."""
     sql, kind = column.sql, column.type.id
     if column.is_own_id:
         plain = replace(column, is_own_id=False)
-        found = [is_cleaned(plain), _is_placeholder(clean_value(plain, as_text=True))]
-        return " or ".join(filter(None, found))
+        text = clean_value(plain, as_text=True)
+        # a case, since of an `and` that is no condition both sides are worked out
+        is_short = f"length({text}) <= {_LONGEST_PLACEHOLDER}"
+        found = _any(f"case when {is_short} then {_is_placeholder(text)} end")
+        return " or ".join(filter(None, [any_cleaned(plain), found]))
     if str(column.type) == "JSON":
-        return f"cast({sql} as varchar) = {_EMPTY_JSON}"
+        return _any(f"cast({sql} as varchar) = {_EMPTY_JSON}")
     if kind in ("varchar", "enum"):
-        # the length, since a comparison may be answered from a file's statistics without reading it
-        return f"strlen(cast({sql} as varchar)) = 0"
-    return f"isnan({sql})" if kind in _FLOATS else None
+        # a number each: to ask all columns in one condition costs twice what reading them does
+        return f"coalesce(min(strlen(cast({sql} as varchar))) = 0, false)"
+    return _any(f"isnan({sql})") if kind in _FLOATS else None
+
+
+def _any(condition: str) -> str:
+    return f"coalesce(bool_or({condition}), false)"
 
 
 def _is_placeholder(text: str) -> str:
-    # the length first: it costs a tenth, and most ids are longer than any of these words
-    words = ", ".join(map(literal, PLACEHOLDERS))
-    return f"(length({text}) <= 16 and lower(trim({text})) in ({words}))"
+    return f"lower(trim({text})) in ({', '.join(map(literal, PLACEHOLDERS))})"
 
 
 def clean_value(column: SourceColumn, as_text: bool) -> str:
