@@ -21,6 +21,8 @@ def compute(folder: Path, threads: int = 2, memory_limit: str = "80%") -> core.C
     """The core of the files below folder/generic."""
     with duckdb.connect() as connection:
         connection.execute(f"set threads = {threads}; set memory_limit = '{memory_limit}'")
+        # as profiles.yml has it
+        connection.execute("set block_allocator_memory = '25%'")
         connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
         return _compute(connection, _quoted(core.files_of(folder)))
 
