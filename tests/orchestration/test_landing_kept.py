@@ -70,6 +70,12 @@ CLEAN = (
         (", case when n < 3 then '5' else '' end as order_id", False),
         (", 'not a time' as loaded_at", False),
         (", '2026-01-06' as loaded_at", True),
+        (", timestamp '0001-01-01' - to_seconds(n) as loaded_at", False),
+        (", 'an id longer than any placeholder ' || n as event_id", True),
+        (", case when n = 2 then 'Undefined ' else 'e' || n end as event_id", False),
+        (", case when n = 2 then 0 else 70 + n end as event_id", False),
+        (", 70 + n as event_id", True),
+        (", cast('null' as json) as page_url", False),
     ],
 )
 def test_a_file_is_read_without_looking_again_only_where_there_is_nothing_to_see(
@@ -174,6 +180,32 @@ def test_a_damaged_file_is_set_aside_and_leaves_nothing(tmp_path):
     home.land()
     assert kept_files(home) == []
     assert home.rows("select count(*) from raw.generic_events") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "column", ["event_id", "campaign", "properties", "sequence", "occurred_at", "value", "order_id"]
+)
+def test_each_column_is_read_to_its_end_when_a_file_lands(tmp_path, column):
+    home = Home(tmp_path)
+    text = "cast(gen_random_uuid() as varchar)"
+    path = home.drop_parquet(
+        "generic/a.parquet",
+        f"select {text} as visitor_id, {text} as event_id, {text} as campaign, 'x' as event_name, "
+        "timestamp '2026-01-05' + to_seconds(hash(n) % 9999) as occurred_at, "
+        f"hash(n) % 999 as sequence, cast(hash(n) % 999 as decimal(9, 2)) as value, "
+        f"'{{\"a\": \"' || {text} || '\"}}' as properties, hash(n) % 99999 as order_id "
+        "from range(9000) as t(n)",
+    )
+    with duckdb.connect() as con:
+        ((start, size),) = con.execute(
+            "select coalesce(dictionary_page_offset, data_page_offset), total_compressed_size "
+            "from parquet_metadata(?) where path_in_schema = ?",
+            [str(path), column],
+        ).fetchall()
+    content = bytearray(path.read_bytes())
+    content[start : start + size] = os.urandom(size)
+    path.write_bytes(bytes(content))
+    assert [name for name, _ in home.land().set_aside] == ["generic/a.parquet"]
 
 
 def test_the_view_is_made_anew_once_for_all_files_of_a_landing(tmp_path, monkeypatch):
