@@ -173,14 +173,16 @@ def checking_select(source: str, relation: Relation, load_id: str) -> str:
     """
     matched = _matched(source, relation)
     readers = _readers(source, matched)
-    columns = {column.name: column for column in raw_tables()[RAW_TABLE[source]].columns}
-    is_cleaned = filter(None, (any_cleaned(column) for column in matched.declared.values()))
+    given = {
+        name: replace(column, sql=quoted("g_" + name)) for name, column in matched.declared.items()
+    }
+    is_cleaned = filter(None, map(any_cleaned, given.values()))
     failures = [f"({failed})" for it in readers.values() for _, failed, _ in it.failures]
-    # the rest would not be read to the end without a hash
+    # what is no text would not be read to the end without a hash
     others = [
         f"bit_xor(hash({quoted('r_' + name)}))"
         for name in readers
-        if columns[name].data_type != "varchar" or matched.declared[name].type.id != "varchar"
+        if str(given[name].type) != "VARCHAR"
     ]
     asked = [
         "count(*) as rows",
@@ -188,9 +190,11 @@ def checking_select(source: str, relation: Relation, load_id: str) -> str:
         f"count_if({' or '.join(failures) or 'false'}) as unreadable_rows",
         *others,
     ]
-    read = _read(relation, readers, [f"{load_id} as t_load_id", "__relation.*"])
+    besides = [f"{load_id} as t_load_id"]
+    besides += [f"{matched.declared[name].sql} as {it.sql}" for name, it in given.items()]
     return (
-        f"select t_load_id as load_id, {_lines(asked)}\nfrom ({read}) as __read group by t_load_id"
+        f"select t_load_id as load_id, {_lines(asked)}\n"
+        f"from ({_read(relation, readers, besides)}) as __read group by t_load_id"
     )
 
 

@@ -208,6 +208,20 @@ def test_each_column_is_read_to_its_end_when_a_file_lands(tmp_path, column):
     assert [name for name, _ in home.land().set_aside] == ["generic/a.parquet"]
 
 
+def test_an_undeclared_column_may_have_any_name(tmp_path):
+    home = Home(tmp_path)
+    home.drop_parquet(
+        "ga4/a.parquet",
+        "select '20260105' as event_date, 1767607200000000 + n as event_timestamp, 'page_view' as "
+        "event_name, 'v' || n as user_pseudo_id, 'no time' as c_event_timestamp, "
+        "8 as r_event_name, 9 as g_user_pseudo_id, 10 as t_load_id from range(4) as t(n)",
+    )
+    assert home.land().rows == 4
+    assert len(kept_files(home)) == 1
+    assert home.rows("select kept_is_clean from raw.loads") == [(True,)]
+    assert home.rows("select distinct event_name from raw.ga4_events") == [("page_view",)]
+
+
 def test_the_view_is_made_anew_once_for_all_files_of_a_landing(tmp_path, monkeypatch):
     home = Home(tmp_path)
     for number in range(5):
