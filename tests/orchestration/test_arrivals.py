@@ -46,12 +46,33 @@ def settings(tmp_path, monkeypatch):
     return settings
 
 
+COUNTS = {"rows in": 5, "accepted": 3, "duplicate": 1, "refused": 1, "late": 1}
+
+
+def judged(settings, source, load_id):
+    """Note what the models have seen, as their run does."""
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute(
+            "insert into raw.watermarks values ('int_event_receipts', ?, ?)", [source, load_id]
+        )
+
+
 def test_only_loads_that_the_models_had_not_seen_are_counted(settings):
     seen = arrivals.seen_before(settings)
     assert seen == {"generic": 2, "ga4": 5}
-    assert arrivals.what_became_of_them(settings, NODE, seen) == {
-        "rows in": 5, "accepted": 3, "duplicate": 1, "refused": 1, "late": 1
-    }  # fmt: skip
+    # nothing of it was judged before, and its load is older than the others' last one
+    judged(settings, "segment", 1)
+    assert arrivals.what_became_of_them(settings, NODE, seen) == COUNTS
+
+
+def test_where_all_sources_were_seen_older_loads_are_not_read(settings, monkeypatch):
+    judged(settings, "segment", 0)
+    asked = []
+    query = arrivals.dbt_runner.query
+    monkeypatch.setattr(arrivals.dbt_runner, "query", lambda sql: asked.append(sql) or query(sql))
+    seen = arrivals.seen_before(settings)
+    assert arrivals.what_became_of_them(settings, NODE, seen) == COUNTS
+    assert asked[-1].rstrip().endswith("and load_id > 0")
 
 
 def test_where_nothing_was_seen_all_rows_are_new(settings):
