@@ -23,6 +23,8 @@ def compute(folder: Path, threads: int = 2, memory_limit: str = "80%") -> core.C
         connection.execute(f"set threads = {threads}; set memory_limit = '{memory_limit}'")
         # as profiles.yml has it
         connection.execute("set block_allocator_memory = '25%'")
+        # by default below the folder in which one happens to stand
+        connection.execute(f"set temp_directory = '{_quoted(str(folder))}/spill'")
         connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
         return _compute(connection, _quoted(core.files_of(folder)))
 
