@@ -120,14 +120,23 @@ credit_weeks as (
 
 ),
 
+last_day as (
+
+    select max(date) as last_date from daily_values
+
+),
+
+-- a week can be settled before the four weeks that it is ranked by are over, where sessions are
+-- credited for fewer days
 settled_weeks as (
 
     -- distinct: one row for each week, whatever its channels
     select distinct
-        value_version,
-        week
+        backtest.value_version,
+        backtest.week
 
     from backtest
+    inner join last_day on {{ dbt.dateadd('day', 27, 'backtest.week') }} < last_day.last_date
 
 ),
 
