@@ -98,9 +98,11 @@ def verdict(shop: Shop, name: str, segment: Segment) -> str:
     low, high = lift_bounds(shop.probabilities[name, ALL], shop.policy["interval_level"])
     alone, among_all = stats.norm.isf(tail), stats.norm.isf(tail / max(judged, 1))
     ratio, error = log_ratio(row)
-    if ratio > error * (alone if low > 1 or segment == ALL else among_all):
+    # x/n against x0/n0 without a division, so that nobody without is no difference
+    raw_sign = row.conversions * row.matured_without - row.conversions_without * row.matured
+    if ratio > error * (alone if low > 1 or segment == ALL else among_all) and raw_sign > 0:
         return "predictive"
-    if -ratio > error * (alone if high < 1 or segment == ALL else among_all):
+    if -ratio > error * (alone if high < 1 or segment == ALL else among_all) and raw_sign < 0:
         return "misleading"
     return "unclear"
 

@@ -71,7 +71,8 @@ bounded as (
 ),
 
 -- what all segments together show need only be seen again in one of them; what they do not show
--- must stand out of all the groups that were looked at, or chance would show it somewhere
+-- must stand out of all the groups that were looked at, or chance would show it somewhere. Half a
+-- success beside next to nobody is a rate of its own: the raw rates must differ the same way
 judged as (
 
     select
@@ -84,12 +85,14 @@ judged as (
                     when of_all.lift_lower > 1 or bounded.intent_class = '(all)' then bounded.z
                     else bounded.z_of_family
                 end
+                and bounded.raw_probability > bounded.probability_without
                 then 'predictive'
             when
                 -bounded.log_ratio > bounded.log_ratio_error * case
                     when of_all.lift_upper < 1 or bounded.intent_class = '(all)' then bounded.z
                     else bounded.z_of_family
                 end
+                and bounded.raw_probability < bounded.probability_without
                 then 'misleading'
             else 'unclear'
         end as verdict
