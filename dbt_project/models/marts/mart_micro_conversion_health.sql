@@ -95,7 +95,8 @@ select
         when reason = 'too_soft' and lift_upper < {{ var('negligible_lift') }}
             then 'Too soft: those who do it reach the goal no more often than anybody.'
         when reason = 'too_soft'
-            then 'Too soft so far: that the goal is reached more often after it may be chance.'
+            then 'Too soft so far: whether the goal is reached more often after it cannot be told '
+            || 'from chance.'
         when reason = 'redundant'
             then 'Redundant: it announces the goal, but the other steps of the visit do so already.'
         when not is_money_known
