@@ -125,20 +125,30 @@ targets as (
 
 ),
 
--- since when the campaign could have bid on more than micro-conversions
+targets_numbered as (
+
+    select
+        *,
+        count(case when recommended_target = 'micro' then 1 end) over (
+            partition by campaign order by date
+            rows between unbounded preceding and current row
+        ) as micro_days
+
+    from targets
+
+),
+
+-- since when the campaign could have bid on more than micro-conversions; it has no row of a day on
+-- which nothing happened, so this is not the day behind its last micro one
 targets_dated as (
 
     select
         *,
-        max(case when recommended_target = 'micro' then date end) over so_far as last_micro_date,
-        min(date) over so_far as first_date
+        min(case when recommended_target <> 'micro' then date end) over (
+            partition by campaign, micro_days
+        ) as better_since
 
-    from targets
-    window
-        so_far as (
-            partition by campaign order by date
-            rows between unbounded preceding and current row
-        )
+    from targets_numbered
 
 ),
 
@@ -150,7 +160,7 @@ judged as (
             current_target = 'micro'
             and recommended_target <> 'micro'
             and date >= {{ dbt.dateadd(
-                'day', var('micro_patience_days'), 'coalesce(last_micro_date, first_date)'
+                'day', (var('micro_patience_days') | int) - 1, 'better_since'
             ) }},
             false
         ) as is_left_on_micro,
