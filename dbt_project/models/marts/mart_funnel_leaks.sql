@@ -215,6 +215,8 @@ losses as (
 
 ),
 
+-- one session at least counts as expected to go no further: else, where nearly all go on, a single
+-- one that does not would be a leak
 losses_valued as (
 
     select
@@ -224,8 +226,10 @@ losses_valued as (
             as money_lost,
         (rate - rate_before) / nullif(
             sqrt(
-                rate_pooled * (1 - rate_pooled)
-                * (1.0 / nullif(entered, 0) + 1.0 / nullif(entered_before, 0))
+                rate_pooled * (
+                    greatest(1 - rate_pooled, 1.0 / nullif(entered, 0)) / nullif(entered, 0)
+                    + (1 - rate_pooled) / nullif(entered_before, 0)
+                )
             ),
             0
         ) as standing
