@@ -432,8 +432,8 @@ select
             then 'No value version is in force yet: the configured weights rank sessions and are '
             || 'not money to compare with cost. Run `make quarterly`.'
         when marginal_roas_status = 'no_value' and highest_value_of_week <= 0
-            then 'No session of this week has a value, whatever its campaign: the amounts of the '
-            || 'macro-conversions are not known.'
+            then 'No session of this week has a value, whatever its campaign: no settled session '
+            || 'before the value version brought a known amount.'
         when marginal_roas_status = 'no_value'
             then 'What was spent in this week brought no value; look at it before the budget.'
         when marginal_roas_status = 'insufficient_variation'

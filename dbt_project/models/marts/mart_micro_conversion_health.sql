@@ -41,7 +41,7 @@ versions_with_previous as (
         lag(conversions) over (
             partition by micro_conversion, macro_conversion order by valid_from
         ) as previous_conversions,
-        -- without an amount no session has credit, and no act adds any
+        -- without an amount, or a session whose credit was settled, no act adds any
         max(abs(incremental_value)) over (
             partition by value_version, macro_conversion
         ) > 0 as is_money_known
@@ -100,8 +100,8 @@ select
         when reason = 'redundant'
             then 'Redundant: it announces the goal, but the other steps of the visit do so already.'
         when not is_money_known
-            then 'It announces the goal; what it adds is not known, since no amounts of the goal '
-            || 'are.'
+            then 'It announces the goal; what it adds is not known, since no settled session '
+            || 'before the version brought a known amount of it.'
         else 'It announces the goal and adds to what the other steps say.'
     end as explanation,
     trials,
