@@ -261,8 +261,12 @@ standardised as (
         *,
         expected + level * sqrt(variance) as expected_here,
         (deviation - level) / spread as standing,
-        sessions >= usual_sessions * {{ var('stable_traffic_share') }}
-        and sessions * {{ var('stable_traffic_share') }} <= usual_sessions as traffic_is_stable
+        -- none of late is no usual traffic
+        coalesce(
+            sessions >= usual_sessions * {{ var('stable_traffic_share') }}
+            and sessions * {{ var('stable_traffic_share') }} <= usual_sessions,
+            false
+        ) as traffic_is_stable
 
     from charted
     where variance > 0 and days_charted >= {{ var('warning_minimum_days') }}
