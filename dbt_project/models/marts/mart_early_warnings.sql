@@ -273,11 +273,12 @@ standardised as (
 
 ),
 
+-- a day of which nothing is said, since other people came, is not the first of two either
 standings as (
 
     select
         *,
-        lag(standing) over (
+        lag(case when traffic_is_stable then standing end) over (
             partition by channel_group, micro_conversion order by day_number
         ) as standing_before
 
