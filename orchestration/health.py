@@ -418,8 +418,8 @@ def _of_served_tables(view: View) -> Iterator[Finding]:
             with contextlib.suppress(duckdb.CatalogException):
                 yield from _of_days(view, con.execute(DAYS).fetchall())
             with contextlib.suppress(duckdb.CatalogException):
-                (newest,) = con.execute(NEWEST_VERSION).fetchone()
-                yield _value_version(view, newest)
+                newest = con.execute(NEWEST_VERSION).fetchone() or (None, False)
+                yield _value_version(view, *newest)
     except duckdb.Error as error:
         raise IntentMapError(
             f"{served} cannot be read: {first_line(error).rstrip('.!')}. intent-map publish writes "
@@ -433,9 +433,15 @@ DAYS = """
     group by source_system, date
     order by source_system, date
 """
-# a name in parentheses stands for the configured weights, in force before any version
+# a name in parentheses stands for the configured weights, in force before any version. Sessions
+# have no value where acts have one, but none of them adds anything to a session
 NEWEST_VERSION = """
-    select max(valid_from) from marts.mart_micro_values where value_version not like '(%'
+    select valid_from, max(value) > 0 and coalesce(max(abs(incremental_value)), 0) = 0
+    from marts.mart_micro_values
+    where value_version not like '(%'
+    group by valid_from
+    order by valid_from desc
+    limit 1
 """
 
 
@@ -515,12 +521,20 @@ def _refused_rows(
         yield Finding("refused_rows", OK, f"{sentence}.", source, figures)
 
 
-def _value_version(view: View, newest: date | None) -> Finding:
+def _value_version(view: View, newest: date | None, values_no_session: bool) -> Finding:
     current = first_day_of_quarter(view.today)
     if newest is None:
         sentence = "There is no value version yet: configured weights speak. make quarterly."
         return Finding("value_version", WARN, sentence)
     figures = {"days in force": (view.today - newest).days}
+    if newest >= current and values_no_session:
+        days = view.values["attribution_look_back_days"]
+        sentence = (
+            f"The version valid from {newest} values no session: no revenue before it came of "
+            f"sessions that were {days} days old by then, so expected revenue stays 0 until the "
+            "next version."
+        )
+        return Finding("value_version", WARN, sentence, figures=figures)
     if newest >= current:
         sentence = f"The newest version is valid from {newest}, the quarter going on."
         return Finding("value_version", OK, sentence, figures=figures)

@@ -62,8 +62,15 @@ class Home:
                     f"select 'generic', 1, '{outcome}', {count} where {count} > 0"
                 )
 
-    def publish(self, days=None, versions=(QUARTER,), published_at=NOW - timedelta(hours=1)):
-        """days: date → (raw, refused), or with those refused for want of a currency's rate."""
+    def publish(
+        self,
+        days=None,
+        versions=(QUARTER,),
+        published_at=NOW - timedelta(hours=1),
+        values=((5, 1),),
+    ):
+        """days: date → (raw, refused), or with those refused for want of a currency's rate. values:
+        of the micro-conversions in each version, with their increments."""
         served = self.settings.serving / "intent_map.duckdb"
         served.unlink(missing_ok=True)
         with duckdb.connect(str(served)) as con:
@@ -80,13 +87,18 @@ class Home:
             if rows:
                 con.execute(f"insert into marts.mart_event_audit values {', '.join(rows)}")
             con.execute(
-                "create table marts.mart_micro_values (value_version varchar, valid_from date)"
+                "create table marts.mart_micro_values (value_version varchar, valid_from date, "
+                "value decimal(18, 4), incremental_value decimal(18, 4))"
             )
-            con.execute("insert into marts.mart_micro_values values ('(weights)', '1970-01-01')")
+            con.execute(
+                "insert into marts.mart_micro_values values ('(weights)', '1970-01-01', 5, null)"
+            )
             for version in versions:
-                con.execute(
-                    "insert into marts.mart_micro_values values (?, ?)", [str(version), version]
-                )
+                for value, increment in values:
+                    con.execute(
+                        "insert into marts.mart_micro_values values (?, ?, ?, ?)",
+                        [str(version), version, value, increment],
+                    )
         manifest = {
             "published_at": published_at.replace(tzinfo=UTC).isoformat(),
             "serving_bytes": served.stat().st_size,
@@ -322,6 +334,23 @@ def test_rows_that_went_by_their_age_stay_counted(home, reason, left, counted, s
 def test_the_version_of_the_quarter_is_missed_after_three_days(home, versions, today, severity):
     home.publish(versions=versions)
     assert home.found("value_version", datetime(today.year, today.month, today.day))[0] == severity
+
+
+@pytest.mark.parametrize(
+    ("values", "severity"),
+    [
+        ([(0, 0), (9, -2)], "ok"),
+        ([(5, 0), (0, 0)], "warn"),
+        ([(5, None)], "warn"),
+        # no goal has money
+        ([(0, 0)], "ok"),
+    ],
+)
+def test_a_version_by_which_no_session_has_a_value_is_told(home, values, severity):
+    home.publish(versions=[QUARTER], values=values)
+    found, sentence = home.found("value_version")
+    assert found == severity
+    assert ("values no session" in sentence and "30 days" in sentence) == (severity == "warn")
 
 
 @pytest.mark.parametrize(("hours", "severity"), [(30, "ok"), (31, "warn"), (61, "error")])
