@@ -79,9 +79,16 @@ select
     row_number,
     file_name,
     landed_at,
-    {{ unreadable_as({
-        'timestamp': 'occurred_at', 'revenue': 'value', 'total': 'value'
-    }) }} as unreadable,
+    -- what stands behind an amount that can be read is not asked, so it spoils nothing
+    case
+        when revenue is not null
+            then {{ unreadable_as({'timestamp': 'occurred_at', 'value': 'value_beside_revenue'}) }}
+        when value is not null
+            then {{ unreadable_as({'timestamp': 'occurred_at', 'revenue': 'value'}) }}
+        else {{ unreadable_as({
+            'timestamp': 'occurred_at', 'revenue': 'value', 'total': 'value'
+        }) }}
+    end as unreadable,
 
     ---------- ids
     coalesce(
