@@ -1,7 +1,8 @@
 {% macro carries_source(event) -%}
     {#- True when an event of int_staged_events says where the visit came from. GA4's
         session_start and first_visit only repeat what another event says, unless they have what
-        the export says of the whole session, with its channel group. -#}
+        the export says of the whole session, with its channel group. The group Direct says that
+        there was none. -#}
     (
         (
             {{ known_text(event ~ '.source') }} is not null
@@ -9,7 +10,7 @@
             or {{ known_text(event ~ '.campaign') }} is not null
             or {{ has_google_click(event) }}
             or {{ has_meta_click(event) }}
-            or {{ event }}.source_channel_group is not null
+            or coalesce(lower({{ event }}.source_channel_group), 'direct') <> 'direct'
         )
         and (
             {{ event }}.source_event_name not in ('session_start', 'first_visit')
