@@ -8,8 +8,9 @@ events as (
 
 ),
 
--- only tracks name their event; of the other tables the file's name tells what a row is. A page
--- tells its address and referrer in columns of its own, which are properties here
+-- only tracks name their event; of the other tables the file's name tells what a row is: first a
+-- folder, file or table of just that name, since that of a site may well have page or screen in it.
+-- A page tells its address and referrer in columns of its own, which are properties here
 events_named as (
 
     select
@@ -17,6 +18,15 @@ events_named as (
         case
             when event is not null then event
             when event_text is not null then {{ snake_case('event_text') }}
+            {% for table, name in {
+                'identifies': 'identify',
+                'screens': 'screen_view',
+                'pages': 'page_view',
+                'groups': 'group'
+            }.items() %}
+                when {{ matches_pattern('lower(file_name)', "'(^|[/.])" ~ table ~ "([/.]|$)'") }}
+                    then '{{ name }}'
+            {% endfor %}
             when lower(file_name) like '%identif%' then 'identify'
             when lower(file_name) like '%screen%' then 'screen_view'
             when lower(file_name) like '%page%' then 'page_view'
