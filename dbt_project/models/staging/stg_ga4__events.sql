@@ -20,7 +20,7 @@ events_read as (
         {{ ga4_text('term') }} as param_term,
         {{ ga4_text('content') }} as param_content,
         {{ ga4_text('gclid') }} as param_gclid,
-        {{ ga4_text('page_location') }} as page_url,
+        {{ ga4_text('page_location') }} as param_page_location,
         {{ ga4_text('page_referrer') }} as page_referrer,
         {{ ga4_text('value') }} as param_value,
         {{ ga4_text('currency') }} as param_currency,
@@ -83,6 +83,7 @@ events_valued as (
     select
         *,
         {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
+        {{ ga4_given('param_page_location') }} as page_url,
         try_cast(given_value as decimal(18, 4)) as value,
         {{ unreadable_as({
             'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
@@ -191,8 +192,8 @@ select
     {{ ga4_given('session_cross_channel.default_channel_group') }} as source_channel_group,
 
     ---------- visitor's surroundings and consent
-    lower(device.category) as device_category,
-    geo.country,
+    lower({{ ga4_given('device.category') }}) as device_category,
+    {{ ga4_given('geo.country') }} as country,
     cast(null as varchar) as user_agent,
     {{ consent_given('privacy_info.analytics_storage') }} as consent_analytics,
     {{ consent_given('privacy_info.ads_storage') }} as consent_ads
