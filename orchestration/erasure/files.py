@@ -283,7 +283,8 @@ def _is_theirs(
 ) -> bool:
     known = LANDING_SOURCES[source]
     if fields is not None and not known.holds_events:
-        return fields.get("order_id") in people.orders or mentions.mentioned_in(text)
+        order = fields.get("order_id", "").strip(" ")
+        return order in people.orders or mentions.mentioned_in(text)
     if fields is not None:
         if known.user and fields.get(known.user, "").strip() in people.ids.users:
             return True
@@ -375,7 +376,7 @@ def _parquet_conditions(
     declared = match_columns(source, columns).declared
     if not known.holds_events:
         order = declared.get("order_id")
-        theirs = f"{cleaned_value(order, True)} in (from erased_orders)" if order else "false"
+        theirs = f"trim({cleaned_value(order, True)}) in (from erased_orders)" if order else "false"
         return theirs, "true"
     texts = {name: cleaned_value(column, True) for name, column in declared.items()}
     visitor = visitor_of(source, lambda name: texts.get(name, "cast(null as varchar)"))

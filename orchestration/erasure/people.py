@@ -59,7 +59,7 @@ def find_people(warehouse: Warehouse, given: Ids) -> People:
     _fill(con, "erased_orders", orders)
     con.execute(
         f"insert into {REMOVED} select 'orders', load_id, row_number from raw.orders "
-        "where order_id in (from erased_orders)"
+        "where trim(order_id) in (from erased_orders)"
     )
     _refuse_attached(warehouse)
     return People(Ids(visitors, users), orders, _others(con))
@@ -200,14 +200,15 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     of_old_rows = ""
     if is_there(con, ORDER_EVENTS):
         of_old_rows = (
-            f"union all select order_id, visitor_key in (select visitor_key from {SESSIONS} "
+            f"union all select trim(order_id), visitor_key in (select visitor_key from {SESSIONS} "
             "where trim(visitor_id) in (from erased_visitors)) "
             f"from {ORDER_EVENTS} join {RECEIPTS} as receipts using (event_key) "
             "where receipts.outcome = 'accepted' and order_id is not null "
         )
     placeholders = ", ".join(map(literal, PLACEHOLDERS))
     rows = con.execute(
-        f"with orders as (select staged.order_id, gone.row_number is not null as is_gone "
+        "with orders as (select trim(staged.order_id) as order_id, "
+        "gone.row_number is not null as is_gone "
         f"from {STAGED} as staged left join {REMOVED} as gone "
         "on staged.source_system = gone.source and staged.load_id = gone.load_id "
         "and staged.row_number = gone.row_number "

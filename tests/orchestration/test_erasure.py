@@ -364,9 +364,9 @@ def old_tables(home: Home) -> None:
         "create table intermediate.int_all_sessions as from (values (7, 'device-gone'), "
         "(8, 'device-stays'), (9, ' device-old')) as t(visitor_key, visitor_id); "
         "create table intermediate.int_order_events as from (values (1, 'O1'), (2, 'O2'), "
-        "(1, 'O3'), (2, 'O3')) as t(event_key, order_id); "
-        "create table intermediate.int_staged_events (source_system varchar, load_id bigint, "
-        "row_number bigint, order_id varchar)"
+        "(1, 'O3'), (2, 'O3'), (1, 'O4')) as t(event_key, order_id); "
+        "create table intermediate.int_staged_events as from (values ('generic', 1, 1, ' O4 ')) "
+        "as t(source_system, load_id, row_number, order_id)"
     )
 
 
@@ -376,7 +376,11 @@ def test_people_whose_rows_are_retired_leave_the_tables_and_what_is_published(
 ):
     home = Home(tmp_path / "home")
     home.drop("generic/a.jsonl", [event("device-stays")])
-    home.drop("orders/a.csv", "order_id,value\nO1,5\nO2,6\nO3,7\n")
+    # a database pads its numbers with blanks
+    home.drop("orders/a.csv", "order_id,value\nO1  ,5\nO2,6\nO3,7\nO4,8\n")
+    home.drop("orders/b.jsonl", [{"order_id": "O1 ", "value": 5}, {"order_id": "O2 ", "value": 6}])
+    padded = home.settings.landing / "orders/c.parquet"
+    duckdb.execute(f"copy (select unnest(['O1 ', 'O2 ']) as order_id, 5 as value) to '{padded}'")
     home.land()
     old_tables(home)
     home.rows("insert into raw.removals values ('generic', 1, 3, 'retired', now()::timestamp)")
@@ -389,8 +393,11 @@ def test_people_whose_rows_are_retired_leave_the_tables_and_what_is_published(
     assert built_and_published == ["built", "published"]
     # an order that only rows of theirs named, also rows that raw has no more
     is_buyer = name == "device-gone"
-    assert receipt.raw_rows == ({"orders": 1} if is_buyer else {})
-    assert ("O1,5" in (home.settings.landing / "orders/a.csv").read_text()) is not is_buyer
+    assert receipt.raw_rows == ({"orders": 3} if is_buyer else {})
+    assert ("O1  ,5" in (home.settings.landing / "orders/a.csv").read_text()) is not is_buyer
+    assert ("O1 " in (home.settings.landing / "orders/b.jsonl").read_text()) is not is_buyer
+    orders = duckdb.execute(f"select order_id from '{padded}' order by 1").fetchall()
+    assert orders == [("O1 ",), ("O2 ",)][is_buyer:]
     erase(home, tmp_path, name)
     assert built_and_published == ["built", "published"]
 

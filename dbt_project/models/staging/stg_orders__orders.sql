@@ -11,7 +11,7 @@ select
     row_number,
     file_name,
     landed_at,
-    order_id,
+    trim(order_id) as order_id,
     ordered_at,
     value,
     coalesce({{ currency_code('currency') }}, '{{ var("reporting_currency") }}') as currency,
