@@ -207,7 +207,7 @@ select
     ---------- visitor's surroundings and consent
     case
         when lower(dvce_type) = 'computer' then 'desktop'
-        when dvce_type is not null then lower(dvce_type)
+        when lower(dvce_type) <> 'unknown' then lower(dvce_type)
         when platform = 'mob' then 'mobile'
     end as device_category,
     geo_country as country,
