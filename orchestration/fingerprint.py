@@ -6,13 +6,14 @@ arrival is followed by the models themselves).
 
 A model that is built bit by bit keeps rows made under the rules of their night. When a rule
 changes, those rows are wrong, so the models are built anew from raw. The parts are kept for each
-model: a run that covers some models only brings only those up to date. Version tables are never
-built anew (full_refresh: false in their dbt configuration).
+node: a run that covers some models only brings only those up to date, and what it builds on nodes
+that follow other rules still counts as not up to date. Version tables are never built anew
+(full_refresh: false in their dbt configuration).
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +26,9 @@ from orchestration.policy import HEALTH_VARS, effective_vars
 from orchestration.settings import Settings
 
 BUILT_ANEW = ("incremental", "snapshot")
+# what a run builds under the rules in force, but for the quarterly clock
+FOLLOW_RULES = ("model", "seed", "snapshot")
+QUARTERLY = dbt_runner.QUARTERLY_TAG.removeprefix("tag:")
 # strategies by which a changed business file reaches the rows that are there already
 FOLLOWS_CHANGES = ("replace_differing", "replace_changed", "replace_users")
 # policy that no row already built follows
@@ -95,17 +99,51 @@ def changed_parts(settings: Settings, now: Mapping[str, str], models: Iterable[s
     return [part for part in now if part in changed]
 
 
-def remember(settings: Settings, now: Mapping[str, str], models: Iterable[str]) -> None:
-    """Note that these models were just built under the rules of `now`; call after success only."""
-    value = json.dumps(dict(now))
-    built_at = datetime.now(UTC).replace(tzinfo=None)
-    rows = [(name, value, built_at) for name in sorted(models)]
+def forget(
+    settings: Settings, now: Mapping[str, str], changed: Iterable[str], models: Iterable[str]
+) -> None:
+    """Note that these models are about to be built anew for what changed: whichever rules are in
+    force next, a build that stops half-way leaves none of them up to date."""
+    _note(settings, {**now, **dict.fromkeys(changed)}, models)
+
+
+def remember(
+    settings: Settings, now: Mapping[str, str], manifest: Mapping[str, Any], built: Iterable[str]
+) -> list[str]:
+    """Note that these nodes (names) were just built under the rules of `now`; call after success
+    only. Returns those that cannot be noted, as something that they are built on was built under
+    other rules and not in this run."""
+    nodes = {
+        node["name"]: unique_id
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] in FOLLOW_RULES
+        and QUARTERLY not in (node["config"].get("tags") or ())
+    }
+    wanted = nodes.keys() & {*built}
     with duckdb.connect(str(settings.warehouse)) as warehouse:
-        warehouse.execute("create schema if not exists raw")
-        warehouse.execute(
-            f"create table if not exists {TABLE} "
-            "(name varchar primary key, value varchar, built_at timestamp)"
-        )
+        _make_table(warehouse)
+        noted = dict(warehouse.execute(f"select name, value from {TABLE}").fetchall())
+    follow = wanted | {name for name in nodes if noted.get(name) == json.dumps(dict(now))}
+    behind = {nodes[name] for name in nodes.keys() - follow}
+    left = {name for name in wanted if behind & _ancestors(manifest, [nodes[name]])}
+    _note(settings, now, wanted - left)
+    return sorted(left)
+
+
+def _make_table(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("create schema if not exists raw")
+    warehouse.execute(
+        f"create table if not exists {TABLE} "
+        "(name varchar primary key, value varchar, built_at timestamp)"
+    )
+
+
+def _note(settings: Settings, parts: Mapping[str, str | None], names: Iterable[str]) -> None:
+    value = json.dumps(dict(parts))
+    built_at = datetime.now(UTC).replace(tzinfo=None)
+    rows = [(name, value, built_at) for name in sorted(names)]
+    with duckdb.connect(str(settings.warehouse)) as warehouse:
+        _make_table(warehouse)
         warehouse.execute("begin")
         for row in rows:
             warehouse.execute(f"insert or replace into {TABLE} values (?, ?, ?)", row)
@@ -123,6 +161,15 @@ def in_words(changed: list[str]) -> str:
     said = [names[part] for part in changed]
     listed = said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
     return f"Building all rows anew: {listed} changed since they were built."
+
+
+def behind_in_words(names: Sequence[str]) -> str:
+    """Of tables that `remember` could not note: why, and what comes of it."""
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return (
+        f"Built on seeds or tables that do not follow the changed rules yet: {listed}. The next "
+        "run with all of them builds all rows anew."
+    )
 
 
 def _policy(settings: Settings) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def build_dbt_assets(
                     settings,
                     fingerprint.in_words(changed) if changed else "This run builds all rows anew.",
                 )
+            if changed:
+                fingerprint.forget(settings, rules, changed, incremental)
             args = dbt_runner.nightly_args(
                 settings,
                 selected.names,
@@ -100,7 +102,9 @@ def build_dbt_assets(
                 among=selected.all_names,
             )
             yield from selected.run(settings, args, "nightly")
-            fingerprint.remember(settings, rules, incremental)
+            behind = fingerprint.remember(settings, rules, manifest, selected.names)
+            if changed and behind:
+                context.log.info(fingerprint.behind_in_words(behind))
 
     @dbt_assets(
         manifest=manifest,

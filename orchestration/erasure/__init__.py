@@ -279,7 +279,8 @@ def _build(settings: Settings, report: Callable[[str], None]) -> None:
     args = dbt_runner.nightly_args(settings, full_refresh=True, leave=leave)
     for _ in dbt_runner.run_dbt(settings, args, report=report):
         pass
-    fingerprint.remember(settings, rules, fingerprint.incremental_models(manifest))
+    built = {node["name"] for node in manifest["nodes"].values()} - {*leave}
+    fingerprint.remember(settings, rules, manifest, built)
 
 
 def _remove_earlier_parquet(settings: Settings) -> None:

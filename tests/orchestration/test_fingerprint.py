@@ -157,6 +157,7 @@ def _warehouse(settings, *tables):
 
 
 RULES = dict.fromkeys(PARTS, "old")
+EVERYTHING = ("rules", "labels", "stg_events", "int_sessions", "mart_values")
 
 
 def test_a_fresh_home_has_nothing_to_build_anew(settings):
@@ -165,13 +166,13 @@ def test_a_fresh_home_has_nothing_to_build_anew(settings):
     assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == []
 
 
-def test_the_changed_part_is_told_for_the_models_asked_about(settings):
-    _warehouse(settings, "int_sessions", "int_events")
-    fingerprint.remember(settings, RULES, ["int_sessions"])
-    fingerprint.remember(settings, {**RULES, "policy": "new"}, ["int_events"])
+def test_the_changed_part_is_told_for_the_models_asked_about(settings, manifest):
+    _warehouse(settings, "int_sessions", "mart_values")
     now = {**RULES, "policy": "new"}
-    assert fingerprint.changed_parts(settings, now, ["int_events"]) == []
-    assert fingerprint.changed_parts(settings, now, ["int_events", "int_sessions"]) == ["policy"]
+    fingerprint.remember(settings, now, manifest, EVERYTHING)
+    fingerprint.forget(settings, now, ["policy"], ["mart_values"])
+    assert fingerprint.changed_parts(settings, now, ["int_sessions"]) == []
+    assert fingerprint.changed_parts(settings, now, ["int_sessions", "mart_values"]) == ["policy"]
 
 
 def test_a_table_built_outside_these_runs_counts_as_changed_in_all_parts(settings):
@@ -179,11 +180,43 @@ def test_a_table_built_outside_these_runs_counts_as_changed_in_all_parts(setting
     assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == PARTS
 
 
-def test_remembering_again_replaces_what_was_noted(settings):
+def test_remembering_again_replaces_what_was_noted(settings, manifest):
     _warehouse(settings, "int_sessions")
-    fingerprint.remember(settings, RULES, ["int_sessions"])
-    fingerprint.remember(settings, {**RULES, "engine": "new"}, ["int_sessions"])
+    fingerprint.remember(settings, RULES, manifest, EVERYTHING)
+    fingerprint.remember(settings, {**RULES, "engine": "new"}, manifest, EVERYTHING)
     assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == ["engine"]
+
+
+def test_what_was_built_on_tables_of_other_rules_does_not_follow_the_new_ones(settings, manifest):
+    _warehouse(settings, "int_sessions")
+    fingerprint.remember(settings, RULES, manifest, EVERYTHING)
+    now = {**RULES, "business files": "new"}
+    fingerprint.forget(settings, now, ["business files"], ["int_sessions"])
+    assert fingerprint.remember(settings, now, manifest, ["int_sessions"]) == ["int_sessions"]
+    assert fingerprint.changed_parts(settings, now, ["int_sessions"]) == ["business files"]
+
+
+def test_a_run_may_be_cut_in_two_where_the_lower_tables_come_first(settings, manifest):
+    _warehouse(settings, "int_sessions")
+    assert fingerprint.remember(settings, RULES, manifest, ["rules", "stg_events"]) == []
+    assert fingerprint.remember(settings, RULES, manifest, ["int_sessions"]) == []
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == []
+
+
+def test_a_build_that_stops_half_way_leaves_nothing_up_to_date_for_rules_put_back(
+    settings, manifest
+):
+    _warehouse(settings, "int_sessions")
+    fingerprint.remember(settings, RULES, manifest, EVERYTHING)
+    fingerprint.forget(settings, {**RULES, "policy": "new"}, ["policy"], ["int_sessions"])
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == ["policy"]
+
+
+def test_tables_of_the_quarterly_clock_need_not_follow_the_rules(settings, manifest):
+    manifest["nodes"]["model.val"]["config"]["tags"] = ["quarterly"]
+    manifest["parent_map"]["model.int"].append("model.val")
+    _warehouse(settings, "int_sessions")
+    assert fingerprint.remember(settings, RULES, manifest, EVERYTHING) == []
 
 
 def test_the_reason_is_said_in_words():
@@ -191,3 +224,8 @@ def test_the_reason_is_said_in_words():
         "Building all rows anew: policy vars changed since they were built."
     )
     assert "the business files, policy vars and the dbt models" in fingerprint.in_words(PARTS[:3])
+
+
+def test_what_is_left_behind_is_said_in_words():
+    said = fingerprint.behind_in_words([f"int_{n}" for n in range(6)])
+    assert "int_4, ..." in said and "int_5" not in said

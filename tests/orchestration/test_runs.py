@@ -14,11 +14,12 @@ from datetime import date
 
 import duckdb
 import pytest
-from dagster import DagsterRunStatus, RunsFilter, job, op
+from dagster import AssetKey, DagsterRunStatus, RunsFilter, job, op
 from dagster._core.events import EngineEventData
 
 from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
+from orchestration.definitions import build_definitions
 from orchestration.defs import landing, steps
 from orchestration.defs.steps import WRITER_POOL
 from orchestration.erasure.files import Erased
@@ -178,7 +179,28 @@ def story(pretended, lasting_project, home):
     story["backfill"] = _chapter(run_backfill, changed, date(2026, 7, 1), date(2026, 7, 3))
     story["one day"] = _chapter(run_backfill, changed, date(2026, 7, 5), date(2026, 7, 5))
     story["rebuild"] = _chapter(run_rebuild, changed)
+    lasting_project.write(mart, "select no_such_column")
+    story["stopped half-way"] = _chapter(run_nightly, home)
+    lasting_project.write(mart, good + "-- mended")
+    story["rule put back"] = _chapter(run_nightly, changed)
+    lasting_project.write("seeds/rules.csv", "rule,weight\nv1,1\nv2,1\n")
+    _alone(changed, "int_sessions")
+    story["file followed"] = _chapter(run_nightly, changed)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        story["rules"] = con.execute(
+            "select distinct rule from intermediate.int_sessions where rule is not null order by 1"
+        ).fetchall()
     return story
+
+
+def _alone(settings, model):
+    """Materialize one table, as a click on it in the UI does."""
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    definitions = build_definitions(settings, dbt_runner.load_manifest(settings))
+    with dagster_instance(settings) as instance:
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[AssetKey(["intermediate", model])]
+        )
 
 
 def test_a_first_night_lands_builds_and_publishes(story):
@@ -253,6 +275,16 @@ def test_a_rule_counts_as_applied_only_after_a_build_that_succeeded(story):
     assert story["mended"].served["sessions"] == [(6,)]
 
 
+def test_a_rule_put_back_after_a_run_that_stopped_half_way_reaches_its_rows(story):
+    assert story["stopped half-way"].error
+    assert story["rule put back"].served["horizons"] == [(7,)]
+
+
+def test_a_changed_file_reaches_a_table_built_alone_before_it_was_loaded(story):
+    assert story["rules"] == [("v1",), ("v2",)]
+    assert any("Building all rows anew: the business" in x for x in story["file followed"].lines)
+
+
 def test_days_of_arrival_are_landed_built_and_published_in_one_run(story, pretended):
     assert pretended.days == [[date(2026, 7, day) for day in (1, 2, 3)], [date(2026, 7, 5)]]
     backfill = story["backfill"]
@@ -318,7 +350,7 @@ def test_runs_from_the_command_line_stand_where_dagster_dev_shows_them(story, ho
         "quarterly_value_recalculation",
     ]
     assert shown[2].tags["dagster/partition"] == "2026-07-01"
-    assert [run.status for run in shown].count(DagsterRunStatus.FAILURE) == 1
+    assert [run.status for run in shown].count(DagsterRunStatus.FAILURE) == 2
     assert (home.dagster_home / "history" / "runs.db").is_file()
 
 
