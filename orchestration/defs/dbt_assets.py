@@ -33,6 +33,8 @@ from orchestration.settings import Settings
 
 # a run with this tag builds every row anew from raw
 REBUILD_TAG = "intent_map/rebuild"
+# a row is judged once, by what is known then of its user agent, so these are built whenever it is
+JUDGED_BY = {"int_event_receipts": ("int_agents_met", "int_user_agents")}
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
 
 
@@ -175,7 +177,11 @@ class Selection:
             for key in context.selected_asset_check_keys
         ]
         nodes = [manifest["nodes"][unique_id] for unique_id in sorted(ids)]
-        self.names = [node["name"] for node in nodes]
+        chosen = [node["name"] for node in nodes]
+        self._along = sorted(
+            {below for name in chosen for below in JUDGED_BY.get(name, ())} - {*chosen}
+        )
+        self.names = chosen + self._along
         self.all_names = [
             node["name"]
             for node in manifest["nodes"].values()
@@ -188,11 +194,15 @@ class Selection:
     ) -> Iterator[Output | AssetCheckResult]:
         """Run dbt; one output per table with its rows and seconds, one result per data test."""
         log = self._context.log
+        if self._along:
+            log.info(f"Built along, as rows are judged by them: {', '.join(self._along)}.")
         seen = arrivals.seen_before(settings) if arrivals.MODEL in self.names else {}
         built, passed = 0, 0
         for event in dbt_runner.run_dbt(settings, args, report=log.info):
             data = event["data"]
             name, seconds = data["node_info"]["node_name"], data.get("execution_time") or 0.0
+            if name in self._along:
+                continue
             if event["info"]["name"] == "LogTestResult":
                 passed += data["status"] == "pass"
                 if data["status"] != "pass":

@@ -5,7 +5,11 @@ night must find them.
 """
 
 import pytest
+from dagster import AssetKey, DagsterInstance
 from pipeline.homes import Home, Workshop, differences, differing_tables
+
+from orchestration import dbt_runner
+from orchestration.definitions import build_definitions
 
 # built alone behind the first night, in turn: what follows them finds their notes later
 PARTS = ("int_all_sessions", "int_micro_conversions", "int_session_stages")
@@ -60,3 +64,23 @@ def test_notes_that_all_have_seen_are_forgotten(behind_parts: Home) -> None:
         row["model"] for row in behind_parts.query("select distinct model from raw.changes_seen")
     }
     assert "mart_sessions" in following
+
+
+def test_rows_that_are_judged_alone_are_judged_by_the_agents_they_bring(workshop: Workshop) -> None:
+    home = workshop.home("judged_alone")
+    home.drop("generic", "first", visit("a", "05", "view_item"))
+    home.night()
+    bot = [{**row, "user_agent": "Googlebot/2.1"} for row in visit("b", "06", "view_item")]
+    home.drop("generic", "second", bot)
+    home.land()
+    dbt_runner.prepare_manifest(home.settings, report=lambda _: None)
+    definitions = build_definitions(home.settings, dbt_runner.load_manifest(home.settings))
+    with DagsterInstance.ephemeral() as instance:
+        # as a click on the table in the UI does
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[AssetKey(["intermediate", "int_event_receipts"])],
+        )
+    home.night()
+    judged = home.query("select outcome from intermediate.int_event_receipts where load_id = 2")
+    assert judged == [{"outcome": "refused"}]
