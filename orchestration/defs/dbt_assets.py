@@ -124,6 +124,13 @@ def build_dbt_assets(
         days = [date.fromisoformat(key) for key in context.partition_keys]
         what = f"value version {days[-1]}"
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
+            newest = date.fromisoformat(quarters.get_last_partition_key())
+            # Dagster takes the partition of a tag as it is
+            if max(days) > newest:
+                raise IntentMapError(
+                    f"{max(days)} is in the future. A value version rests on what happened before "
+                    f"it; the newest that can be computed is {newest}."
+                )
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             restatement = None

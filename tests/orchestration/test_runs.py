@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import pytest
@@ -27,7 +27,7 @@ from orchestration.erasure.history import erase_from_history
 from orchestration.erasure.ids import Mentions
 from orchestration.errors import IntentMapError
 from orchestration.landing import LandingResult, SourceLanding
-from orchestration.quarters import quarters_between
+from orchestration.quarters import first_day_of_quarter, next_quarter, quarters_between
 from orchestration.runs import (
     dagster_instance,
     run_backfill,
@@ -283,6 +283,22 @@ def test_a_rule_put_back_after_a_run_that_stopped_half_way_reaches_its_rows(stor
 def test_a_changed_file_reaches_a_table_built_alone_before_it_was_loaded(story):
     assert story["rules"] == [("v1",), ("v2",)]
     assert any("Building all rows anew: the business" in x for x in story["file followed"].lines)
+
+
+def test_a_quarter_that_has_not_begun_is_refused_however_it_is_asked_for(story, home):
+    dbt_runner.prepare_manifest(home, report=lambda _: None)
+    job = build_definitions(home, dbt_runner.load_manifest(home)).resolve_job_def("rebuild_history")
+    following = next_quarter(first_day_of_quarter(date.today() + timedelta(days=1)))
+    with dagster_instance(home) as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            tags={"dagster/partition": following.isoformat()},
+            raise_on_error=False,
+        )
+    assert not result.success
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        newest = con.execute("select max(valid_from) from valuation.val_versions").fetchone()[0]
+    assert newest < following
 
 
 def test_days_of_arrival_are_landed_built_and_published_in_one_run(story, pretended):
