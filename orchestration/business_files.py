@@ -44,6 +44,12 @@ class Fault:
         return f"{place}: {self.said}."
 
 
+def refuse_descriptions(settings: Settings) -> None:
+    """Raise IntentMapError that names the descriptions beside business files elsewhere."""
+    if faults := list(_descriptions_beside(settings.seeds)):
+        raise IntentMapError("\n".join(map(str, faults)))
+
+
 def check_business_files(settings: Settings) -> list[str]:
     """Warnings; raises IntentMapError with one line for every fault of every file."""
     faults: list[Fault] = []

@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from orchestration.business_files import refuse_descriptions
 from orchestration.errors import IntentMapError
 from orchestration.garbage import garbage_left
 from orchestration.landing import attachments
@@ -185,8 +186,13 @@ def prepare_manifest(settings: Settings, report: Callable[[str], None] = print) 
         report("Reading the dbt project (some seconds, once after each change of it) ...")
         # taken before, so that a file that changes meanwhile counts as changed
         noted = _noted(settings)
-        for _ in run_dbt(settings, parse_args(settings)):
-            pass
+        try:
+            for _ in run_dbt(settings, parse_args(settings)):
+                pass
+        except DbtError:
+            # whoever copies the whole folder of business files meets these first
+            refuse_descriptions(settings)
+            raise
         made = target / "manifest.json"
         manifest = json.loads(made.read_text(encoding="utf-8"))
         manifest["metadata"]["env"] = {**manifest["metadata"].get("env", {}), **noted}

@@ -19,6 +19,7 @@ from dbt_common.context import set_invocation_context
 
 from orchestration import dbt_runner
 from orchestration.dbt_runner import DbtError, nightly_args, parse_args, quarterly_args
+from orchestration.errors import IntentMapError
 from orchestration.restatement import Restatement
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -324,6 +325,16 @@ def test_a_project_that_cannot_be_read_says_what_is_wrong(project):
     project.write("dbt_project/models/marts/mart_values.sql", "{{ ref('nothing') }}")
     with pytest.raises(DbtError, match=r"dbt stopped: .*'nothing' which was not found"):
         dbt_runner.prepare_manifest(project.settings(), report=lambda _: None)
+
+
+def test_descriptions_beside_business_files_elsewhere_are_named(project, tmp_path):
+    (tmp_path / "rules.csv").write_text("rule,weight\nmine,1\n")
+    (tmp_path / "labels.csv").write_text("label\nmine\n")
+    for name in ("rules.yml", "copied.yml"):
+        (tmp_path / name).write_text("seeds: [{name: rules, description: twice}]\n")
+    settings = project.settings(seeds=tmp_path)
+    with pytest.raises(IntentMapError, match=r"(?s)^copied\.yml: descriptions stay.*rules\.yml:"):
+        dbt_runner.prepare_manifest(settings, report=lambda _: None)
 
 
 def test_who_stops_listening_stops_the_running_query(project):
