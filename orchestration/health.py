@@ -33,7 +33,7 @@ from orchestration.landing.files import SET_ASIDE_FOLDER
 from orchestration.locking import HeldError, writer_lock
 from orchestration.policy import effective_vars
 from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK
-from orchestration.quarters import first_day_of_quarter
+from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.removal import REFUSED, RETIRED, is_there
 from orchestration.settings import SERVING_FILE, Settings
 from orchestration.sources import EVENT_SOURCES, SOURCES
@@ -418,8 +418,9 @@ def _of_served_tables(view: View) -> Iterator[Finding]:
             with contextlib.suppress(duckdb.CatalogException):
                 yield from _of_days(view, con.execute(DAYS).fetchall())
             with contextlib.suppress(duckdb.CatalogException):
+                (first,) = con.execute(FIRST_DAY).fetchone()
                 newest = con.execute(NEWEST_VERSION).fetchone() or (None, False)
-                yield _value_version(view, *newest)
+                yield _value_version(view, first, *newest)
     except duckdb.Error as error:
         raise IntentMapError(
             f"{served} cannot be read: {first_line(error).rstrip('.!')}. intent-map publish writes "
@@ -433,6 +434,7 @@ DAYS = """
     group by source_system, date
     order by source_system, date
 """
+FIRST_DAY = "select min(date) from marts.mart_event_audit where raw > refused"
 # a name in parentheses stands for the configured weights, in force before any version. Sessions
 # have no value where acts have one, but none of them adds anything to a session
 NEWEST_VERSION = """
@@ -521,8 +523,16 @@ def _refused_rows(
         yield Finding("refused_rows", OK, f"{sentence}.", source, figures)
 
 
-def _value_version(view: View, newest: date | None, values_no_session: bool) -> Finding:
+def _value_version(
+    view: View, first: date | None, newest: date | None, values_no_session: bool
+) -> Finding:
     current = first_day_of_quarter(view.today)
+    if newest is None and first is not None and first >= current:
+        sentence = (
+            f"Nothing happened before {current}, so there is no value version yet: configured "
+            f"weights speak until that of {next_quarter(current)}."
+        )
+        return Finding("value_version", OK, sentence)
     if newest is None:
         sentence = "There is no value version yet: configured weights speak. make quarterly."
         return Finding("value_version", WARN, sentence)

@@ -4,6 +4,7 @@ Belongs here: which models run on which clock, how nodes are grouped, what each 
 Does not belong here: calling dbt (dbt_runner.py), building anew (fingerprint.py).
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -139,9 +140,10 @@ def build_dbt_assets(
                     raise IntentMapError("One version is restated at a time; choose one quarter.")
                 restatement = next_restatement(settings, days[0], config.why)
                 context.log.info(f"Restatement {restatement.number}: {restatement.reason}")
-            *earlier, last = _with_history(settings, sorted(days))
+            first = _first_day(settings)
+            *earlier, last = _with_history(first, sorted(days))
             for day in (*earlier, last):
-                context.log.info(f"Value version {day}: from what happened before that day.")
+                context.log.info(_announced(first, day))
                 args = dbt_runner.quarterly_args(
                     settings, day, selected.names, restatement, among=selected.all_names
                 )
@@ -154,13 +156,26 @@ def build_dbt_assets(
     return nightly_models, quarterly_models
 
 
-def _with_history(settings: Settings, days: list[date]) -> list[date]:
-    """Of several quarters those that something happened before, at least the last."""
-    if len(days) == 1:
-        return days
-    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+def _first_day(settings: Settings) -> date | None:
+    """The day of the first session; None where there is none, or nothing was built yet."""
+    with (
+        contextlib.suppress(duckdb.CatalogException, duckdb.IOException),
+        duckdb.connect(str(settings.warehouse), read_only=True) as con,
+    ):
         (first,) = con.execute("select min(started_at) from intermediate.int_sessions").fetchone()
-    return [day for day in days[:-1] if first is not None and first.date() < day] + days[-1:]
+        return first.date() if first else None
+    return None
+
+
+def _with_history(first: date | None, days: list[date]) -> list[date]:
+    """Of several quarters those that something happened before, at least the last."""
+    return [day for day in days[:-1] if first is not None and first < day] + days[-1:]
+
+
+def _announced(first: date | None, day: date) -> str:
+    if first is None or first >= day:
+        return f"Nothing happened before {day}, so there is no value version of that day."
+    return f"Value version {day}: from what happened before that day."
 
 
 class Selection:

@@ -337,6 +337,17 @@ def test_the_version_of_the_quarter_is_missed_after_three_days(home, versions, t
 
 
 @pytest.mark.parametrize(
+    ("first", "refused", "severity"),
+    [(QUARTER, 0, "ok"), (QUARTER - timedelta(1), 0, "warn"), (QUARTER, 10, "warn")],
+)
+def test_no_version_is_missed_before_anything_can_be_valued(home, first, refused, severity):
+    home.publish(days={first: (10, refused)}, versions=[])
+    found, sentence = home.found("value_version")
+    assert found == severity
+    assert ("weights speak until that of 2027-01-01" in sentence) == (severity == "ok")
+
+
+@pytest.mark.parametrize(
     ("values", "severity"),
     [
         ([(0, 0), (9, -2)], "ok"),

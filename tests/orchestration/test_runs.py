@@ -383,6 +383,10 @@ def test_a_quarter_on_a_fresh_home_needs_no_night_before_it(story, home, capfd):
     assert chapter.served["versions"] == [(date(2026, 7, 1), 1)]
     # the terminal belongs to the report
     assert capfd.readouterr() == ("", "")
+    # the first session is of May
+    before_all = _chapter(run_quarterly, fresh, date(2026, 4, 1))
+    said = "  Nothing happened before 2026-04-01, so there is no value version of that day."
+    assert said in before_all.lines
 
 
 def test_a_run_that_is_stopped_on_purpose_is_not_tried_again(story, pretended, home):
