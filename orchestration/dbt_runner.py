@@ -299,9 +299,7 @@ def run_dbt(
         if not one_at_a_time and (unfinished := _without_memory(outcome)):
             one_at_a_time = True
             if report:
-                report(
-                    f"Not enough memory side by side, so one at a time: {_in_short(unfinished)}."
-                )
+                report(f"Not enough memory side by side, so one at a time: {in_short(unfinished)}.")
             outcome, of_errors = yield from _run_once(settings, _one_at_a_time(args, unfinished))
         yield from of_errors
     _raise_on_failure(settings, outcome, one_at_a_time)
@@ -483,7 +481,7 @@ def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> 
         kind = "data test" if first.node.resource_type == "test" else first.node.resource_type
         message = f"dbt {kind} {first.node.name} failed: {_in_one_line(first.message)}"
         if len(failed) > 1:
-            message += f" Failed too: {_in_short([result.node.name for result in failed[1:]])}."
+            message += f" Failed too: {in_short([result.node.name for result in failed[1:]])}."
         if one_at_a_time and NO_MEMORY in str(first.message):
             message += " It ran by itself, so INTENT_MAP_MEMORY_LIMIT is too low for it."
         transient = all("Could not set lock" in str(result.message) for result in failed)
@@ -495,7 +493,8 @@ def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> 
     )
 
 
-def _in_short(names: Sequence[str]) -> str:
+def in_short(names: Sequence[str]) -> str:
+    """The first of many names, for a sentence."""
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 

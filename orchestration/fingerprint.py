@@ -165,10 +165,9 @@ def in_words(changed: list[str]) -> str:
 
 def behind_in_words(names: Sequence[str]) -> str:
     """Of tables that `remember` could not note: why, and what comes of it."""
-    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     return (
-        f"Built on seeds or tables that do not follow the changed rules yet: {listed}. The next "
-        "run with all of them builds all rows anew."
+        "Built on seeds or tables that do not follow the changed rules yet: "
+        f"{dbt_runner.in_short(names)}. The next run with all of them builds all rows anew."
     )
 
 
