@@ -11,9 +11,10 @@ that follow other rules still counts as not up to date. Version tables are never
 (full_refresh: false in their dbt configuration).
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -104,7 +105,8 @@ def forget(
 ) -> None:
     """Note that these models are about to be built anew for what changed: whichever rules are in
     force next, a build that stops half-way leaves none of them up to date."""
-    _note(settings, {**now, **dict.fromkeys(changed)}, models)
+    with _state(settings) as warehouse:
+        _note(warehouse, {**now, **dict.fromkeys(changed)}, models)
 
 
 def remember(
@@ -120,34 +122,39 @@ def remember(
         and QUARTERLY not in (node["config"].get("tags") or ())
     }
     wanted = nodes.keys() & {*built}
-    with duckdb.connect(str(settings.warehouse)) as warehouse:
-        _make_table(warehouse)
+    with _state(settings) as warehouse:
         noted = dict(warehouse.execute(f"select name, value from {TABLE}").fetchall())
-    follow = wanted | {name for name in nodes if noted.get(name) == json.dumps(dict(now))}
-    behind = {nodes[name] for name in nodes.keys() - follow}
-    left = {name for name in wanted if behind & _ancestors(manifest, [nodes[name]])}
-    _note(settings, now, wanted - left)
+        follow = wanted | {name for name in nodes if noted.get(name) == json.dumps(dict(now))}
+        behind = {nodes[name] for name in nodes.keys() - follow}
+        left = {name for name in wanted if behind & _ancestors(manifest, [nodes[name]])}
+        _note(warehouse, now, wanted - left)
     return sorted(left)
 
 
-def _make_table(warehouse: duckdb.DuckDBPyConnection) -> None:
-    warehouse.execute("create schema if not exists raw")
-    warehouse.execute(
-        f"create table if not exists {TABLE} "
-        "(name varchar primary key, value varchar, built_at timestamp)"
-    )
+@contextlib.contextmanager
+def _state(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, with the table of what is noted."""
+    with duckdb.connect(str(settings.warehouse)) as warehouse:
+        warehouse.execute("create schema if not exists raw")
+        warehouse.execute(
+            f"create table if not exists {TABLE} "
+            "(name varchar primary key, value varchar, built_at timestamp)"
+        )
+        yield warehouse
 
 
-def _note(settings: Settings, parts: Mapping[str, str | None], names: Iterable[str]) -> None:
+def _note(
+    warehouse: duckdb.DuckDBPyConnection,
+    parts: Mapping[str, str | None],
+    names: Iterable[str],
+) -> None:
     value = json.dumps(dict(parts))
     built_at = datetime.now(UTC).replace(tzinfo=None)
     rows = [(name, value, built_at) for name in sorted(names)]
-    with duckdb.connect(str(settings.warehouse)) as warehouse:
-        _make_table(warehouse)
-        warehouse.execute("begin")
-        for row in rows:
-            warehouse.execute(f"insert or replace into {TABLE} values (?, ?, ?)", row)
-        warehouse.execute("commit")
+    warehouse.execute("begin")
+    for row in rows:
+        warehouse.execute(f"insert or replace into {TABLE} values (?, ?, ?)", row)
+    warehouse.execute("commit")
 
 
 def in_words(changed: list[str]) -> str:

@@ -1,9 +1,12 @@
 """Quarters: what a value version is valid for.
 
-Belongs here: dates only. Does not belong here: Dagster's partitions (defs/partitions.py).
+Belongs here: dates only, and which of them a version may have. Does not belong here: Dagster's
+partitions (defs/partitions.py).
 """
 
 from datetime import date
+
+from orchestration.errors import IntentMapError
 
 
 def first_day_of_quarter(day: date) -> date:
@@ -23,3 +26,23 @@ def quarters_between(first: date, last: date) -> list[date]:
     while (following := next_quarter(days[-1])) <= last:
         days.append(following)
     return days
+
+
+def version_date(as_of: date | None, today: date) -> date:
+    """The first day of the quarter to value; raises IntentMapError when as_of is none."""
+    if as_of is None:
+        return first_day_of_quarter(today)
+    if as_of > today:
+        raise IntentMapError(
+            f"{as_of} is in the future. A value version rests on what happened before it; the "
+            f"newest that can be computed is {first_day_of_quarter(today)}."
+        )
+    start = first_day_of_quarter(as_of)
+    if as_of != start:
+        following = next_quarter(start)
+        nearest = f"{start} or {following}" if following <= today else f"{start}"
+        raise IntentMapError(
+            f"{as_of} is not the first day of a quarter, and versions are valid from one on. "
+            f"Nearest: {nearest}."
+        )
+    return as_of

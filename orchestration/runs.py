@@ -31,7 +31,7 @@ from orchestration.defs.jobs import BACKFILL, NIGHTLY, QUARTERLY, REBUILD
 from orchestration.defs.partitions import time_zone
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
-from orchestration.quarters import first_day_of_quarter, next_quarter
+from orchestration.quarters import first_day_of_quarter, version_date
 from orchestration.restatement import next_restatement
 from orchestration.run_log import reporting
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -106,26 +106,6 @@ def _today(settings: Settings, report: Callable[[str], None]) -> date:
 
 def _project_start(settings: Settings) -> date:
     return date.fromisoformat(manifest_vars(load_manifest(settings))["project_start_date"])
-
-
-def version_date(as_of: date | None, today: date) -> date:
-    """The first day of the quarter to value; raises IntentMapError when as_of is none."""
-    if as_of is None:
-        return first_day_of_quarter(today)
-    if as_of > today:
-        raise IntentMapError(
-            f"{as_of} is in the future. A value version rests on what happened before it; the "
-            f"newest that can be computed is {first_day_of_quarter(today)}."
-        )
-    start = first_day_of_quarter(as_of)
-    if as_of != start:
-        following = next_quarter(start)
-        nearest = f"{start} or {following}" if following <= today else f"{start}"
-        raise IntentMapError(
-            f"{as_of} is not the first day of a quarter, and versions are valid from one on. "
-            f"Nearest: {nearest}."
-        )
-    return as_of
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
+from orchestration.quarters import version_date
 from orchestration.restatement import next_restatement
 from orchestration.settings import Settings
 
@@ -127,11 +128,8 @@ def build_dbt_assets(
         with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
             newest = date.fromisoformat(quarters.get_last_partition_key())
             # Dagster takes the partition of a tag as it is
-            if max(days) > newest:
-                raise IntentMapError(
-                    f"{max(days)} is in the future. A value version rests on what happened before "
-                    f"it; the newest that can be computed is {newest}."
-                )
+            for day in days:
+                version_date(day, newest)
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             restatement = None

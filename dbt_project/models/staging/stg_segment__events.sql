@@ -1,5 +1,13 @@
 {{ config(enabled='segment' in var('event_sources')) }}
 
+{#- what a row is: the table that Segment writes it to, and what stands in any name for it -#}
+{%- set tables = {
+    'identify': ('identifies', 'identif'),
+    'screen_view': ('screens', 'screen'),
+    'page_view': ('pages', 'page'),
+    'group': ('groups', 'group')
+} %}
+
 with
 
 events as (
@@ -18,19 +26,13 @@ events_named as (
         case
             when event is not null then event
             when event_text is not null then {{ snake_case('event_text') }}
-            {% for table, name in {
-                'identifies': 'identify',
-                'screens': 'screen_view',
-                'pages': 'page_view',
-                'groups': 'group'
-            }.items() %}
+            {% for name, (table, _) in tables.items() %}
                 when {{ matches_pattern('lower(file_name)', "'(^|[/.])" ~ table ~ "([/.]|$)'") }}
                     then '{{ name }}'
             {% endfor %}
-            when lower(file_name) like '%identif%' then 'identify'
-            when lower(file_name) like '%screen%' then 'screen_view'
-            when lower(file_name) like '%page%' then 'page_view'
-            when lower(file_name) like '%group%' then 'group'
+            {% for name, (_, word) in tables.items() %}
+                when lower(file_name) like '%{{ word }}%' then '{{ name }}'
+            {% endfor %}
             when {{ json_text('properties', "'path'") }} is not null then 'page_view'
         end as source_event_name,
         coalesce(
