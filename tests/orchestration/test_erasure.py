@@ -754,3 +754,29 @@ def test_a_compacted_warehouse_holds_the_same_in_no_more_blocks_than_it_needs(tm
     assert home.rows("select free_blocks from pragma_database_size()") == [(0,)]
     assert home.rows("from raw.mine") == [("stays",)]
     assert not left.exists()
+
+
+def test_tables_that_an_erasure_leaves_unbuilt_do_not_count_as_built(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    home.drop("generic/a.jsonl", [event("stays")])
+    home.land()
+    incremental = {"materialized": "incremental"}
+    tables = {"int_staged_events": {}, "receipts": incremental, "sums": incremental}
+    manifest = {
+        "metadata": {"project_name": "p"},
+        "nodes": {
+            f"model.p.{name}": {"name": name, "schema": "intermediate", "config": config}
+            for name, config in tables.items()
+        },
+        "child_map": {"model.p.int_staged_events": ["model.p.receipts"]},
+    }
+    noted = []
+    monkeypatch.setattr(erasure.dbt_runner, "prepare_manifest", lambda *_, **__: None)
+    monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: manifest)
+    monkeypatch.setattr(erasure.dbt_runner, "run_dbt", lambda *_, **__: [])
+    monkeypatch.setattr(erasure.fingerprint, "current", lambda *_: {})
+    monkeypatch.setattr(erasure.fingerprint, "remember", lambda *given: noted.append(given[-1]))
+    erasure._build(home.settings, report=lambda _: None)
+    home.rows("insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)")
+    erasure._build(home.settings, report=lambda _: None)
+    assert noted == [{"int_staged_events", "receipts", "sums"}, {"int_staged_events", "sums"}]
