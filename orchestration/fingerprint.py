@@ -29,7 +29,6 @@ from orchestration.settings import Settings
 BUILT_ANEW = ("incremental", "snapshot")
 # what a run builds under the rules in force, but for the quarterly clock
 FOLLOW_RULES = ("model", "seed", "snapshot")
-QUARTERLY = dbt_runner.QUARTERLY_TAG.removeprefix("tag:")
 # strategies by which a changed business file reaches the rows that are there already
 FOLLOWS_CHANGES = ("replace_differing", "replace_changed", "replace_users")
 # policy that no row already built follows
@@ -119,7 +118,7 @@ def remember(
         node["name"]: unique_id
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] in FOLLOW_RULES
-        and QUARTERLY not in (node["config"].get("tags") or ())
+        and dbt_runner.QUARTERLY not in (node["config"].get("tags") or ())
     }
     wanted = nodes.keys() & {*built}
     with _state(settings) as warehouse:

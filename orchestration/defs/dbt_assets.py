@@ -103,7 +103,7 @@ def build_dbt_assets(
                 settings,
                 selected.names,
                 full_refresh=asked or bool(changed),
-                among=selected.all_names,
+                among=selected.clocks,
             )
             yield from selected.run(settings, args, "nightly")
             behind = fingerprint.remember(settings, rules, manifest, selected.names)
@@ -143,7 +143,7 @@ def build_dbt_assets(
             for day in (*earlier, last):
                 context.log.info(_announced(first, day))
                 args = dbt_runner.quarterly_args(
-                    settings, day, selected.names, restatement, among=selected.all_names
+                    settings, day, selected.names, restatement, among=selected.clocks
                 )
                 if day == last:
                     # a table is materialized once in a run, for all of its partitions
@@ -202,11 +202,7 @@ class Selection:
             {below for name in chosen for below in JUDGED_BY.get(name, ())} - {*chosen}
         )
         self.names = chosen + self._along
-        self.all_names = [
-            node["name"]
-            for node in manifest["nodes"].values()
-            if node["resource_type"] in ("model", "seed", "snapshot", "test")
-        ]
+        self.clocks = dbt_runner.clocks(manifest)
         self._tables = sum(node["resource_type"] != "test" for node in nodes)
 
     def run(

@@ -50,8 +50,6 @@ def test_the_nightly_arguments_are_these(plain):
         "/somewhere/heim ü/dbt/logs",
         "--log-level",
         "none",
-        "--log-level-file",
-        "debug",
         "--log-file-max-bytes",
         "20971520",
         "--no-use-colors",
@@ -76,12 +74,21 @@ def test_names_select_exactly_those_nodes(plain):
 
 
 def test_of_the_chosen_and_the_others_the_shorter_list_is_given(plain):
-    most = nightly_args(plain, ["a", "b", "c"], among=["d", "c", "b", "a"])
+    among = dict.fromkeys("abcd", "nightly")
+    most = nightly_args(plain, ["a", "b", "c"], among=among)
     assert most[-6:] == ["--indirect-selection", "empty", "--select", "*", "--exclude", "d"]
-    few = nightly_args(plain, ["a"], among=["a", "b", "c"])
+    few = nightly_args(plain, ["a"], among=among)
     assert few[-4:] == ["--indirect-selection", "empty", "--select", "a"]
-    # nothing to exclude would be an argument without a value
-    assert nightly_args(plain, ["a"], among=["a"])[-2:] == ["--select", "a"]
+
+
+def test_all_of_a_clock_is_chosen_by_its_tag(plain):
+    among = {"a": "nightly", "b": "nightly", "c": "quarterly", "t": "none"}
+    nightly = nightly_args(plain, ["b", "a"], among=among)
+    assert nightly[-3:] == ["--exclude", "tag:quarterly", "t"]
+    quarterly = quarterly_args(plain, date(2026, 7, 1), ["c"], among=among)
+    assert quarterly[-2:] == ["--select", "tag:quarterly"]
+    for args in (nightly, quarterly):
+        assert "--indirect-selection" not in args
 
 
 def test_only_a_full_refresh_says_so(plain):

@@ -18,6 +18,7 @@ from dagster import (
     op,
 )
 from dagster import job as dagster_job
+from dbt.cli.main import dbtRunner
 
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
@@ -167,6 +168,34 @@ def test_every_data_test_of_a_table_is_an_asset_check(real):
         and any(parent in manifest["nodes"] for parent in node["depends_on"]["nodes"])
     }
     assert tests - checks == set()
+
+
+def test_dbt_chooses_by_tag_what_the_steps_of_a_clock_choose_by_name(real):
+    settings, manifest, definitions = real
+    day = date(2026, 7, 1)
+    of_names = dbt_runner.clocks(manifest)
+    for clock, step in (("nightly", "nightly_models"), ("quarterly", "quarterly_models")):
+        names = [name for name, of in of_names.items() if of == clock]
+        step_names = {
+            of.metadata["dagster_dbt/unique_id"]
+            for asset in definitions.assets
+            if hasattr(asset, "op") and asset.op.name == step
+            for of in (*asset.specs, *asset.check_specs)
+        }
+        assert step_names == {
+            unique_id for unique_id, node in manifest["nodes"].items() if node["name"] in names
+        }
+        args = (
+            dbt_runner.nightly_args(settings, names, among=of_names)
+            if clock == "nightly"
+            else dbt_runner.quarterly_args(settings, day, names, among=of_names)
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in dbt_runner.environment(settings).items():
+                patch.setenv(name, value)
+            kinds = [f"--resource-type={kind}" for kind in ("model", "seed", "test")]
+            listed = dbtRunner().invoke(["list", *args[1:], *kinds, "--output", "name"])
+        assert sorted(listed.result) == sorted(names), clock
 
 
 def test_the_valuation_reads_no_raw_event(real):
