@@ -538,10 +538,9 @@ def _value_version(
         return Finding("value_version", WARN, sentence)
     figures = {"days in force": (view.today - newest).days}
     if newest >= current and values_no_session:
-        days = view.values["attribution_look_back_days"]
         sentence = (
             f"The version valid from {newest} values no session: no revenue before it came of "
-            f"sessions that were {days} days old by then, so expected revenue stays 0 until the "
+            "sessions whose credit was settled by then, so expected revenue stays 0 until the "
             "next version."
         )
         return Finding("value_version", WARN, sentence, figures=figures)

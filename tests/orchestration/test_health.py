@@ -361,7 +361,7 @@ def test_a_version_by_which_no_session_has_a_value_is_told(home, values, severit
     home.publish(versions=[QUARTER], values=values)
     found, sentence = home.found("value_version")
     assert found == severity
-    assert ("values no session" in sentence and "30 days" in sentence) == (severity == "warn")
+    assert ("values no session" in sentence) == (severity == "warn")
 
 
 @pytest.mark.parametrize(("hours", "severity"), [(30, "ok"), (31, "warn"), (61, "error")])

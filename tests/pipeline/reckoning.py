@@ -184,9 +184,12 @@ class Shop:
 
     @cached_property
     def settled(self) -> set[int]:
-        """As many days of sessions, but such that all that could credit them is known."""
-        end = self.moment - self.policy["attribution_look_back_days"] * DAY
-        return self.started_within(end - self.policy["look_back_days"] * DAY, end)
+        """As many days of sessions, but such that all that could credit them is known; of a short
+        history its first half, but none that may still go on."""
+        usual = self.moment - self.policy["attribution_look_back_days"] * DAY
+        first = min([row["started_at"] for row in self.sessions.values()], default=self.moment)
+        end = min(max(usual, first + (self.moment - first) / 2), self.moment - DAY)
+        return self.started_within(usual - self.policy["look_back_days"] * DAY, end)
 
     @cached_property
     def macros_of_user(self) -> dict[int, list[Mapping[str, Any]]]:

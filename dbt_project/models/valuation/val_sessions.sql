@@ -1,8 +1,9 @@
-{#- a session is settled when its credit is, and when it has ended before the version date -#}
-{% set settled_days = [
-    var('attribution_look_back_days') | int,
-    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int,
-] | max -%}
+{%- set longest_session_days =
+    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int -%}
+{%- set settled_days = [var('attribution_look_back_days') | int, longest_session_days] | max -%}
+{%- set half_of_the_history -%}
+    cast({{ seconds_between('min(started_at)', version_moment()) }} / 2 as bigint)
+{%- endset -%}
 {{ config(tags=['quarterly']) }}
 
 with
@@ -23,6 +24,24 @@ traffic_sources as (
 
     select * from {{ ref('int_traffic_sources') }}
 
+),
+
+-- a session is settled when its credit is, and when it has ended before the version date. A history
+-- too short for that is halved: some time to convert for some sessions, rather than no session
+settling as (
+
+    select
+        least(
+            greatest(
+                {{ days_before_version(settled_days) }},
+                {{ dbt.dateadd('second', half_of_the_history, 'min(started_at)') }}
+            ),
+            {{ days_before_version(longest_session_days) }}
+        ) as settled_until
+
+    from sessions
+    where started_at < {{ version_moment() }}
+
 )
 
 -- what gave the source only after the version date is not known yet
@@ -37,12 +56,13 @@ select
     end as intent_class,
     sessions.visitor_type,
     sessions.started_at >= {{ days_before_version(var('look_back_days')) }} as is_in_look_back,
-    sessions.started_at < {{ days_before_version(settled_days) }}
+    sessions.started_at < settling.settled_until
     and sessions.started_at >= {{ days_before_version(
         var('look_back_days') | int + settled_days
     ) }} as is_settled
 
 from sessions
+cross join settling
 left join identities on sessions.visitor_key = identities.visitor_key
 inner join traffic_sources
     on
