@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from bench import __main__ as command
-from bench import bars, measure, page, stages
+from bench import bars, measure, page, profile, stages
 from bench.generate import Size, generate
 from bench.references import core, core_duckdb, scan
 from bench.stages import Case, Machine
@@ -376,6 +376,49 @@ def test_node_seconds_are_read_from_dbts_log(tmp_path):
         "model int_events": 5.02,
         "test not_null_int_events_event_key": 0.11,
     }
+
+
+def test_a_model_costs_the_processor_time_of_its_query_not_the_profilers_clocks(
+    tmp_path, monkeypatch
+):
+    compiled = tmp_path / profile.MODELS / "intermediate"
+    compiled.mkdir(parents=True)
+    (tmp_path / "warehouse").mkdir()
+    with duckdb.connect(str(tmp_path / "warehouse" / "intent_map.duckdb")) as connection:
+        connection.execute(
+            "create schema intermediate; "
+            "create table intermediate.int_all as select range as number from range(3000); "
+            "create table intermediate.int_even as select 1 as number"
+        )
+    (compiled / "int_even.sql").write_text(
+        "with shared as materialized (select number from intent_map.intermediate.int_all)\n"
+        "select one.number from shared as one inner join shared as two on one.number = two.number\n"
+        "where one.number % 2 = 0 order by one.number -- at the end a comment",
+        encoding="utf-8",
+    )
+    clock = iter([10.0, 12.5])
+    monkeypatch.setattr(profile.time, "process_time", lambda: next(clock))
+    (found,) = profile.profile_home(tmp_path, threads=1, memory_limit="1GB")
+    assert (found.name, found.cpu_seconds) == ("int_even", 2.5)
+    # what a part of the query hands on to the rest of it is not read from a table
+    assert (found.rows_read, found.rows_written) == (3000, 1500)
+    assert 0 < found.operator_seconds < 2.5
+    assert "int_even: 2.50 s of processor time" in profile.in_words([found])
+    assert not any(path.name.startswith("tmp") for path in tmp_path.iterdir())
+
+
+def test_page_shares_out_processor_time_and_the_operators_time_each_by_itself(tmp_path):
+    operators = [profile.Operator("HASH_JOIN", "", 3.0, 5), profile.Operator("WINDOW", "", 1.0, 5)]
+    models = [
+        profile.ModelProfile("int_one", 4.0, 6.0, 7, 5, operators),
+        profile.ModelProfile("int_two", 1.0, 2.0, 7, 5),
+    ]
+    written = tmp_path / "page.md"
+    page.write(written, [case_with()], [], {}, models)
+    text = written.read_text(encoding="utf-8")
+    assert "| `int_one` | - | 6.00 | 75% | 4.00 | 7 | 5 | hash_join 75%; window 25% |" in text
+    assert "| `int_two` | - | 2.00 | 25% | 0.00 | 7 | 5 |  |" in text
+    assert "the 2 costliest of 2 tables, which take 8.0 s of processor time together" in text
 
 
 @pytest.mark.deep
