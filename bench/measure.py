@@ -6,6 +6,7 @@ commands (stages.py).
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
@@ -34,7 +35,10 @@ class Cost:
 
 
 def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], threads: int) -> Cost:
-    """Run the command on `threads` cores. Raises RunFailedError when it ends with an error."""
+    """Run the command on `threads` cores. Raises RunFailedError when it ends with an error.
+
+    An interrupt ends the command too, with all that it has started.
+    """
     began = time.monotonic()
     process = subprocess.Popen(
         list(command),
@@ -45,24 +49,33 @@ def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], threads: int)
         text=True,
         errors="replace",
         preexec_fn=lambda: _keep_to(threads),
+        # a group of its own, which can be ended as a whole
+        start_new_session=True,
     )
     watch = _Watch(process.pid)
     watch.start()
-    output = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
+    try:
+        output = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    finally:
+        watch.stop()
     process.returncode = os.waitstatus_to_exitcode(status)
-    watch.stop()
     if process.returncode != 0:
         raise RunFailedError(
             f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}"
         )
-    # the kernel's own figure is in kibibytes, but on macOS in bytes
+    # Only where there is nothing to watch: the kernel's own figure is at least what this process
+    # had when it started the command. It is in kibibytes, but on macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return Cost(
         seconds=seconds,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
-        memory_bytes=max(watch.most, usage.ru_maxrss * unit),
+        memory_bytes=watch.most or usage.ru_maxrss * unit,
         output=output,
     )
 
@@ -109,8 +122,10 @@ class _Watch(threading.Thread):
         self.most = 0
 
     def run(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
-            self.most = max(self.most, _tree_bytes(self._pid))
+        while True:
+            self.most = max(self.most, _tree_bytes(self._pid), _peak_bytes(self._pid))
+            if self._over.wait(SAMPLE_SECONDS):
+                return
 
     def stop(self) -> None:
         self._over.set()
@@ -130,6 +145,15 @@ def _tree_bytes(pid: int) -> int:
             continue
         total += pages * os.sysconf("SC_PAGE_SIZE")
     return total
+
+
+def _peak_bytes(pid: int) -> int:
+    """The most that the process alone has had so far, also between two looks at it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def _memory_bytes() -> int:

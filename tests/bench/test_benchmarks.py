@@ -4,6 +4,8 @@ Belongs here: small sizes that show it. Does not belong here: speed.
 """
 
 import os
+import signal
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -359,6 +361,52 @@ def test_cost_of_a_command_counts_its_children_and_a_failure_is_said(tmp_path):
             os.environ,
             threads=1,
         )
+
+
+def test_memory_of_a_command_is_its_own_not_that_of_the_harness(tmp_path):
+    held = bytearray(b"x") * 300_000_000
+    small = measure.run([command.sys.executable, "-c", "pass"], tmp_path, os.environ, threads=1)
+    assert 1_000_000 < small.memory_bytes < 100_000_000
+    assert len(held) == 300_000_000
+    # given back before the next look at it
+    brief = "import time; del (b := bytearray(b'x') * 200_000_000)[:]; time.sleep(0.5)"
+    large = measure.run([command.sys.executable, "-c", brief], tmp_path, os.environ, threads=1)
+    assert large.memory_bytes > 200_000_000
+
+
+def test_interrupt_ends_the_command_and_what_it_has_started(tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    sleeper = "import time; time.sleep(60)"
+    child = (
+        "import os, subprocess, sys, time; from pathlib import Path\n"
+        f"one = subprocess.Popen([sys.executable, '-c', {sleeper!r}])\n"
+        f"Path('pids').write_text(f'{{os.getpid()}} {{one.pid}}')\n"
+        f"time.sleep(60)"
+    )
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            measure.run([command.sys.executable, "-c", child], tmp_path, os.environ, threads=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    for pid in (tmp_path / "pids").read_text().split():
+        assert is_over(int(pid))
+
+
+def is_over(pid: int) -> bool:
+    """Whether the process is gone, or about to be, within some seconds."""
+    for _ in range(50):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_node_seconds_are_read_from_dbts_log(tmp_path):
