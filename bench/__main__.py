@@ -4,34 +4,79 @@ Belongs here: arguments, which cases are measured, the exit status. Does not bel
 """
 
 import argparse
+import os
+import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+
+import duckdb
 
 from bench import bars, measure, page, profile, stages
-from bench.generate import Size, add_size_arguments, size_of
+from bench.generate import Size, add_size_arguments, count_of, size_of
 from bench.stages import REFERENCES, Case, Machine
-from orchestration.settings import PROJECT_ROOT
+from orchestration.errors import IntentMapError, is_interruption
+from orchestration.settings import PROJECT_ROOT, load_settings
 
-DIFFERENT, NOT_MET = 1, 2
+DIFFERENT, NOT_MET, INTERRUPTED = 1, 2, 130
 OWN_PYTHON = PROJECT_ROOT / ".venv" / "bench" / "bin" / "python"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; the exit status: 1 when results differ or a run failed, 2 when a bar is not met."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
     machine = Machine(arguments.threads, arguments.memory_limit, arguments.python)
-    if arguments.work is not None:
-        Path(arguments.work).mkdir(parents=True, exist_ok=True)
+    if problem := _problem(arguments, machine):
+        parser.error(problem)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        if arguments.work is not None:
+            arguments.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="intent-map-bench-", dir=arguments.work) as work:
             return _measure(arguments, machine, Path(work))
-    except (stages.ResultsDifferError, measure.RunFailedError) as error:
+    except (stages.ResultsDifferError, measure.RunFailedError, OSError, duckdb.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return DIFFERENT
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not isinstance(error, KeyboardInterrupt) and not is_interruption(error):
+            raise
+        print("interrupted; no page is written", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _problem(arguments: argparse.Namespace, machine: Machine) -> str | None:
+    """What would only come out after hours of measuring, in words; None when nothing is wrong."""
+    page_file: Path | None = arguments.page
+    if page_file is not None:
+        if page_file.is_dir() or page_file.suffix == ".svg":
+            return f"--page is {page_file}; name a file, such as page.md: its plot is page.svg"
+        if not page_file.parent.is_dir():
+            return f"--page is {page_file}, in a folder that does not exist"
+        for file in (page_file, page_file.with_suffix(".svg")):
+            if not os.access(file if file.exists() else file.parent, os.W_OK):
+                return f"--page is {page_file}, but {file} cannot be written"
+    if shutil.which(arguments.python) is None:
+        return f"--python is {arguments.python}, which is no interpreter"
+    if arguments.threads > measure.cores():
+        return f"--threads is {arguments.threads}, but there are {measure.cores()} cores here"
+    try:
+        load_settings(machine.environment(arguments.work))
+    except IntentMapError as error:
+        said = str(error).replace("INTENT_MAP_MEMORY_LIMIT", "--memory-limit")
+        return said.replace("INTENT_MAP_HOME", "--work")
+    return None
 
 
 def _measure(arguments: argparse.Namespace, machine: Machine, work: Path) -> int:
@@ -92,8 +137,7 @@ def _limited(machine: Machine, limit: str) -> Machine:
 def _described(machine: Machine) -> dict[str, str]:
     """The machine, with the versions of the references' packages."""
     found = {name: stages.package_version(machine.python, name) for name in stages.NEEDS.values()}
-    said = measure.machine() | {name: known for name, known in found.items() if known}
-    return said
+    return measure.machine() | {name: known for name, known in found.items() if known}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,9 +145,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench",
         description="What a full refresh, a night, a quarter and publishing cost.",
     )
-    add_size_arguments(parser)
-    parser.add_argument("--rounds", type=int, default=2, help="times that all is run (2)")
-    parser.add_argument("--threads", type=int, default=2, help="cores for every process (2)")
+    add_size_arguments(parser, most_nights=1)
+    parser.add_argument("--rounds", type=count_of(1), default=2, help="times that all is run (2)")
+    parser.add_argument(
+        "--threads",
+        type=count_of(1),
+        default=min(2, measure.cores()),
+        help="cores for every process (2, where there are)",
+    )
     parser.add_argument(
         "--memory-limit", default="80%", help="DuckDB's, in every process (80%%), such as 4GiB"
     )
@@ -115,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         help="which references are measured (all)",
     )
     parser.add_argument(
-        "--pandas-limit", type=int, default=5_000_000, help="most events for pandas (5000000)"
+        "--pandas-limit", type=count_of(0), default=5_000_000, help="most events for pandas (5m)"
     )
     parser.add_argument("--history", action="store_true", help="nights on 360 days and on 30")
     parser.add_argument(

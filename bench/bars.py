@@ -14,6 +14,8 @@ from statistics import median
 from bench.stages import Case
 
 MET, NOT_MET, NOT_MEASURED = "met", "NOT MET", "not measured"
+# one more than in the limits, so that a figure just above one does not look like it
+DECIMALS = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,11 @@ class Ratio:
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        return f"{self.middle:.2f} ({self.least:.2f}-{self.most:.2f})"
+        return self.said()
+
+    def said(self, decimals: int = 2) -> str:
+        shown = (f"{part:.{decimals}f}" for part in (self.middle, self.least, self.most))
+        return "{} ({} to {})".format(*shown)
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def _seconds_of(stage: str) -> Callable[[dict[str, Case]], tuple[float, str, int
         if not case or not costs:
             return None
         wall = Ratio.of([cost.seconds for cost in costs])
-        return wall.middle, f"{wall} s wall clock", case.size.events
+        return wall.middle, f"{wall.said(DECIMALS)} s wall clock", case.size.events
 
     return figure
 
@@ -133,7 +139,7 @@ def _finished(name: str) -> Callable[[dict[str, Case]], tuple[float, str, int] |
         memory = cost.memory_bytes / 2**30
         said = (
             f"finished in {cost.seconds:.0f} s with a limit of {case.machine.memory_limit}, "
-            f"{memory:.1f} GiB at most"
+            f"{memory:.{DECIMALS}f} GiB at most"
         )
         return memory, said, case.size.events
 
@@ -157,14 +163,13 @@ def _disk(cases: dict[str, Case]) -> tuple[float, str, int] | None:
     if not case or not case.landed_bytes or not case.warehouse_bytes:
         return None
     ratio = case.warehouse_bytes / case.landed_bytes
-    said = (
-        f"{ratio:.2f} ({case.warehouse_bytes / 1e6:,.0f} MB for {case.landed_bytes / 1e6:,.0f} MB)"
-    )
+    warehouse, landed = case.warehouse_bytes / 1e6, case.landed_bytes / 1e6
+    said = f"{ratio:.{DECIMALS}f} ({warehouse:,.0f} MB for {landed:,.0f} MB)"
     return ratio, said, case.size.events
 
 
 def _worse(found: dict[str, Ratio], case: Case) -> tuple[float, str, int]:
-    said = "; ".join(f"{what} {ratio}" for what, ratio in found.items())
+    said = "; ".join(f"{what} {ratio.said(DECIMALS)}" for what, ratio in found.items())
     return max(ratio.middle for ratio in found.values()), said, case.size.events
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import duckdb
@@ -22,6 +23,9 @@ import duckdb
 SHAPES = ("many_light", "few_heavy")
 # the first day after it begins a quarter, so a version of the values can read up to it
 LAST_DAY = date(2026, 6, 30)
+# so that no day lies before the first that the project accepts
+MOST_DAYS = 4_000
+MOST_EVENTS = 10_000_000_000
 EVENTS_PER_SESSION = 10
 SESSIONS_PER_LIGHT_VISITOR = 3
 EVENTS_PER_HEAVY_VISITOR = 5_000
@@ -47,7 +51,6 @@ EVENT_SHARES = {
     "login": 3,
 }
 PURCHASE_STEPS = ("add_to_cart", "begin_checkout", "add_payment_info", "purchase", "purchase")
-NAMES = [*EVENT_SHARES, "purchase"]
 
 # source, medium, campaign, share in hundredths, purchases in ten thousand sessions
 CHANNELS = (
@@ -64,7 +67,6 @@ CHANNELS = (
     ("youtube", "video", "product_films", 2, 70),
 )
 PAID = tuple(channel for channel in CHANNELS if channel[1] in ("cpc", "paid_social", "video"))
-DEVICES = ("mobile", "desktop", "tablet")
 COUNTRIES = ("DE", "US", "GB", "FR", "CZ", "AT", "PL", "ES")
 CATEGORIES = ("shoes", "jackets", "rucksacks", "tents", "stoves", "maps", "lamps", "gloves")
 BOTS = (
@@ -124,10 +126,14 @@ def generate(
     """
     if size.shape not in SHAPES:
         raise ValueError(f"shape is '{size.shape}'; known shapes: {', '.join(SHAPES)}")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty; files of another size would be read with these")
     parts: dict[str, Written] = {}
     with duckdb.connect() as connection:
         connection.execute(f"set memory_limit = '{memory_limit}'; set threads = {threads}")
         connection.execute("set preserve_insertion_order = false; set timezone = 'UTC'")
+        # by default below the folder in which one happens to stand
+        connection.execute(f"set temp_directory = '{_quoted(folder)}/spill'")
         for day in range(size.days + size.nights):
             part = "base" if day < size.days else f"night_{day - size.days + 1}"
             _write_day(connection, size, day, folder / part, parts.setdefault(part, Written()))
@@ -479,10 +485,20 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def add_size_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--events", type=_count, default=1_000_000, help="1m, 500k or 1000000 (1m)")
-    parser.add_argument("--days", type=int, default=90, help="days of the base (90)")
-    parser.add_argument("--nights", type=int, default=2, help="further days, each by itself (2)")
+def add_size_arguments(parser: argparse.ArgumentParser, most_nights: int | None = None) -> None:
+    parser.add_argument(
+        "--events",
+        type=count_of(1, MOST_EVENTS),
+        default=1_000_000,
+        help="1m, 500k or 1000000 (1m)",
+    )
+    parser.add_argument("--days", type=count_of(1, MOST_DAYS), default=90, help="of the base (90)")
+    parser.add_argument(
+        "--nights",
+        type=count_of(0, most_nights),
+        default=1,
+        help="further days, each by itself (1)",
+    )
     parser.add_argument("--shape", choices=SHAPES, default=SHAPES[0], help="(many_light)")
     parser.add_argument("--seed", type=int, default=1, help="another number, other events (1)")
 
@@ -497,10 +513,22 @@ def size_of(arguments: argparse.Namespace) -> Size:
     )
 
 
-def _count(text: str) -> int:
-    """1m → 1,000,000; 500k → 500,000."""
-    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
-    return int(float(text[:-1] if factor > 1 else text) * factor)
+def count_of(least: int, most: int | None = None) -> Callable[[str], int]:
+    """For arguments: 1m → 1,000,000; 500k → 500,000; nothing below least or above most."""
+
+    def count(text: str) -> int:
+        factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
+        try:
+            number = Decimal(text[:-1] if factor > 1 else text) * factor
+            whole = int(number)
+        except (InvalidOperation, ValueError, OverflowError):
+            number, whole = Decimal(0), -1
+        if whole != number or whole < least or (most is not None and whole > most):
+            bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"'{text}' is no whole number, {bounds}")
+        return whole
+
+    return count
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -509,7 +537,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where base/ and night_N/ go")
     arguments = parser.parse_args(argv)
     began = time.monotonic()
-    written = generate(size_of(arguments), arguments.folder, report=print)
+    try:
+        written = generate(size_of(arguments), arguments.folder, report=print)
+    except (OSError, ValueError, duckdb.Error) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print(f"{written.rows:,} rows, {written.bytes / 1e6:,.0f} MB, {time.monotonic() - began:.0f} s")
     return 0
 

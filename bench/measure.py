@@ -80,6 +80,13 @@ def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], threads: int)
     )
 
 
+def cores() -> int:
+    """Cores that this process may use, and so the commands that it runs."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def machine() -> dict[str, str]:
     """What the figures depend on, without names of hosts or people."""
     said = {

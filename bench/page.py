@@ -35,7 +35,8 @@ make bench ARGS="--shape few_heavy"         # few visitors with very many events
   project's tables, number for number; a difference fails the run. So does a night on top that
   leaves another result than all files at once.
 - **In turn**: each round runs every stage once, in a process of its own, on the same number of
-  cores with the same memory limit. A ratio is taken within a round; shown are the median and, in
+  cores; DuckDB has the same memory limit in all of them. Memory is the most that the process and
+  its children had at once. A ratio is taken within a round; shown are the median and, in
   brackets, the least and the most.
 - **Bars** are held against the worse of processor time and wall clock. One that this run did not
   measure says so. The command ends with status 1 when results differ, with 2 when a bar is not met
@@ -55,7 +56,7 @@ def write(
     plot = page.with_suffix(".svg")
     parts = [HEAD, _machine(machine, main), "## Bars\n\n" + bars_table(verdicts)]
     parts.append(f"![Processor seconds of each stage]({plot.name})\n")
-    parts += [_case(case) for case in cases]
+    parts += [_case(case, main.machine.memory_limit) for case in cases]
     if profiles:
         parts.append(_profiles(main, profiles))
     plot.write_text(drawing(main), encoding="utf-8")
@@ -79,20 +80,21 @@ def bars_table(verdicts: Sequence[Verdict]) -> str:
 def _machine(machine: Mapping[str, str], case: Case) -> str:
     said = ", ".join(f"{name} {value}" for name, value in machine.items())
     return (
-        f"## Machine\n\n{said}. Every process: {case.machine.threads} cores, memory limit "
-        f"{case.machine.memory_limit}.\n"
+        f"## Machine\n\n{said}. Cores of every process: {case.machine.threads}. DuckDB's memory "
+        f"limit, where a case says no other: {case.machine.memory_limit}.\n"
     )
 
 
-def _case(case: Case) -> str:
-    size = case.size
+def _case(case: Case, usual_limit: str) -> str:
+    size, limit = case.size, case.machine.memory_limit
+    nights = f"; a night on top has {case.night_rows:,} rows" if "night" in case.costs else ""
+    limited = f" DuckDB's memory limit: {limit}." if limit != usual_limit else ""
     lines = [
         f"## Case {case.name}: {size.events:,} events over {size.days} days, {size.shape}",
         "",
-        f"{case.raw_rows:,} raw rows in {case.landed_bytes / 1e6:,.0f} MB of Parquet; the night on "
-        f"top has {case.night_rows:,} rows. After the full refresh the warehouse has "
-        f"{case.warehouse_bytes / 1e6:,.0f} MB, the serving folder "
-        f"{case.serving_bytes / 1e6:,.0f} MB.",
+        f"{case.raw_rows:,} raw rows in {case.landed_bytes / 1e6:,.0f} MB of Parquet{nights}. "
+        f"After the full refresh the warehouse has {case.warehouse_bytes / 1e6:,.0f} MB, the "
+        f"serving folder {case.serving_bytes / 1e6:,.0f} MB.{limited}",
         "",
     ]
     rows = []

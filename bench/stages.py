@@ -113,6 +113,8 @@ def measure_case(
     ResultsDifferError and measure.RunFailedError. The folders below work are removed at the end.
     """
     wanted = _possible(case, references, pandas_limit)
+    for note in case.notes:
+        report(f"{case.name}: {note}")
     with _folder(work / case.name) as folder:
         data = folder / "data"
         report(f"{case.name}: writing {case.size.events:,} events over {case.size.days} days")
@@ -129,7 +131,8 @@ def measure_case(
                 for name in wanted
                 if (result := _reference(case, name, data / "base", folder, report)) is not None
             }
-            results["the project"] = project.compute(home)
+            limits = case.machine.threads, case.machine.memory_limit
+            results["the project"] = project.compute(home, *limits)
             compare(results)
             if profile and last:
                 profile(home)
@@ -138,7 +141,7 @@ def measure_case(
             _empty_dbt(case, home, report)
             if case.size.nights:
                 _night(case, 1, data, home, report)
-                check_night(data, home, 1)
+                check_night(data, home, 1, case.machine)
                 quarter = case.size.last_day + timedelta(days=1)
                 _timed(case, "quarter", home, ["quarterly", "--as-of", str(quarter)], report)
             _timed(case, "publish", home, ["publish"], report)
@@ -166,7 +169,7 @@ def measure_nights(
                 _night(case, night, data, home, report)
                 _timed(case, "empty", home, ["nightly"], report)
         for case in cases:
-            check_night(folder / case.name / "data", homes[case.name], nights)
+            check_night(folder / case.name / "data", homes[case.name], nights, case.machine)
     return cases
 
 
@@ -180,8 +183,8 @@ def measure_full(case: Case, work: Path, report: Report = print) -> Case:
         _full(case, folder / "home", report)
         result = _reference(case, "duckdb", folder / "data" / "base", folder, report)
         assert result is not None
-        limit, threads = case.machine.memory_limit, case.machine.threads
-        compare({"duckdb": result, "the project": project.compute(folder / "home", threads, limit)})
+        limits = case.machine.threads, case.machine.memory_limit
+        compare({"duckdb": result, "the project": project.compute(folder / "home", *limits)})
     return case
 
 
@@ -195,25 +198,30 @@ def compare(results: dict[str, core.Core]) -> None:
         raise ResultsDifferError("The same core came out differently:\n" + "\n".join(said))
 
 
-def check_night(data: Path, home: Path, nights: int) -> None:
+def check_night(data: Path, home: Path, nights: int, machine: Machine) -> None:
     """After nights on top, the home must hold what all the files together come to."""
     together = data / "together"
     for part in ("base", *(f"night_{night}" for night in range(1, nights + 1))):
         _link(data / part / "generic", together / "generic")
-    expected = core_duckdb.compute(together)
+    limits = machine.threads, machine.memory_limit
+    expected = core_duckdb.compute(together, *limits)
     shutil.rmtree(together)
-    compare({"all files at once": expected, f"{nights} nights on top": project.compute(home)})
+    found = project.compute(home, *limits)
+    compare({"all files at once": expected, f"{nights} nights on top": found})
 
 
 def _possible(case: Case, references: Sequence[str], pandas_limit: int) -> list[str]:
     possible = []
-    for name in references:
+    # one that is named twice would be measured twice in a round
+    for name in dict.fromkeys(references):
         if name == "pandas" and case.size.events > pandas_limit:
             case.notes.append(f"pandas is measured up to {pandas_limit:,} events only.")
         elif name in NEEDS and not has_package(case.machine.python, NEEDS[name]):
             case.notes.append(f"{name} is not installed, so its reference is not measured.")
         else:
             possible.append(name)
+    if set(possible) <= {"scan"}:
+        case.notes.append("No reference that computes the core is measured on the full refresh.")
     return possible
 
 

@@ -98,7 +98,9 @@ def core_of(
     firsts: Iterable[Sequence[Any]],
     rates: Iterable[Sequence[Any]],
 ) -> Core:
-    """A result from rows: the key columns first, then the numbers."""
+    """A result from rows: the key columns first, then the numbers. Raises ValueError for a key
+    that comes twice, of which one row would hide the other, and for a number that is not whole.
+    """
     return Core(
         totals={name: int(number) for name, number in totals.items()},
         daily=_keyed(daily, 3),
@@ -156,7 +158,13 @@ def files_of(folder: Path) -> str:
 
 
 def _keyed(rows: Iterable[Sequence[Any]], keys: int) -> dict[Row, Row]:
-    return {
-        tuple(str(part) for part in row[:keys]): tuple(int(number or 0) for number in row[keys:])
-        for row in rows
-    }
+    keyed: dict[Row, Row] = {}
+    for row in rows:
+        key = tuple(str(part) for part in row[:keys])
+        numbers = tuple(int(number or 0) for number in row[keys:])
+        if key in keyed:
+            raise ValueError(f"{key} comes twice")
+        if any(whole != (number or 0) for whole, number in zip(numbers, row[keys:], strict=True)):
+            raise ValueError(f"{key} has a number that is not whole: {row[keys:]}")
+        keyed[key] = numbers
+    return keyed

@@ -5,6 +5,7 @@ Belongs here: small sizes that show it. Does not belong here: speed.
 
 import os
 import signal
+import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import bars, measure, page, profile, stages
+from bench import generate as generator
 from bench.generate import Size, generate
 from bench.references import core, core_duckdb, scan
 from bench.stages import Case, Machine
@@ -154,6 +156,46 @@ def test_one_changed_row_is_a_difference(written, reference, tmp_path, column, c
 def test_result_survives_its_file(reference, tmp_path):
     core.write(reference[MANY], tmp_path / "result.json")
     assert core.read(tmp_path / "result.json") == reference[MANY]
+
+
+def test_row_that_another_of_its_key_would_hide_and_part_of_a_number_are_no_result():
+    row = ["2026-03-01", "google", "new", 1]
+    assert core.core_of({}, [row], [], []).daily == {("2026-03-01", "google", "new"): (1,)}
+    with pytest.raises(ValueError, match="comes twice"):
+        core.core_of({}, [row, row], [], [])
+    with pytest.raises(ValueError, match="not whole"):
+        core.core_of({}, [[*row[:3], 1.5]], [], [])
+
+
+def test_reference_spills_beside_its_data_not_into_the_working_folder(tmp_path, monkeypatch):
+    there, here = tmp_path / "it's data", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    def spilling(connection, files):
+        connection.execute("create temp table more as select hash(range) from range(20_000_000)")
+        return [path.parent for path in (there / "spill").iterdir()], list(here.iterdir())
+
+    monkeypatch.setattr(core_duckdb, "_compute", spilling)
+    spilled, left_here = core_duckdb.compute(there, threads=1, memory_limit="50MB")
+    assert set(spilled) == {there / "spill"}
+    assert left_here == []
+    assert list(there.iterdir()) == []
+
+
+def test_generator_spills_beside_its_files_and_leaves_no_other_there(tmp_path, monkeypatch):
+    found = []
+
+    def ask(connection, *more):
+        found.extend(connection.execute("select current_setting('temp_directory')").fetchone())
+
+    monkeypatch.setattr(generator, "_write_day", ask)
+    generate(SMALL, tmp_path / "files")
+    assert set(found) == {f"{tmp_path}/files/spill"}
+    # files of another size would be read together with the new ones
+    with pytest.raises(ValueError, match="is not empty"):
+        generate(SMALL, tmp_path / "files")
 
 
 NOON = datetime(2026, 3, 1, 12)
@@ -309,19 +351,25 @@ def test_night_is_counted_above_the_empty_night_and_per_round():
     )
     verdict = bars.verdicts([case])[1]
     assert verdict.state == bars.NOT_MET
-    assert "0.10 (0.09-0.15)" in verdict.said
+    assert "0.100 (0.090 to 0.150)" in verdict.said
 
 
 def test_a_night_no_dearer_than_an_empty_one_meets_its_bar():
     case = case_with(full=[cost(99, 99)], night=[cost(19, 19)], empty=[cost(20, 20)])
     verdict = bars.verdicts([case])[1]
     assert verdict.state == bars.MET
-    assert "processor -0.01" in verdict.said
+    assert "processor -0.010 (-0.010 to -0.010)" in verdict.said
 
 
 def test_of_a_night_the_dearer_of_the_two_differences_counts():
     case = case_with(full=[cost(99, 99)], night=[cost(19, 30)], empty=[cost(20, 20)])
     assert bars.verdicts([case])[1].state == bars.NOT_MET
+
+
+def test_figure_just_above_its_limit_does_not_look_like_the_limit():
+    case = case_with(full=[cost(40.04, 40.04)], duckdb=[cost(10, 10)])
+    verdict = bars.verdicts([case])[0]
+    assert (verdict.state, verdict.said.split(" (")[0]) == (bars.NOT_MET, "processor 4.004")
 
 
 def test_difference_ends_the_command_with_its_status(monkeypatch, capsys, tmp_path):
@@ -346,6 +394,99 @@ def test_bar_not_met_at_its_size_ends_the_command_with_its_status(
     assert command.main(arguments) == status
     assert "| NOT MET |" in written.read_text(encoding="utf-8")
     assert "(f) reference" in written.with_suffix(".svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--events", "0"], "--events: '0' is no whole number, from 1"),
+        (["--events", "infm"], "--events: 'infm' is no whole number"),
+        (["--events", "1.5"], "--events: '1.5' is no whole number"),
+        (["--events", "1e400"], "--events: '1e400' is no whole number"),
+        (["--days", "0"], "--days: '0' is no whole number, from 1 to 4000"),
+        # a second one would be written and never measured
+        (["--nights", "2"], "--nights: '2' is no whole number, from 0 to 1"),
+        (["--rounds", "0"], "--rounds: '0' is no whole number, 1 or more"),
+        (["--threads", "100000"], "--threads is 100000, but there are"),
+        (["--memory-limit", "much"], "--memory-limit is 'much'; write it like"),
+        (["--python", "no/such/python"], "--python is no/such/python, which is no interpreter"),
+        (["--page", "no/such/page.md"], "in a folder that does not exist"),
+        (["--page", "."], "name a file, such as page.md"),
+        (["--page", "page.svg"], "name a file, such as page.md"),
+    ],
+)
+def test_arguments_that_cannot_be_are_said_before_anything_is_measured(
+    monkeypatch, capsys, tmp_path, arguments, said
+):
+    monkeypatch.setattr(stages, "measure_case", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments)
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes_may_be_said_in_thousands_and_millions():
+    assert [generator.count_of(1)(said) for said in ("7", "1.5m", "0.3M", "20k")] == [
+        7,
+        1_500_000,
+        300_000,
+        20_000,
+    ]
+
+
+def test_folder_that_cannot_be_written_is_said(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert command.main(["--work", str(tmp_path / "file")]) == command.DIFFERENT
+    assert generator.main(["--folder", str(tmp_path / "file" / "below")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 2
+    assert "Traceback" not in said
+
+
+def in_a_query(folder: Path) -> None:
+    with duckdb.connect(str(folder / "file.duckdb")) as connection:
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        connection.execute("select count(*) from range(1_000_000) a, range(1_000_000) b").fetchall()
+
+
+def in_python(folder: Path) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("busy", [in_a_query, in_python])
+def test_interrupt_leaves_no_file_and_no_page(monkeypatch, capsys, tmp_path, busy):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(stages, "measure_case", lambda case, work, **more: busy(work))
+    written = tmp_path / "page.md"
+    status = command.main(["--work", str(tmp_path), "--page", str(written)])
+    assert status == command.INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_is_not_measured_is_said_and_nothing_is_measured_twice():
+    case = case_with(events=2_000)
+    assert stages._possible(case, ["duckdb", "duckdb", "pandas"], pandas_limit=1_000) == ["duckdb"]
+    assert case.notes == ["pandas is measured up to 1,000 events only."]
+    alone = case_with()
+    assert stages._possible(alone, ["scan"], pandas_limit=1_000) == ["scan"]
+    assert alone.notes == ["No reference that computes the core is measured on the full refresh."]
+
+
+def test_page_names_a_case_by_its_own_limit_and_no_night_that_was_not(tmp_path):
+    usual = case_with(full=[cost(2, 2)], night=[cost(1, 1)])
+    little = case_with("scale_small", full=[cost(2, 2)])
+    little.machine = Machine(memory_limit="4GiB")
+    written = tmp_path / "page.md"
+    page.write(written, [usual, little], [], {}, [])
+    first, second = written.read_text(encoding="utf-8").split("## Case ")[1:]
+    assert "a night on top has 0 rows" in first
+    assert "limit" not in first
+    assert "night" not in second
+    assert "DuckDB's memory limit: 4GiB." in second
 
 
 def test_cost_of_a_command_counts_its_children_and_a_failure_is_said(tmp_path):
