@@ -33,7 +33,8 @@ days as (
 
 ),
 
--- the last 30 days, and two halves of 56 days to compare; the columns are named after them
+-- the last 30 days, and two halves of 56 days to compare; the columns are named after them. A
+-- campaign without a row in the days before did nothing there: none, and not unknown
 days_summed as (
 
     select
@@ -45,8 +46,8 @@ days_summed as (
         sum(cost) over last_28_days as cost_now,
         cast(sum(revenue) over last_28_days as double) as revenue_now,
         cast(sum(value) over last_28_days as double) as value_now,
-        sum(micro_conversions) over days_before as micros_before,
-        sum(macro_conversions) over days_before as macros_before,
+        coalesce(sum(micro_conversions) over days_before, 0) as micros_before,
+        coalesce(sum(macro_conversions) over days_before, 0) as macros_before,
         sum(cost) over days_before as cost_before,
         cast(sum(revenue) over days_before as double) as revenue_before,
         cast(sum(value) over days_before as double) as value_before
@@ -196,10 +197,18 @@ select
     cast(micros_before as bigint) as micro_conversions_28d_before,
     cast(macros_now as bigint) as macro_conversions_28d,
     cast(macros_before as bigint) as macro_conversions_28d_before,
-    value_now / nullif(cast(cost_now as double), 0) as value_roas_28d,
-    value_before / nullif(cast(cost_before as double), 0) as value_roas_28d_before,
-    revenue_now / nullif(cast(cost_now as double), 0) as roas_28d,
-    revenue_before / nullif(cast(cost_before as double), 0) as roas_28d_before,
+    case
+        when cost_now > 0 then value_now / cast(cost_now as double)
+    end as value_roas_28d,
+    case
+        when cost_before > 0 then value_before / cast(cost_before as double)
+    end as value_roas_28d_before,
+    case
+        when cost_now > 0 then revenue_now / cast(cost_now as double)
+    end as roas_28d,
+    case
+        when cost_before > 0 then revenue_before / cast(cost_before as double)
+    end as roas_28d_before,
     cast(cast(macro_conversions_30d as bigint) as varchar)
     || ' macro-conversions in 30 days; '
     || case recommended_target
