@@ -286,7 +286,9 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
                 row[0] or "all channels",
                 *(f"{int(n or 0):,}" for n in row[1:4]),
                 *(money(n) for n in row[4:7]),
-                f"{float(row[5]) / float(row[6]):.2f}" if row[5] is not None and row[6] else ABSENT,
+                f"{float(row[5]) / float(row[6]):.2f}"
+                if row[5] is not None and (row[6] or 0) > 0
+                else ABSENT,
             )
             for row in rows
         ],

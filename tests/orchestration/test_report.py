@@ -264,6 +264,13 @@ def test_yesterday_sums_campaigns_per_channel(settings):
     assert line_with(lines, "all channels")[2] == "180"
 
 
+def test_value_is_not_divided_by_cost_that_was_given_back(settings):
+    fill_marts(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute("update marts.mart_daily_values set cost = -3 where cost is null")
+    assert line_with(printed(settings), "Direct")[-2:] == ["-3.00", "-"]
+
+
 def test_day_is_named_when_yesterday_has_no_data(settings):
     fill_marts(settings)
     with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:

@@ -76,7 +76,8 @@ weeks_numbered as (
         ) as week_number,
         -- the newest date has only begun
         {{ dbt.dateadd('day', 6, 'weeks.week') }} < last_days.last_date as is_complete,
-        max(weeks.value) over (partition by weeks.week) as highest_value_of_week
+        max(weeks.value) over (partition by weeks.week) as highest_value_of_week,
+        sum(weeks.sessions) over (partition by weeks.week) as sessions_of_week
 
     from weeks
     cross join last_days
@@ -335,21 +336,31 @@ returns as (
         judged.value,
         judged.marginal_roas_status,
         judged.highest_value_of_week,
+        judged.sessions_of_week,
         case
             when judged.marginal_roas_status = 'estimated' then judged.observed_cost_from
         end as observed_cost_from,
         case
             when judged.marginal_roas_status = 'estimated' then judged.observed_cost_to
         end as observed_cost_to,
-        cast(judged.revenue as double) / nullif(cast(judged.cost as double), 0) as roas,
+        -- a platform can give back more than a week cost, and then there is nothing to divide by
+        case
+            when judged.cost > 0
+                then cast(judged.revenue as double) / cast(judged.cost as double)
+        end as roas,
         -- refunds can take more than a week brought, and then no share of it is cost
         case
             when judged.revenue > 0
                 then cast(judged.cost as double) / cast(judged.revenue as double)
         end as pno,
-        cast(judged.attributed_revenue as double) / nullif(cast(judged.cost as double), 0)
-            as attributed_roas,
-        cast(judged.value as double) / nullif(cast(judged.cost as double), 0) as value_roas,
+        case
+            when judged.cost > 0
+                then cast(judged.attributed_revenue as double) / cast(judged.cost as double)
+        end as attributed_roas,
+        case
+            when judged.cost > 0
+                then cast(judged.value as double) / cast(judged.cost as double)
+        end as value_roas,
         slopes_shrunk.elasticity,
         round(slopes_shrunk.elasticity - slopes_shrunk.half_width, 6) as elasticity_lower,
         round(slopes_shrunk.elasticity + slopes_shrunk.half_width, 6) as elasticity_upper,
@@ -431,6 +442,9 @@ select
         when marginal_roas_status = 'no_version'
             then 'No value version is in force yet: the configured weights rank sessions and are '
             || 'not money to compare with cost. Run `make quarterly`.'
+        when marginal_roas_status = 'no_value' and sessions_of_week = 0
+            then 'No session of any campaign began in this week: look at the tracking before the '
+            || 'budget.'
         when marginal_roas_status = 'no_value' and highest_value_of_week <= 0
             then 'No session of this week has a value, whatever its campaign: no settled session '
             || 'before the value version brought a known amount.'
