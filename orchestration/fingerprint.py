@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 
 from orchestration import dbt_runner
+from orchestration.errors import IntentMapError
 from orchestration.layout import TABLE
 from orchestration.policy import HEALTH_VARS, effective_vars
 from orchestration.settings import Settings
@@ -77,8 +78,41 @@ def changed_parts(settings: Settings, now: Mapping[str, str], models: Iterable[s
     Empty when nothing differs or nothing was built yet. A table that was built outside these
     runs has no parts noted; then all parts count as changed.
     """
+    changed = {part for parts in _differing(settings, now, models).values() for part in parts}
+    return [part for part in now if part in changed]
+
+
+def refuse_to_value(
+    settings: Settings, now: Mapping[str, str], manifest: Mapping[str, Any], names: Iterable[str]
+) -> None:
+    """Stop before these nodes (names) write a version, which is kept for good, from tables that do
+    not follow the rules of `now`. Raises IntentMapError."""
+    wanted = {*names}
+    chosen = [
+        unique_id
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] in FOLLOW_RULES and node["name"] in wanted
+    ]
+    below = _ancestors(manifest, chosen)
+    differing = _differing(
+        settings, now, [name for name, node in _followers(manifest).items() if node in below]
+    )
+    if differing:
+        changed = {part for parts in differing.values() for part in parts}
+        raise IntentMapError(
+            f"No version is written, as {_listed(part for part in now if part in changed)} changed "
+            "since the tables that it is computed from were built "
+            f"({dbt_runner.in_short(sorted(differing))}). Run nightly_refresh first, or "
+            "quarterly_value_recalculation, which builds them too."
+        )
+
+
+def _differing(
+    settings: Settings, now: Mapping[str, str], models: Iterable[str]
+) -> dict[str, list[str]]:
+    """Of these models those that were built last under other rules, each with the parts."""
     if not settings.warehouse.exists():
-        return []
+        return {}
     with duckdb.connect(str(settings.warehouse), read_only=True) as warehouse:
         tables = {
             name
@@ -89,14 +123,15 @@ def changed_parts(settings: Settings, now: Mapping[str, str], models: Iterable[s
         noted = {}
         if TABLE.split(".")[1] in tables:
             noted = dict(warehouse.execute(f"select name, value from {TABLE}").fetchall())
-    changed = set()
-    for model in models:
-        if model in noted:
-            before = json.loads(noted[model])
-            changed |= {part for part, checksum in now.items() if before.get(part) != checksum}
-        elif model in tables:
-            changed |= set(now)
-    return [part for part in now if part in changed]
+    there = tables | noted.keys()
+    differing = {model: _parts_unlike(now, noted.get(model)) for model in models if model in there}
+    return {model: parts for model, parts in differing.items() if parts}
+
+
+def _parts_unlike(now: Mapping[str, str], note: str | None) -> list[str]:
+    """The parts that differ from those noted; all where nothing is."""
+    before = json.loads(note) if note else {}
+    return [part for part, checksum in now.items() if before.get(part) != checksum]
 
 
 def forget(
@@ -112,22 +147,35 @@ def remember(
     settings: Settings, now: Mapping[str, str], manifest: Mapping[str, Any], built: Iterable[str]
 ) -> list[str]:
     """Note that these nodes (names) were just built under the rules of `now`; call after success
-    only. Returns those that cannot be noted, as something that they are built on was built under
-    other rules and not in this run."""
-    nodes = {
+    only. Returns those that do not count as such, as something that they are built on was built
+    under other rules and not in this run: whichever rules are in force next, they are not up to
+    date."""
+    nodes = _followers(manifest)
+    wanted = nodes.keys() & {*built}
+    with _state(settings) as warehouse:
+        noted = dict(warehouse.execute(f"select name, value from {TABLE}").fetchall())
+        follow = wanted | {name for name in nodes if noted.get(name) == json.dumps(dict(now))}
+        behind = {
+            nodes[name]: _parts_unlike(now, noted.get(name)) for name in nodes.keys() - follow
+        }
+        left = {}
+        for name in wanted:
+            if below := behind.keys() & _ancestors(manifest, [nodes[name]]):
+                left[name] = {part for node in below for part in behind[node]}
+        _note(warehouse, now, wanted - left.keys())
+        for name, parts in left.items():
+            _note(warehouse, {**now, **dict.fromkeys(parts)}, [name])
+    return sorted(left)
+
+
+def _followers(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What is noted: name → unique id."""
+    return {
         node["name"]: unique_id
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] in FOLLOW_RULES
         and dbt_runner.QUARTERLY not in (node["config"].get("tags") or ())
     }
-    wanted = nodes.keys() & {*built}
-    with _state(settings) as warehouse:
-        noted = dict(warehouse.execute(f"select name, value from {TABLE}").fetchall())
-        follow = wanted | {name for name in nodes if noted.get(name) == json.dumps(dict(now))}
-        behind = {nodes[name] for name in nodes.keys() - follow}
-        left = {name for name in wanted if behind & _ancestors(manifest, [nodes[name]])}
-        _note(warehouse, now, wanted - left)
-    return sorted(left)
 
 
 @contextlib.contextmanager
@@ -158,6 +206,10 @@ def _note(
 
 def in_words(changed: list[str]) -> str:
     """Why everything is built anew, as one line for the run's log."""
+    return f"Building all rows anew: {_listed(changed)} changed since they were built."
+
+
+def _listed(changed: Iterable[str]) -> str:
     names = {
         "business files": "the business files",
         "policy": "policy vars",
@@ -165,14 +217,13 @@ def in_words(changed: list[str]) -> str:
         "engine": "the version of DuckDB or dbt",
     }
     said = [names[part] for part in changed]
-    listed = said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
-    return f"Building all rows anew: {listed} changed since they were built."
+    return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
 
 
 def behind_in_words(names: Sequence[str]) -> str:
-    """Of tables that `remember` could not note: why, and what comes of it."""
+    """Of tables that `remember` returns: why they are not up to date, and what comes of it."""
     return (
-        "Built on seeds or tables that do not follow the changed rules yet: "
+        "Built on seeds or tables that do not follow the rules in force yet: "
         f"{dbt_runner.in_short(names)}. The next run with all of them builds all rows anew."
     )
 

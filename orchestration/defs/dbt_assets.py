@@ -107,7 +107,7 @@ def build_dbt_assets(
             )
             yield from selected.run(settings, args, "nightly")
             behind = fingerprint.remember(settings, rules, manifest, selected.names)
-            if changed and behind:
+            if behind:
                 context.log.info(fingerprint.behind_in_words(behind))
 
     @dbt_assets(
@@ -132,6 +132,8 @@ def build_dbt_assets(
                 version_date(day, newest)
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
+            rules = fingerprint.current(settings, manifest)
+            fingerprint.refuse_to_value(settings, rules, manifest, selected.names)
             restatement = None
             if config.restate:
                 if len(days) > 1:

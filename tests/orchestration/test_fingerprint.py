@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from orchestration import fingerprint
+from orchestration.errors import IntentMapError
 from orchestration.settings import Settings
 
 pytest_plugins = ["stub_project"]
@@ -194,6 +195,31 @@ def test_what_was_built_on_tables_of_other_rules_does_not_follow_the_new_ones(se
     fingerprint.forget(settings, now, ["business files"], ["int_sessions"])
     assert fingerprint.remember(settings, now, manifest, ["int_sessions"]) == ["int_sessions"]
     assert fingerprint.changed_parts(settings, now, ["int_sessions"]) == ["business files"]
+
+
+def test_what_was_built_on_other_rules_is_not_up_to_date_for_rules_put_back(settings, manifest):
+    _warehouse(settings, "int_sessions")
+    fingerprint.remember(settings, RULES, manifest, EVERYTHING)
+    other = {**RULES, "business files": "new"}
+    fingerprint.remember(settings, other, manifest, ["rules"])
+    assert fingerprint.remember(settings, RULES, manifest, ["int_sessions"]) == ["int_sessions"]
+    fingerprint.remember(settings, RULES, manifest, ["rules"])
+    assert fingerprint.changed_parts(settings, RULES, ["int_sessions"]) == ["business files"]
+
+
+def test_a_version_is_refused_while_a_table_below_follows_other_rules(settings, manifest):
+    manifest["nodes"]["model.val"]["config"]["tags"] = ["quarterly"]
+    manifest["parent_map"]["model.val"] = ["model.int"]
+    fingerprint.refuse_to_value(settings, RULES, manifest, ["val_versions"])
+    _warehouse(settings, "int_sessions", "stg_events", "rules")
+    fingerprint.remember(settings, RULES, manifest, EVERYTHING)
+    fingerprint.refuse_to_value(settings, RULES, manifest, ["val_versions"])
+    now = {**RULES, "policy": "new"}
+    # a data test writes nothing
+    fingerprint.refuse_to_value(settings, now, manifest, ["is_unique_val_versions"])
+    fingerprint.remember(settings, now, manifest, ["rules", "stg_events"])
+    with pytest.raises(IntentMapError, match=r"policy vars changed since .* \(int_sessions\)\."):
+        fingerprint.refuse_to_value(settings, now, manifest, ["val_versions"])
 
 
 def test_a_run_may_be_cut_in_two_where_the_lower_tables_come_first(settings, manifest):

@@ -184,22 +184,36 @@ def story(pretended, lasting_project, home):
     lasting_project.write(mart, good + "-- mended")
     story["rule put back"] = _chapter(run_nightly, changed)
     lasting_project.write("seeds/rules.csv", "rule,weight\nv1,1\nv2,1\n")
-    _alone(changed, "int_sessions")
+    _alone(changed, "intermediate", "int_sessions")
     story["file followed"] = _chapter(run_nightly, changed)
-    with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        story["rules"] = con.execute(
-            "select distinct rule from intermediate.int_sessions where rule is not null order by 1"
-        ).fetchall()
+    story["rules"] = _rules_met(home)
+    # loaded alone and put back, the file names the visitor who comes next
+    comes = f"v{pretended.visitors + 1}"
+    good_rules = (lasting_project.folder / "seeds/rules.csv").read_text(encoding="utf-8")
+    lasting_project.write("seeds/rules.csv", f"{good_rules}{comes},1\n")
+    _alone(changed, "seeds", "rules")
+    lasting_project.write("seeds/rules.csv", good_rules)
+    pretended.land(changed, report=lambda _: None)
+    _alone(changed, "intermediate", "int_sessions")
+    story["file put back"] = _chapter(run_nightly, changed)
+    story["rules put back"] = _rules_met(home)
     return story
 
 
-def _alone(settings, model):
+def _rules_met(settings):
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        return con.execute(
+            "select distinct rule from intermediate.int_sessions where rule is not null order by 1"
+        ).fetchall()
+
+
+def _alone(settings, *key, **run):
     """Materialize one table, as a click on it in the UI does."""
     dbt_runner.prepare_manifest(settings, report=lambda _: None)
     definitions = build_definitions(settings, dbt_runner.load_manifest(settings))
     with dagster_instance(settings) as instance:
-        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance, asset_selection=[AssetKey(["intermediate", model])]
+        return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[AssetKey(key)], **run
         )
 
 
@@ -283,6 +297,32 @@ def test_a_rule_put_back_after_a_run_that_stopped_half_way_reaches_its_rows(stor
 def test_a_changed_file_reaches_a_table_built_alone_before_it_was_loaded(story):
     assert story["rules"] == [("v1",), ("v2",)]
     assert any("Building all rows anew: the business" in x for x in story["file followed"].lines)
+
+
+def test_a_file_put_back_reaches_a_table_that_was_built_alone_on_what_was_loaded(story):
+    assert story["rules put back"] == [("v1",), ("v2",)]
+    assert any("Building all rows anew: the business" in x for x in story["file put back"].lines)
+
+
+def test_a_version_is_not_written_from_tables_that_do_not_follow_the_rules_yet(story, home):
+    other = dataclasses.replace(home, dbt_vars={"horizon_days": 9})
+    before = _versions(home)
+    result = _alone(
+        other, "valuation", "val_versions", partition_key="2026-10-01", raise_on_error=False
+    )
+    assert not result.success
+    said = result.failure_data_for_node("quarterly_models").user_failure_data.description
+    assert said == (
+        "No version is written, as policy vars changed since the tables that it is computed from "
+        "were built (int_sessions, rules, stg_generic__events). Run nightly_refresh first, or "
+        "quarterly_value_recalculation, which builds them too."
+    )
+    assert _versions(home) == before
+
+
+def _versions(settings):
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        return con.execute("from valuation.val_versions order by valid_from").fetchall()
 
 
 def test_a_quarter_that_has_not_begun_is_refused_however_it_is_asked_for(story, home):
