@@ -93,7 +93,7 @@ def refuse_to_value(
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] in FOLLOW_RULES and node["name"] in wanted
     ]
-    below = _ancestors(manifest, chosen)
+    below = ancestors(manifest, chosen)
     differing = _differing(
         settings, now, [name for name, node in _followers(manifest).items() if node in below]
     )
@@ -160,7 +160,7 @@ def remember(
         }
         left = {}
         for name in wanted:
-            if below := behind.keys() & _ancestors(manifest, [nodes[name]]):
+            if below := behind.keys() & ancestors(manifest, [nodes[name]]):
                 left[name] = {part for node in below for part in behind[node]}
         _note(warehouse, now, wanted - left.keys())
         for name, parts in left.items():
@@ -237,7 +237,7 @@ def _policy(settings: Settings) -> dict[str, Any]:
 
 
 def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:
-    feeding = _ancestors(
+    feeding = ancestors(
         manifest,
         [
             unique_id
@@ -255,7 +255,8 @@ def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:
         yield hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
 
 
-def _ancestors(manifest: Mapping[str, Any], unique_ids: Iterable[str]) -> set[str]:
+def ancestors(manifest: Mapping[str, Any], unique_ids: Iterable[str]) -> set[str]:
+    """These nodes (unique ids) and all that they are built on."""
     seen: set[str] = set()
     left = list(unique_ids)
     while left:

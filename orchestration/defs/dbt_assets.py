@@ -5,7 +5,7 @@ Does not belong here: calling dbt (dbt_runner.py), building anew (fingerprint.py
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -17,9 +17,15 @@ from dagster import (
     AssetSpec,
     BackfillPolicy,
     Config,
+    DagsterInvariantViolationError,
     MetadataValue,
     Output,
     TimeWindowPartitionsDefinition,
+)
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
 )
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
@@ -37,6 +43,11 @@ from orchestration.settings import Settings
 REBUILD_TAG = "intent_map/rebuild"
 # a row is judged once, by what is known then of its user agent, so these are built whenever it is
 JUDGED_BY = {"int_event_receipts": ("int_agents_met", "int_user_agents")}
+PARTITION_TAGS = (
+    PARTITION_NAME_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    ASSET_PARTITION_RANGE_END_TAG,
+)
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
 
 
@@ -123,15 +134,18 @@ def build_dbt_assets(
     def quarterly_models(
         context: AssetExecutionContext, config: ValuationConfig
     ) -> Iterator[Output | AssetCheckResult]:
-        days = [date.fromisoformat(key) for key in context.partition_keys]
-        what = f"value version {days[-1]}"
-        with problems_in_words(context), writer_lock(settings, what, report=context.log.info):
+        with (
+            problems_in_words(context),
+            writer_lock(settings, f"value version {_chosen(context)[-1]}", report=context.log.info),
+        ):
+            days = _chosen(context)
             newest = date.fromisoformat(quarters.get_last_partition_key())
-            # Dagster takes the partition of a tag as it is
-            for day in days:
+            # Dagster takes the partition of a tag as it is, or the next one that there is
+            for day in (*_asked(context), *days):
                 version_date(day, newest)
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
+            refuse_part_of_a_version(manifest, selected.names)
             rules = fingerprint.current(settings, manifest)
             fingerprint.refuse_to_value(settings, rules, manifest, selected.names)
             restatement = None
@@ -154,6 +168,48 @@ def build_dbt_assets(
                     selected.run_unseen(settings, args)
 
     return nightly_models, quarterly_models
+
+
+def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Stop where kept tables are among these nodes (names) without all that they are computed from:
+    that holds one quarter at a time, maybe another. Raises IntentMapError."""
+    wanted = {*names}
+    quarterly = {
+        unique_id: node
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+        and fingerprint.QUARTERLY in (node["config"].get("tags") or ())
+    }
+    kept = [
+        unique_id
+        for unique_id, node in quarterly.items()
+        if node["name"] in wanted and node["config"].get("full_refresh") is False
+    ]
+    below = quarterly.keys() & fingerprint.ancestors(manifest, kept)
+    missing = sorted({quarterly[unique_id]["name"] for unique_id in below} - wanted)
+    if missing:
+        raise IntentMapError(
+            "A version is written whole, and the tables that it is computed from hold one quarter "
+            f"at a time: choose {dbt_runner.in_short(missing)} too, or run "
+            "quarterly_value_recalculation."
+        )
+
+
+def _chosen(context: AssetExecutionContext) -> list[date]:
+    """The first days of the quarters that a run is for. Raises IntentMapError without any."""
+    try:
+        return [date.fromisoformat(key) for key in context.partition_keys]
+    except DagsterInvariantViolationError as error:
+        raise IntentMapError(
+            "No quarter was chosen. Choose the partition of one, which is named by its first day "
+            "as in 2026-07-01, or let `intent-map quarterly` take the one that is going on."
+        ) from error
+
+
+def _asked(context: AssetExecutionContext) -> list[date]:
+    """The days that the run's tags name."""
+    tags = context.run.tags
+    return [date.fromisoformat(tags[name]) for name in PARTITION_TAGS if name in tags]
 
 
 def _first_day(settings: Settings) -> date | None:

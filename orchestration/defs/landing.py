@@ -24,6 +24,7 @@ from dagster import (
 )
 
 from orchestration.defs.steps import OWNERS, WRITER_POOL, check_rules, problems_in_words
+from orchestration.errors import IntentMapError
 from orchestration.landing import (
     RAW_TABLE,
     SOURCES,
@@ -98,13 +99,18 @@ def build_landing_assets(
             context.has_partition_key or context.has_partition_key_range
         )
         with problems_in_words(context), writer_lock(settings, "landing", report=report):
+            if ARRIVALS in context.selected_asset_keys and not by_days:
+                raise IntentMapError(
+                    "No day of arrival was chosen. Choose the partitions of some, or run "
+                    "nightly_refresh, which lands whatever has not landed yet."
+                )
             check_rules(settings, report)
             bring_up_to_date(settings, manifest, report)
             result = LandingResult()
             if by_days:
                 asked = {date.fromisoformat(key) for key in context.partition_keys}
                 result = land_days(settings, asked, report=report)
-            elif ARRIVALS in context.selected_asset_keys or len(chosen) == len(SOURCES):
+            elif len(chosen) == len(SOURCES):
                 # together, so that it also says what lies in no source's folder
                 result = land(settings, report=report)
             else:

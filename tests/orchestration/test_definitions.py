@@ -22,7 +22,7 @@ from dbt.cli.main import dbtRunner
 
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
-from orchestration.defs.dbt_assets import with_all_tests_attached
+from orchestration.defs.dbt_assets import refuse_part_of_a_version, with_all_tests_attached
 from orchestration.defs.partitions import arrival_days, first_day_offered, quarters
 from orchestration.defs.schedules import missed_quarters
 from orchestration.defs.sensors import look_for_files
@@ -196,6 +196,23 @@ def test_dbt_chooses_by_tag_what_the_steps_of_a_clock_choose_by_name(real):
             kinds = [f"--resource-type={kind}" for kind in ("model", "seed", "test")]
             listed = dbtRunner().invoke(["list", *args[1:], *kinds, "--output", "name"])
         assert sorted(listed.result) == sorted(names), clock
+
+
+def test_a_version_is_written_with_all_that_it_is_computed_from_or_not_at_all(real):
+    manifest = real[1]
+    quarterly = {
+        node["name"]: node["config"].get("full_refresh") is False
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and "quarterly" in node["config"]["tags"]
+    }
+    refuse_part_of_a_version(manifest, quarterly)
+    refuse_part_of_a_version(manifest, [name for name, is_kept in quarterly.items() if not is_kept])
+    # what is computed from a version needs nothing of it
+    refuse_part_of_a_version(manifest, ["mart_micro_values", "int_sessions"])
+    with pytest.raises(IntentMapError, match="choose val_customer_values, val_delay_curve, "):
+        refuse_part_of_a_version(manifest, [name for name, is_kept in quarterly.items() if is_kept])
+    with pytest.raises(IntentMapError, match="choose val_trials too, or run quarterly_value_"):
+        refuse_part_of_a_version(manifest, quarterly.keys() - {"val_trials"})
 
 
 def test_the_valuation_reads_no_raw_event(real):

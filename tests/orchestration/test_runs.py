@@ -320,6 +320,33 @@ def test_a_version_is_not_written_from_tables_that_do_not_follow_the_rules_yet(s
     assert _versions(home) == before
 
 
+def test_a_run_for_no_quarter_is_refused_in_words(story, home):
+    before = _versions(home)
+    result = _alone(home, "valuation", "val_versions", raise_on_error=False)
+    said = result.failure_data_for_node("quarterly_models").user_failure_data.description
+    assert said.startswith("No quarter was chosen. Choose the partition of one")
+    # a tag typed by hand, where Dagster would take the quarter behind it
+    result = _alone(
+        *(home, "valuation", "val_versions"),
+        tags={"dagster/partition": "2026-08-15"},
+        raise_on_error=False,
+    )
+    said = result.failure_data_for_node("quarterly_models").user_failure_data.description
+    assert said.startswith("2026-08-15 is not the first day of a quarter")
+    assert _versions(home) == before
+
+
+def test_a_backfill_of_no_days_is_refused_before_anything_lands(story, pretended, home):
+    dbt_runner.prepare_manifest(home, report=lambda _: None)
+    backfill = build_definitions(home, dbt_runner.load_manifest(home)).resolve_job_def("backfill")
+    landed = pretended.visitors
+    with dagster_instance(home) as instance:
+        result = backfill.execute_in_process(instance=instance, raise_on_error=False)
+    said = result.failure_data_for_node("landing").user_failure_data.description
+    assert said.startswith("No day of arrival was chosen.")
+    assert pretended.visitors == landed
+
+
 def _versions(settings):
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         return con.execute("from valuation.val_versions order by valid_from").fetchall()
