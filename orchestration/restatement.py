@@ -24,6 +24,9 @@ KEPT_TABLES = (
     "val_version_customers",
     "val_version_writings",
 )
+# a version has rows in each of these, so val_version_periods goes by them; a quarter before all
+# events leaves rows in the last one alone
+NEVER_EMPTY = KEPT_TABLES[:3]
 LONGEST_REASON = 500
 
 
@@ -81,14 +84,16 @@ def _newest_written(settings: Settings, version_date: date) -> int | None:
                 "where table_schema = 'valuation'"
             ).fetchall()
         )
-        newest = []
+        newest: dict[str, int | None] = {}
         for table in KEPT_TABLES:
             if (table, "valid_from") in columns:
                 # what an earlier release wrote is original
                 number = "restatement" if (table, "restatement") in columns else "0"
-                newest += warehouse.execute(
+                (newest[table],) = warehouse.execute(
                     f"select max(coalesce({number}, 0)) from valuation.{table} "
                     "where valid_from = ?",
                     [version_date],
-                ).fetchall()
-    return min((number for (number,) in newest if number is not None), default=None)
+                ).fetchone()
+    if any(newest.get(table, 0) is None for table in NEVER_EMPTY):
+        return None
+    return min((number for number in newest.values() if number is not None), default=None)

@@ -58,3 +58,19 @@ def test_without_a_version_there_is_nothing_to_restate(settings, day):
         write(settings, 0)
     with pytest.raises(IntentMapError, match=f"no value version valid from {day} to restate"):
         next_restatement(settings, day, "why")
+
+
+@pytest.mark.parametrize("table", KEPT_TABLES[:3])
+def test_what_holds_no_values_is_no_version(settings, table):
+    write(settings, 0)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute(f"delete from valuation.{table}")
+    with pytest.raises(IntentMapError, match=f"no value version valid from {DAY} to restate"):
+        next_restatement(settings, DAY, "why")
+
+
+def test_a_version_that_nobody_bought_in_is_restated(settings):
+    write(settings, 0)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("delete from valuation.val_version_delays")
+    assert next_restatement(settings, DAY, "why").number == 1
