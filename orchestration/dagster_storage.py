@@ -8,6 +8,7 @@ while the variable is unset; so the folder is looked up in code, at <home>/dagst
 """
 
 import os
+import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +31,13 @@ from orchestration.settings import load_settings
 
 
 def storage_folder() -> str:
-    """<home>/dagster, made when missing; raises IntentMapError when it cannot be."""
+    """<home>/dagster, made when missing; raises IntentMapError when it cannot be written."""
     folder = load_settings().dagster_home
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # SQLite would only say that it cannot open a file
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise IntentMapError(
             f"The home {folder.parent} cannot be written ({error.strerror}). Give this user write "

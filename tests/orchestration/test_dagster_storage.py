@@ -1,8 +1,10 @@
 """Dagster's own state lives in the home, and what one process writes another sees at once."""
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 
@@ -63,6 +65,17 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("INTENT_MAP_HOME", str(tmp_path / "file"))
     with pytest.raises(IntentMapError, match="file cannot be written"):
+        HomeStorage.from_config_value(None, {})
+
+
+def test_a_home_on_a_disk_that_may_only_be_read_is_named(home, monkeypatch):
+    (home / "dagster").mkdir(parents=True)
+
+    def refuse(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(IntentMapError, match=r"cannot be written \(Read-only file system\)"):
         HomeStorage.from_config_value(None, {})
 
 
