@@ -178,7 +178,7 @@ def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) 
         unique_id: node
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "model"
-        and fingerprint.QUARTERLY in (node["config"].get("tags") or ())
+        and dbt_runner.QUARTERLY in (node["config"].get("tags") or ())
     }
     kept = [
         unique_id
