@@ -12,9 +12,17 @@ select
     file_name,
     landed_at,
     date as spend_date,
-    coalesce(nullif(trim(source), ''), '(not set)') as source,
-    coalesce(nullif(trim(medium), ''), '(not set)') as medium,
-    coalesce(nullif(trim(campaign), ''), '(not set)') as campaign,
+    -- as sessions are named: what says that nothing is known is nothing, and (direct) is a source
+    case
+        when lower(trim(source)) = '(direct)' then '(direct)'
+        else coalesce({{ known_text('source') }}, '(not set)')
+    end as source,
+    coalesce(
+        {{ known_text('medium') }},
+        case when lower(trim(source)) = '(direct)' then '(none)' end,
+        '(not set)'
+    ) as medium,
+    coalesce({{ known_text('campaign') }}, '(not set)') as campaign,
     coalesce(impressions, 0) as impressions,
     coalesce(clicks, 0) as clicks,
     cost,
