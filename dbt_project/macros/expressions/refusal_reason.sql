@@ -18,8 +18,6 @@
         when {{ event }}.source_event_name is null then 'no_event_name'
         when
             {{ json_text(event ~ '.unreadable', "'value'") }} is not null
-            or {{ json_text(event ~ '.unreadable', "'ecommerce.purchase_revenue'") }}
-            is not null
             or not {{ is_believable_amount(event ~ '.value', 'coalesce(' ~ currency_rate ~ ', 1)') }}
             then 'unreadable_value'
         when {{ json_text(event ~ '.unreadable', "'properties'") }} is not null

@@ -85,9 +85,16 @@ events_valued as (
         {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
         {{ ga4_given('param_page_location') }} as page_url,
         try_cast(given_value as decimal(18, 4)) as value,
-        {{ unreadable_as({
-            'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
-        }) }} as named_unreadable
+        -- an amount that the event does not stand for is not asked, so it spoils nothing
+        case event_name
+            when 'purchase' then {{ unreadable_as({
+                'event_timestamp': 'occurred_at', 'ecommerce.purchase_revenue': 'value'
+            }) }}
+            when 'refund' then {{ unreadable_as({
+                'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
+            }) }}
+            else {{ unreadable_as({'event_timestamp': 'occurred_at'}) }}
+        end as named_unreadable
 
     from events_told_apart
 
