@@ -359,6 +359,7 @@ WARNED = {
     "int_daily_spend__spend_rows_are_all_usable": [
         {"date": "soon"}, {"date": "2099-01-01"}, {"date": "2014-12-31"}, {"cost": "much"},
         {"impressions": "1,000"}, {"impressions": "1.5"}, {"clicks": "-1"}, {"currency": "XXX"},
+        {"campaign": " c "},
     ],
     "stg_orders__orders__rows_are_all_usable": [
         {"order_id": "(not set)"}, {"value": "abc"}, {"currency": "XXX"},

@@ -1,7 +1,8 @@
 -- One row comes back for each spend row that counts nowhere, or for another amount than it says: no
 -- readable date or cost, a currency without a rate on that day, or more than anybody believes;
 -- impressions or clicks that are no whole number, and count as 0, or negative; a date before var
--- project_start_date, or later than var future_tolerance_hours after the landing.
+-- project_start_date, or later than var future_tolerance_hours after the landing; a row that is
+-- equal to an earlier one of its file, as those of two ad groups may be.
 {{ config(severity='warn') }}
 
 with
@@ -10,7 +11,12 @@ spend as (
 
     select
         *,
-        cast(spend_date as timestamp) as occurred_at
+        cast(spend_date as timestamp) as occurred_at,
+        row_number() over (
+            partition by
+                load_id, spend_date, source, medium, campaign, impressions, clicks, cost, currency
+            order by row_number
+        ) as copy_number
 
     from {{ ref('stg_ad_spend__days') }}
 
@@ -40,6 +46,7 @@ left join currency_rates
     and spend.spend_date < currency_rates.valid_to
 where
     spend.spend_date is null
+    or spend.copy_number > 1
     or spend.cost is null
     or currency_rates.rate is null
     or not {{ is_believable_amount('spend.cost', 'currency_rates.rate') }}
