@@ -263,7 +263,11 @@ def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: b
     cleaned = (clean_value if is_clean else cleaned_value)(column, as_text=is_text)
     if is_clean and (is_text or column.type == declared):
         return _Reader(cleaned, given, ())
-    failures = [(name, f"{given} is not null and {result} is null", given)]
+    failed = f"{given} is not null and {result} is null"
+    if kind == "varchar" and not is_text:
+        # looked into only where nothing was read: blanks are nothing, as an empty text is
+        failed = f"case when {failed} then trim({given}) <> '' else false end"
+    failures = [(name, failed, given)]
     if name == "properties":
         read = f"case when try(json_type({given})) = 'OBJECT' then {given} end"
     elif name == "event_timestamp":

@@ -69,6 +69,7 @@ CLEAN = (
         (", cast('nan' as double) as campaign", False),
         (", case when n < 3 then '5' else '' end as order_id", False),
         (", 'not a time' as loaded_at", False),
+        (", ' ' as loaded_at", True),
         (", '2026-01-06' as loaded_at", True),
         (", timestamp '0001-01-01' - to_seconds(n) as loaded_at", False),
         (", 'an id longer than any placeholder ' || n as event_id", True),

@@ -325,6 +325,25 @@ def test_empty_text_is_null_everywhere_and_the_word_null_is_a_word(tmp_path):
     ]
 
 
+def test_blanks_where_a_number_or_a_time_belongs_are_nothing(tmp_path):
+    home = Home(tmp_path)
+    names = ("value", "sequence", "loaded_at")
+    needed = "visitor_id, occurred_at, event_name"
+    home.drop("generic/a.csv", f"{needed}, {', '.join(names)}\nv, 2026-01-05, x, ,  , \n")
+    row = {"visitor_id": "v", "occurred_at": "2026-01-05", "event_name": "x"}
+    home.drop("generic/b.jsonl", [row | dict.fromkeys(names, " ")])
+    home.drop_parquet(
+        "generic/c.parquet",
+        "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name, "
+        + ", ".join(f"' ' as {name}" for name in names),
+    )
+    home.drop("generic/d.jsonl", [row | {"occurred_at": "  "}])
+    home.drop("ad_spend/a.csv", "date, campaign, cost, clicks\n2026-01-05, c, 5, \n")
+    home.land()
+    assert home.events(", ".join([*names, "unreadable"])) == [(None,) * 4] * 4
+    assert home.rows("select cost, clicks, unreadable from raw.ad_spend") == [(5, None, None)]
+
+
 def test_other_columns_become_properties_with_the_type_that_the_format_knows(tmp_path):
     home = Home(tmp_path)
     home.drop(
