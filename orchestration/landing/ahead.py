@@ -140,8 +140,7 @@ def look_through() -> None:
 def _checked(
     con: duckdb.DuckDBPyConnection, file: LandingFile, content: Content
 ) -> kept.Checked | None:
-    check_whole(file, content)
-    shape = reading.shape_of(con, file)
+    shape = reading.shape_of(con, file, check_whole(file, content))
     if not kept.may_be_kept(file, content.size, shape):
         return None
     return kept.check_where_it_lies(con, file)

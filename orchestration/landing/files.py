@@ -44,6 +44,7 @@ LONGEST_NAME = 255
 # the coarsest clock of a file system has two seconds
 SETTLED_SECONDS = 3
 FILES_AT_ONCE = 4
+TAIL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,8 @@ def stamp_of(file: LandingFile) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def check_whole(file: LandingFile, content: Content) -> None:
-    """Raise Refused when the format is unknown or the file is cut off."""
+def check_whole(file: LandingFile, content: Content) -> bytes:
+    """Raise Refused when the format is unknown or the file is cut off; the end of a text."""
     if file.suffix is None:
         raise Refused(f"its ending is not known; known are {', '.join(FORMATS)}")
     try:
@@ -221,8 +222,12 @@ def check_whole(file: LandingFile, content: Content) -> None:
         raise Refused("its path has a backslash beside one of * ? [; rename it")
     if file.suffix == ".parquet":
         _check_parquet(file, content)
-    elif file.is_gzip:
-        _check_gzip(file, content)
+        return b""
+    if file.is_gzip:
+        return _check_gzip(file, content)
+    with file.path.open("rb") as opened:
+        opened.seek(max(0, content.size - TAIL_BYTES))
+        return opened.read(TAIL_BYTES)
 
 
 def _check_parquet(file: LandingFile, content: Content) -> None:
@@ -241,20 +246,22 @@ def _check_parquet(file: LandingFile, content: Content) -> None:
         raise Refused("the Parquet file is cut off (the mark at its end is missing)")
 
 
-def _check_gzip(file: LandingFile, content: Content) -> None:
+def _check_gzip(file: LandingFile, content: Content) -> bytes:
     # DuckDB does not compare the checksum, so a damaged file would give wrong rows
     if content.size == 0:
         raise Refused("it has no bytes at all, not even a gzip header: written halfway?")
+    tail = b""
     try:
         with gzip.open(file.path, "rb") as opened:
-            while opened.read(1 << 20):
-                pass
+            while block := opened.read(1 << 20):
+                tail = (tail + block)[-TAIL_BYTES:]
     except EOFError:
         raise Refused("the gzip file is cut off (its end is missing)") from None
     except gzip.BadGzipFile as error:
         raise Refused(f"it is not a whole gzip file ({error})") from None
     except zlib.error as error:
         raise Refused(f"its compressed data is damaged ({error})") from None
+    return tail
 
 
 def move_aside(landing: Path, file: LandingFile, reason: str) -> Path:

@@ -36,12 +36,16 @@ TEXT, JSON = duckdb.sqltype("VARCHAR"), duckdb.sqltype("JSON")
 
 @dataclass(frozen=True)
 class Shape:
-    """What files must have in common to be read in one statement."""
+    """What files must have in common to be read in one statement.
+
+    alone: the path of a file that is read by itself.
+    """
 
     format: str
     is_gzip: bool = False
     header: Header | None = None
     parquet_columns: tuple[tuple[str, str], ...] = ()
+    alone: str | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -63,8 +67,11 @@ class Staged:
     keys: dict[str, list[str]] = field(default_factory=dict)
 
 
-def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Shape:
-    """Look at the head of a file; raises Refused, or duckdb.Error when it cannot be opened."""
+def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile, tail: bytes) -> Shape:
+    """Look at the head of a file; raises Refused, or duckdb.Error when it cannot be opened.
+
+    tail: the end of a text, as check_whole returns it.
+    """
     kind = FORMATS[file.suffix]
     if kind == "parquet":
         found = con.execute(f"describe select * from {_parquet([str(file.path)])}").fetchall()
@@ -72,13 +79,24 @@ def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Shape:
         match_columns(file.source, [SourceColumn(name, name, TEXT) for name, _ in columns])
         return Shape("parquet", parquet_columns=columns)
     if kind == "json":
-        return Shape("json", file.is_gzip)
+        # where files follow each other, threads that read them may leave out a last line that is
+        # cut off, and raise nothing
+        return Shape("json", file.is_gzip, alone=str(file.path) if _is_cut(con, tail) else None)
     if file.source == "ga4":
         raise Refused("CSV cannot carry GA4's nested columns; export Parquet or JSON lines")
     header = read_header(file, NEEDED_COLUMNS[file.source])
     if header.columns:
         match_columns(file.source, [SourceColumn(name, name, TEXT) for name in header.columns])
     return Shape("csv", file.is_gzip, header)
+
+
+def _is_cut(con: duckdb.DuckDBPyConnection, tail: bytes) -> bool:
+    """Whether JSON lines end with a line that is neither ended nor a whole value."""
+    try:
+        line = tail.rpartition(b"\n")[2].decode().strip()
+    except UnicodeDecodeError:
+        return True
+    return bool(line) and not con.execute("select json_valid(?)", [line]).fetchone()[0]
 
 
 def stage(

@@ -326,8 +326,8 @@ class _Landing:
         """With its shape, or None after setting it aside."""
         file = candidate.file
         try:
-            check_whole(file, candidate.content)
-            return replace(candidate, shape=reading.shape_of(self.warehouse.con, file))
+            tail = check_whole(file, candidate.content)
+            return replace(candidate, shape=reading.shape_of(self.warehouse.con, file, tail))
         except Refused as refused:
             self._set_aside(file, candidate.content, str(refused))
         except FileNotFoundError:

@@ -3,9 +3,11 @@
 import gzip
 import json
 
+import pytest
 from test_landing_home import HEADER, ROW, Home
 
 from orchestration.landing import run as landing_run
+from orchestration.landing.warehouse import Warehouse
 
 GOOD = {"visitor_id": "v", "occurred_at": 1767614400, "event_name": "x"}
 
@@ -236,6 +238,38 @@ def test_a_malformed_json_line_is_kept_as_one_unreadable_row(tmp_path):
     assert home.events("row_number, visitor_id")[0] == (1, "v")
     assert home.events("row_number, visitor_id")[-1] == (8, "w")
     assert broken_rows(home) == [line for line in lines[1:] if line]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz"])
+@pytest.mark.parametrize("cut", [b'{"visitor_id": "b", "occ', b'{"a": {"b": 1}', b'{"a": "\xc3'])
+def test_a_json_line_that_is_cut_off_is_never_read_beside_other_files(
+    tmp_path, monkeypatch, ending, cut
+):
+    home = Home(tmp_path)
+    read: list[list[str]] = []
+    write_batch = Warehouse.write_batch
+
+    def noting(self, batch, *rest):
+        read.append([candidate.file.name.split(".")[0] for candidate in batch])
+        return write_batch(self, batch, *rest)
+
+    monkeypatch.setattr(Warehouse, "write_batch", noting)
+    whole = json.dumps(GOOD).encode()
+    longer_than_the_tail = json.dumps(GOOD | {"pad": "p" * 100_000}).encode()
+    for name, content in {
+        "a": whole + b"\n" + cut,
+        "b": whole + b"\n",
+        "c": b'{"x": 1}\n' + whole + b" ",
+        "d": whole + b"\n" + longer_than_the_tail,
+    }.items():
+        packed = gzip.compress(content) if ending.endswith(".gz") else content
+        home.drop(f"generic/{name}{ending}", packed)
+    home.land()
+    assert sorted(read) == [["a"], ["a"], ["b", "c"], ["d"]]
+    assert home.rows("select row_count from raw.loads order by file_name") == [
+        *[(2,), (1,), (2,), (2,)]
+    ]
+    assert len(broken_rows(home)) == 1
 
 
 def test_keys_of_json_may_be_spelled_differently_from_line_to_line(tmp_path):
