@@ -197,18 +197,10 @@ select
     cast(micros_before as bigint) as micro_conversions_28d_before,
     cast(macros_now as bigint) as macro_conversions_28d,
     cast(macros_before as bigint) as macro_conversions_28d_before,
-    case
-        when cost_now > 0 then value_now / cast(cost_now as double)
-    end as value_roas_28d,
-    case
-        when cost_before > 0 then value_before / cast(cost_before as double)
-    end as value_roas_28d_before,
-    case
-        when cost_now > 0 then revenue_now / cast(cost_now as double)
-    end as roas_28d,
-    case
-        when cost_before > 0 then revenue_before / cast(cost_before as double)
-    end as roas_28d_before,
+    {{ money_ratio('value_now', 'cost_now') }} as value_roas_28d,
+    {{ money_ratio('value_before', 'cost_before') }} as value_roas_28d_before,
+    {{ money_ratio('revenue_now', 'cost_now') }} as roas_28d,
+    {{ money_ratio('revenue_before', 'cost_before') }} as roas_28d_before,
     cast(cast(macro_conversions_30d as bigint) as varchar)
     || ' macro-conversions in 30 days; '
     || case recommended_target

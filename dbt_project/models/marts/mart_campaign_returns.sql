@@ -343,24 +343,10 @@ returns as (
         case
             when judged.marginal_roas_status = 'estimated' then judged.observed_cost_to
         end as observed_cost_to,
-        -- a platform can give back more than a week cost, and then there is nothing to divide by
-        case
-            when judged.cost > 0
-                then cast(judged.revenue as double) / cast(judged.cost as double)
-        end as roas,
-        -- refunds can take more than a week brought, and then no share of it is cost
-        case
-            when judged.revenue > 0
-                then cast(judged.cost as double) / cast(judged.revenue as double)
-        end as pno,
-        case
-            when judged.cost > 0
-                then cast(judged.attributed_revenue as double) / cast(judged.cost as double)
-        end as attributed_roas,
-        case
-            when judged.cost > 0
-                then cast(judged.value as double) / cast(judged.cost as double)
-        end as value_roas,
+        {{ money_ratio('judged.revenue', 'judged.cost') }} as roas,
+        {{ money_ratio('judged.cost', 'judged.revenue') }} as pno,
+        {{ money_ratio('judged.attributed_revenue', 'judged.cost') }} as attributed_roas,
+        {{ money_ratio('judged.value', 'judged.cost') }} as value_roas,
         slopes_shrunk.elasticity,
         round(slopes_shrunk.elasticity - slopes_shrunk.half_width, 6) as elasticity_lower,
         round(slopes_shrunk.elasticity + slopes_shrunk.half_width, 6) as elasticity_upper,
