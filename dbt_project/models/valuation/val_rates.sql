@@ -337,6 +337,7 @@ units_with_micro_totals as (
 
 )
 
+-- with trial_unit user a trial can stand in a segment in which nobody's first session began
 select
     micro_totals.macro_conversion,
     micro_totals.micro_conversion,
@@ -347,18 +348,20 @@ select
     micro_totals.conversions,
     greatest(micro_totals.matured, micro_totals.conversions) as matured,
     micro_totals.design_effect,
-    unit_totals.design_effect as base_design_effect,
-    unit_totals.conversions as base_conversions,
-    greatest(unit_totals.matured, unit_totals.conversions) as base_matured,
-    unit_totals.conversions - coalesce(units_with_micro_totals.conversions, 0)
+    coalesce(unit_totals.design_effect, 1.0) as base_design_effect,
+    coalesce(unit_totals.conversions, 0) as base_conversions,
+    coalesce(greatest(unit_totals.matured, unit_totals.conversions), 0.0) as base_matured,
+    coalesce(unit_totals.conversions, 0) - coalesce(units_with_micro_totals.conversions, 0)
         as conversions_without,
-    greatest(
-        unit_totals.matured - coalesce(units_with_micro_totals.matured, 0),
-        unit_totals.conversions - coalesce(units_with_micro_totals.conversions, 0)
+    coalesce(
+        greatest(
+            unit_totals.matured - coalesce(units_with_micro_totals.matured, 0),
+            unit_totals.conversions - coalesce(units_with_micro_totals.conversions, 0)
+        ), 0.0
     ) as matured_without
 
 from micro_totals
-inner join unit_totals
+left join unit_totals
     on micro_totals.macro_conversion = unit_totals.macro_conversion
     and micro_totals.intent_class = unit_totals.intent_class
     and micro_totals.visitor_type = unit_totals.visitor_type
