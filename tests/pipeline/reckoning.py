@@ -452,7 +452,8 @@ class Shop:
             if row["started_at"] < self.moment:
                 sessions_of_user[self.user_of(row)].append(key)
         # money above the quantile is spread over all macros in proportion
-        values = [float(row["value"]) for row in self.known(self.macros)]
+        read = [row for row in self.known(self.macros) if row["value_source"] != "none"]
+        values = [float(row["value"]) for row in read]
         ceiling = _quantile(values, self.policy["winsor_quantile"])
         factor = math.fsum(values) / math.fsum(min(value, ceiling) for value in values)
         credits: dict[int, float] = defaultdict(float)

@@ -124,8 +124,8 @@ BY_UNIT_TESTS = (
         Mutation(
             "one huge order does not make a state rich",
             f"{VALUATION}/val_session_credits.sql",
-            "least(cast(macro_conversions.value as double), spreads.ceiling)\n        * coalesce",
-            "cast(macro_conversions.value as double)\n        * coalesce",
+            "least(cast(macro_conversions.value as double), spreads.ceiling) * spreads",
+            "cast(macro_conversions.value as double) * spreads",
         ),
     ),
     (
@@ -133,8 +133,8 @@ BY_UNIT_TESTS = (
         Mutation(
             "what lies above the quantile is not lost",
             f"{VALUATION}/val_session_credits.sql",
-            "* coalesce(spreads.factor, 1.0) as value",
-            "* 1.0 as value",
+            "spreads.ceiling) * spreads.factor",
+            "spreads.ceiling)",
         ),
     ),
 )

@@ -21,7 +21,8 @@ identities as (
 ),
 
 -- money above the quantile is not lost: it is spread over all macros in proportion, so that the
--- one segment that had the huge order is not taken for a rich one
+-- one segment that had the huge order is not taken for a rich one. An order of which no amount is
+-- known says nothing about it
 ceilings as (
 
     select
@@ -29,6 +30,7 @@ ceilings as (
         {{ quantile('cast(value as double)', var('winsor_quantile')) }} as ceiling
 
     from macro_conversions
+    where value_source <> 'none'
     group by macro_conversion
 
 ),
@@ -55,12 +57,15 @@ macros_of_users as (
         macro_conversions.macro_conversion,
         macro_conversions.session_key,
         macro_conversions.occurred_at,
-        least(cast(macro_conversions.value as double), spreads.ceiling)
-        * coalesce(spreads.factor, 1.0) as value,
+        -- no factor: the quantile is nothing, and nobody could take what lies above it
+        case
+            when spreads.factor is null then cast(macro_conversions.value as double)
+            else least(cast(macro_conversions.value as double), spreads.ceiling) * spreads.factor
+        end as value,
         coalesce(identities.user_key, macro_conversions.visitor_key) as user_key
 
     from macro_conversions
-    inner join spreads on macro_conversions.macro_conversion = spreads.macro_conversion
+    left join spreads on macro_conversions.macro_conversion = spreads.macro_conversion
     left join identities on macro_conversions.visitor_key = identities.visitor_key
 
 ),
