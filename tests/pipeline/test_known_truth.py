@@ -108,7 +108,11 @@ def test_a_value_follows_a_new_quarter_by_no_more_than_the_stated_share(
             value_version, valid_from, macro_conversion, micro_conversion, intent_class,
             visitor_type, 0 as trials
         from valuation.val_version_values
-        where micro_conversion = 'wishlist_added' and intent_class = '(all)'
+        where micro_conversion = 'wishlist_added' and intent_class = '(all)';
+        -- written last: without them the version would have been cut short
+        insert into valuation.val_version_states by name
+        select value_version, valid_from, macro_conversion, intent_class, visitor_type
+        from valuation.val_version_values
         """
     )
     shop.run([model for model in models if model.name == "val_micro_values"])

@@ -250,6 +250,26 @@ def test_what_a_killed_run_wrote_of_a_version_is_not_in_the_version_that_the_nex
         assert not differences(to_nine_digits({name: first}), to_nine_digits(as_first)), name
 
 
+def test_a_value_holds_on_to_no_version_that_was_cut_short(valued: ValuedHome) -> None:
+    """Of the quarter before, a killed run left all but the states: it was never in force."""
+    home = valued.home.copy("cut_short_before")
+    with duckdb.connect(str(home.path / "warehouse" / "intent_map.duckdb")) as connection:
+        for name in ("probabilities", "values"):
+            connection.execute(
+                f"""
+                insert into valuation.val_version_{name} by name
+                select * replace ('2025-Q1' as value_version, date '2025-01-01' as valid_from)
+                from valuation.val_version_{name}
+                """
+            )
+    home.quarter(VERSION_DATE, restatement=Restatement(1, "the same once more"))
+    (held,) = home.query(
+        "select count(*) as rows, count(previous_value) as held from valuation.val_micro_values"
+    )
+    assert held["rows"] > 0
+    assert held["held"] == 0
+
+
 def test_a_restatement_that_was_cut_short_is_not_in_force(restated: Restated) -> None:
     with duckdb.connect(str(restated.home.path / "warehouse" / "intent_map.duckdb")) as connection:
         connection.execute("begin")

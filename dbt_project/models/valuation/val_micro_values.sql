@@ -92,16 +92,40 @@ kept_values as (
 
 ),
 
+kept_states as (
+
+    select * from {{ kept_table('val_version_states') }}
+    where valid_from < {{ version_date() }}
+
+),
+
+-- a version whose writing was cut short was never in force: its states, written last, are missing.
+-- distinct: one row for each writing
+whole_versions as (
+
+    select distinct
+        value_version,
+        coalesce(restatement, 0) as restatement
+
+    from kept_states
+
+),
+
 kept_values_ranked as (
 
     select
-        *,
+        kept_values.*,
         row_number() over (
-            partition by macro_conversion, micro_conversion, intent_class, visitor_type
-            order by valid_from desc, coalesce(restatement, 0) desc
+            partition by
+                kept_values.macro_conversion, kept_values.micro_conversion,
+                kept_values.intent_class, kept_values.visitor_type
+            order by kept_values.valid_from desc, whole_versions.restatement desc
         ) as place_from_last
 
     from kept_values
+    inner join whole_versions
+        on kept_values.value_version = whole_versions.value_version
+        and coalesce(kept_values.restatement, 0) = whole_versions.restatement
 
 ),
 
