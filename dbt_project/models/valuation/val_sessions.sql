@@ -44,7 +44,8 @@ settling as (
 
 )
 
--- what gave the source only after the version date is not known yet
+-- what gave the source only after the version date is not known yet. Read is also who shares the
+-- credit of a macro with a settled session: what the look-back reaches, and the macro's own session
 select
     sessions.session_key,
     sessions.visitor_key,
@@ -72,5 +73,5 @@ inner join traffic_sources
 where
     sessions.started_at < {{ version_moment() }}
     and sessions.started_at >= {{ days_before_version(
-        var('look_back_days') | int + settled_days + var('attribution_look_back_days') | int
+        var('look_back_days') | int + settled_days + settled_days
     ) }}
