@@ -8,6 +8,7 @@ The runs stand in the same Dagster storage as those of `dagster dev`, so the UI 
 """
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +30,7 @@ from orchestration.dead_runs import HOST_TAG, close_dead_runs
 from orchestration.definitions import build_definitions
 from orchestration.defs.jobs import BACKFILL, NIGHTLY, QUARTERLY, REBUILD
 from orchestration.defs.partitions import time_zone
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.locking import writer_lock
 from orchestration.quarters import first_day_of_quarter, version_date
 from orchestration.restatement import next_restatement
@@ -116,7 +117,7 @@ def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
     kept in the home.
     """
     if os.environ.get("DAGSTER_HOME"):
-        with DagsterInstance.get() as instance:
+        with _instance_of_dagster_home() as instance:
             yield instance
         return
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -143,6 +144,22 @@ def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
             os.environ.pop("INTENT_MAP_HOME", None)
         else:
             os.environ["INTENT_MAP_HOME"] = before
+
+
+def _instance_of_dagster_home() -> DagsterInstance:
+    try:
+        return DagsterInstance.get()
+    # the configuration and each kind of storage have their own
+    except Exception as error:
+        unset = re.findall(r'environment variable "(\w+)" which is not set', str(error))
+        reason = (
+            f"not set: {', '.join(sorted({*unset}))}" if unset else first_line(error).rstrip(".")
+        )
+        raise IntentMapError(
+            f"Dagster's instance in DAGSTER_HOME '{os.environ['DAGSTER_HOME']}' cannot be opened "
+            f"({reason}). Set what its dagster.yaml names and see that its database answers, or "
+            "leave DAGSTER_HOME unset to keep Dagster's state in the home."
+        ) from error
 
 
 def log_file(settings: Settings) -> Path:

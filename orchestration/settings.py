@@ -23,8 +23,9 @@ TARGETS = ("duckdb",)
 # in the name of a folder, what databases read as something else in a path
 UNFIT_IN_HOME = r"[=?#\\]|%[0-9A-Fa-f]{2}"
 
-# numbers, read here or by profiles.yml: name -> (form, examples)
+# words and numbers, read here, by profiles.yml or by dbt itself: name -> (form, examples)
 MACHINE_SWITCHES = {
+    "DBT_LOG_LEVEL_FILE": ("debug|info|warn|error|none", "debug or info"),
     "INTENT_MAP_THREADS": (r"[1-9][0-9]{0,2}", "2"),
     "INTENT_MAP_LOG_DAYS": (r"[1-9][0-9]{0,4}", "90"),
     "INTENT_MAP_MEMORY_LIMIT": (
@@ -92,6 +93,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for name, (form, example) in MACHINE_SWITCHES.items():
         if env.get(name) and not re.fullmatch(form, env[name], re.IGNORECASE):
             raise IntentMapError(f"{name} is '{env[name]}'; write it like {example}.")
+    _refuse_dagster_home(env.get("DAGSTER_HOME"))
     return Settings(
         home=home,
         seeds=seeds,
@@ -114,7 +116,22 @@ def _home(env: Mapping[str, str]) -> Path:
             "or % with two digits, which mean something else in the paths of databases: country=de "
             "would change the column country. Name a folder whose whole path has none of these."
         )
+    in_the_way = next((path for path in (home, *home.parents) if path.is_file()), None)
+    if in_the_way:
+        raise IntentMapError(
+            f"INTENT_MAP_HOME is '{home}', but '{in_the_way}' is a file where a folder must be. "
+            "Name another folder, or move that file away."
+        )
     return home
+
+
+def _refuse_dagster_home(text: str | None) -> None:
+    """Dagster makes no instance in a folder that is not there, nor in one named from elsewhere."""
+    if text and not (Path(text).is_absolute() and Path(text).is_dir()):
+        raise IntentMapError(
+            f"DAGSTER_HOME is '{text}'; it must be the whole path of a folder that is there. Leave "
+            "it unset to keep Dagster's state in the home."
+        )
 
 
 def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
@@ -151,11 +168,21 @@ def _read_vars(text: str | None) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        values = json.loads(text)
+        values = json.loads(text, object_pairs_hook=_each_name_once)
     except json.JSONDecodeError as error:
         raise IntentMapError(f"INTENT_MAP_VARS is not valid JSON: {error}.") from error
     if not isinstance(values, dict):
         raise IntentMapError(
             'INTENT_MAP_VARS must be a JSON object such as {"session_timeout_minutes": 20}.'
         )
+    return values
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these members; JSON itself takes the last of two with one name silently."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise IntentMapError(f"INTENT_MAP_VARS names '{twice}' twice; keep one of them.")
     return values

@@ -559,6 +559,27 @@ def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postg
     assert sorted(deployed.rglob("*")) == before
 
 
+def test_an_instance_whose_database_is_not_named_or_does_not_answer_is_named(home, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(PROJECT_ROOT / "deploy" / "dagster"))
+    for name in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    with (
+        pytest.raises(IntentMapError, match=r"not set: PGDATABASE, .*PGUSER\)"),
+        dagster_instance(home),
+    ):
+        pass
+
+    def get():
+        raise RuntimeError("too many retries")
+
+    monkeypatch.setattr("orchestration.runs.DagsterInstance.get", get)
+    with (
+        pytest.raises(IntentMapError, match=r"dagster' cannot be opened \(too many"),
+        dagster_instance(home),
+    ):
+        pass
+
+
 def _rows_with(postgres, sought):
     tables = postgres.query("select tablename from pg_tables where schemaname = 'public'")
     found = {

@@ -71,6 +71,19 @@ def test_vars_are_read_as_json():
         ("INTENT_MAP_HOME", "/home #1", "INTENT_MAP_HOME is '/home #1', and the name 'home #1'"),
         ("INTENT_MAP_HOME", "/my%20home", "INTENT_MAP_HOME is '/my%20home', and the name 'my%20"),
         ("INTENT_MAP_HOME", "/a\\b", "INTENT_MAP_HOME is '/a\\b', and the name 'a\\b' in it"),
+        (
+            "INTENT_MAP_HOME",
+            f"{__file__}/x",
+            f"INTENT_MAP_HOME is '{__file__}/x', but '{__file__}' is a file where a folder must be",
+        ),
+        (
+            "INTENT_MAP_VARS",
+            '{"horizon_days": 7, "horizon_days": 14}',
+            "INTENT_MAP_VARS names 'horizon_days' twice",
+        ),
+        ("DAGSTER_HOME", "/no/such/folder", "DAGSTER_HOME is '/no/such/folder'; it must be the"),
+        ("DAGSTER_HOME", "deploy/dagster", "DAGSTER_HOME is 'deploy/dagster'; it must be the"),
+        ("DBT_LOG_LEVEL_FILE", "verbose", "DBT_LOG_LEVEL_FILE is 'verbose'; write it like debug"),
         ("INTENT_MAP_VARS", "horizon_days=7", "INTENT_MAP_VARS is not valid JSON"),
         ("INTENT_MAP_VARS", "[7]", "INTENT_MAP_VARS must be a JSON object"),
         ("INTENT_MAP_THREADS", "0", "INTENT_MAP_THREADS is '0'; write it like 2."),
@@ -101,6 +114,8 @@ def test_impossible_setting_is_refused_by_name(name, value, said):
         ("INTENT_MAP_MEMORY_LIMIT", "100%"),
         ("INTENT_MAP_MEMORY_LIMIT", "4gb"),
         ("INTENT_MAP_MEMORY_LIMIT", "512 MiB"),
+        ("DAGSTER_HOME", str(PROJECT_ROOT / "deploy" / "dagster")),
+        ("DBT_LOG_LEVEL_FILE", "debug"),
     ],
 )
 def test_possible_setting_passes(name, value):
