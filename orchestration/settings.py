@@ -7,7 +7,7 @@ Does not belong here: policy numbers (dbt vars, checked in policy.py), opening f
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise IntentMapError(
             f"INTENT_MAP_TARGET is '{target}'; known targets are: {', '.join(TARGETS)}."
         )
-    if not seeds.is_dir():
+    if not _is(Path.is_dir, seeds):
         raise IntentMapError(f"INTENT_MAP_SEEDS is '{seeds}', which is not a folder.")
     for name, (form, example) in MACHINE_SWITCHES.items():
         if env.get(name) and not re.fullmatch(form, env[name], re.IGNORECASE):
@@ -116,7 +116,7 @@ def _home(env: Mapping[str, str]) -> Path:
             "or % with two digits, which mean something else in the paths of databases: country=de "
             "would change the column country. Name a folder whose whole path has none of these."
         )
-    in_the_way = next((path for path in (home, *home.parents) if path.is_file()), None)
+    in_the_way = next((path for path in (home, *home.parents) if _is(Path.is_file, path)), None)
     if in_the_way:
         raise IntentMapError(
             f"INTENT_MAP_HOME is '{home}', but '{in_the_way}' is a file where a folder must be. "
@@ -125,9 +125,17 @@ def _home(env: Mapping[str, str]) -> Path:
     return home
 
 
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    """Whether the path is of this kind; what may not be looked at is none."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
+
+
 def _refuse_dagster_home(text: str | None) -> None:
     """Dagster makes no instance in a folder that is not there, nor in one named from elsewhere."""
-    if text and not (Path(text).is_absolute() and Path(text).is_dir()):
+    if text and not (Path(text).is_absolute() and _is(Path.is_dir, Path(text))):
         raise IntentMapError(
             f"DAGSTER_HOME is '{text}'; it must be the whole path of a folder that is there. Leave "
             "it unset to keep Dagster's state in the home."

@@ -1,5 +1,7 @@
 """Settings come from the environment alone, every path from the home, and nothing is guessed."""
 
+from pathlib import Path
+
 import pytest
 
 from orchestration.errors import IntentMapError
@@ -120,3 +122,26 @@ def test_impossible_setting_is_refused_by_name(name, value, said):
 )
 def test_possible_setting_passes(name, value):
     load_settings({name: value})
+
+
+def test_a_place_that_may_not_be_looked_at_is_named_and_a_home_there_is_left_to_who_writes(
+    monkeypatch, tmp_path
+):
+    def refuse(path, **options):
+        raise PermissionError(13, "Permission denied")
+
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(
+        IntentMapError, match=r"INTENT_MAP_SEEDS is '.*/seeds', which is not a folder"
+    ):
+        settings_of(INTENT_MAP_SEEDS=str(seeds), INTENT_MAP_HOME=str(tmp_path / "home"))
+    monkeypatch.undo()
+    stat = Path.stat
+    monkeypatch.setattr(
+        Path,
+        "stat",
+        lambda path, **options: (refuse if path.name == "home" else stat)(path, **options),
+    )
+    settings_of(INTENT_MAP_HOME=str(tmp_path / "home"))
