@@ -33,6 +33,8 @@ SEED = 7
 LEAST_DAYS_OF_HISTORY = 28
 # a day takes a part of a second to simulate, and reports nothing before its people come
 MOST_DAYS = 3_660
+# all are drawn in memory: a digit too many is told at once
+MOST_VISITORS = 10_000_000
 RECORD = "simulated.json"
 # where a shop's files are made; they come to their place when all are there
 UNFINISHED = "simulation.unfinished"
@@ -58,8 +60,8 @@ class Shop:
     def __post_init__(self) -> None:
         if not 1 <= self.days <= MOST_DAYS:
             raise IntentMapError(f"--days is {self.days}; give 1 to {MOST_DAYS}.")
-        if self.visitors < 1:
-            raise IntentMapError(f"--visitors is {self.visitors}; give at least 1.")
+        if not 1 <= self.visitors <= MOST_VISITORS:
+            raise IntentMapError(f"--visitors is {self.visitors}; give 1 to {MOST_VISITORS:,}.")
         if self.seed < 0:
             raise IntentMapError(f"--seed is {self.seed}; give 0 or more.")
 

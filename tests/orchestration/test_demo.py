@@ -131,7 +131,10 @@ def test_a_real_file_that_was_landed_and_removed_keeps_the_home_too(settings, si
     assert settings.warehouse.exists()
 
 
-@pytest.mark.parametrize("impossible", [{"days": 0}, {"days": 3661}, {"visitors": 0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "impossible",
+    [{"days": 0}, {"days": 3661}, {"visitors": 0}, {"visitors": 10_000_001}, {"seed": -1}],
+)
 def test_an_impossible_shop_is_told_before_anything_is_touched(impossible):
     with pytest.raises(IntentMapError, match=f"--{next(iter(impossible))} is "):
         Shop(**{"end_date": date(2026, 5, 10), **impossible})
