@@ -65,21 +65,24 @@ def newest_warnings(settings: Settings) -> list[EarlyWarning]:
             "and table_name = ?",
             [SCHEMA, TABLE],
         ).fetchone()[0]
-        if not is_there:
-            return []
-        rows = served.execute(
-            f"""
-            select
-                date, micro_conversion, channel_group, warning, severity, sessions,
-                expected_rate, actual_rate, cast(money_at_risk as double), reason
-            from {SCHEMA}.{TABLE}
-            where
-                warning is not null
-                and date > (select max(date) from {SCHEMA}.{TABLE}) - {DAYS_SHOWN}
-            order by severity = 'critical' desc, money_at_risk desc, date, micro_conversion,
-                channel_group
-            """
-        ).fetchall()
+        return warnings_in(served) if is_there else []
+
+
+def warnings_in(served: duckdb.DuckDBPyConnection) -> list[EarlyWarning]:
+    """The same of a served file that is open; raises duckdb.CatalogException without the mart."""
+    rows = served.execute(
+        f"""
+        select
+            date, micro_conversion, channel_group, warning, severity, sessions,
+            expected_rate, actual_rate, cast(money_at_risk as double), reason
+        from {SCHEMA}.{TABLE}
+        where
+            warning is not null
+            and date > (select max(date) from {SCHEMA}.{TABLE}) - {DAYS_SHOWN}
+        order by severity = 'critical' desc, money_at_risk desc, date, micro_conversion,
+            channel_group
+        """
+    ).fetchall()
     return [EarlyWarning(*row) for row in rows]
 
 

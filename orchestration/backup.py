@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.dashboard import write_dashboard
 from orchestration.disk import checksum_of, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
@@ -174,6 +175,7 @@ def restore(
         report(f"Restored {backup.loads:,} loads with {backup.raw_rows:,} rows to {folder}.")
         if _has_marts(settings):
             publish(settings, f"restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", report)
+            write_dashboard(settings, report)
     return backup
 
 

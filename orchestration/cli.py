@@ -265,13 +265,21 @@ def _restatement_reason(arguments: argparse.Namespace) -> str | None:
 
 
 def _publish(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.dashboard import write_dashboard
     from orchestration.locking import writer_lock
     from orchestration.publishing import publish
 
     started = time.monotonic()
     with writer_lock(settings, what="publishing"):
         publish(settings, run_id=f"command-line-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        write_dashboard(settings)
     _say_where(settings, started)
+
+
+def _dashboard(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.dashboard import write_dashboard
+
+    write_dashboard(settings)
 
 
 def _demo(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -470,6 +478,7 @@ COMMANDS = {
     ),
     "land": Command("only turn files into raw tables", _land, _source_argument),
     "publish": Command("only publish the marts as they are", _publish),
+    "dashboard": Command("only write the page over what is published", _dashboard),
     "report": Command("print what is published", _report, writes=False),
     "erase-user": Command(
         "take people out of everything the home holds", _erase_user, _ids_file_argument

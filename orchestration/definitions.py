@@ -23,7 +23,7 @@ from orchestration.defs.partitions import (
     quarters,
     time_zone,
 )
-from orchestration.defs.published import build_published_asset
+from orchestration.defs.published import build_dashboard_asset, build_published_asset
 from orchestration.defs.schedules import build_schedules
 from orchestration.defs.sensors import build_sensors
 from orchestration.defs.upkeep import build_upkeep_jobs, build_upkeep_schedules
@@ -65,8 +65,9 @@ def build_definitions(
             if group == "marts"
         ),
     )
+    dashboard = build_dashboard_asset(settings, published)
     health = build_health_checks(settings)
-    jobs = build_jobs(landing, nightly_models, quarterly_models, published, health)
+    jobs = build_jobs(landing, nightly_models, quarterly_models, [published, dashboard], health)
     upkeep = build_upkeep_jobs(settings)
     return Definitions(
         assets=[
@@ -75,6 +76,7 @@ def build_definitions(
             nightly_models,
             quarterly_models,
             published,
+            dashboard,
         ],
         asset_checks=[health],
         jobs=[*jobs.all, *upkeep],

@@ -17,21 +17,20 @@ import duckdb
 
 from orchestration.errors import IntentMapError, first_line
 from orchestration.policy import effective_vars
-from orchestration.settings import PROJECT_ROOT, SERVING_FILE, Settings
+from orchestration.settings import DASHBOARD_FILE, PROJECT_ROOT, SERVING_FILE, Settings
 
 WIDTH = 100
 SEGMENTS_SHOWN = 3
 FILES_SHOWN = 5
 ABSENT = "-"
+TIERS = ("soft", "medium", "hard", "macro")
 
 Section = Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], Iterator[str]]
 
 
 def print_report(settings: Settings, report: Callable[[str], None] = print) -> None:
     """Print all sections; raises IntentMapError when nothing is published or it cannot be read."""
-    served = settings.serving / SERVING_FILE
-    if not served.exists():
-        raise IntentMapError(f"Nothing is published at {served} yet; make nightly publishes.")
+    served = published_file(settings)
     values = effective_vars(settings)
     for line in [*counts_section(settings.warehouse), ""]:
         report(line)
@@ -42,6 +41,14 @@ def print_report(settings: Settings, report: Callable[[str], None] = print) -> N
                     report(line)
     except duckdb.Error as error:
         raise IntentMapError(f"{served} cannot be read: {first_line(error)}") from error
+
+
+def published_file(settings: Settings) -> Path:
+    """The file that is served; raises IntentMapError when there is none."""
+    served = settings.serving / SERVING_FILE
+    if not served.exists():
+        raise IntentMapError(f"Nothing is published at {served} yet; make nightly publishes.")
+    return served
 
 
 def _guarded(
@@ -121,31 +128,19 @@ def _rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def funnel_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
     """Impressions to macro-conversions over all days: has the tier at all, and in order."""
-    row = connection.execute(
-        """
-        select
-            min(date), max(date),
-            sum(impressions), sum(clicks), sum(sessions),
-            sum(soft_sessions), sum(medium_sessions), sum(hard_sessions), sum(macro_sessions),
-            sum(reached_soft), sum(reached_medium), sum(reached_hard), sum(reached_macro)
-        from marts.mart_daily_funnels
-        """
-    ).fetchone()
+    row = funnel_sums(connection)
     yield "Funnel" if row[0] is None else f"Funnel, {row[0]} to {row[1]}"
     if row[0] is None:
         yield "  no session and no spend yet"
         return
-    impressions, clicks, sessions, *rest = (int(n or 0) for n in row[2:])
-    having, reached = rest[:4], rest[4:]
+    impressions, clicks, sessions, having, reached = funnel_counts(row)
     lines = [
         ("ad impressions", f"{impressions:,}", ABSENT, ABSENT, ABSENT),
         ("ad clicks", f"{clicks:,}", ABSENT, ABSENT, percent(clicks, impressions)),
         ("sessions (all channels)", f"{sessions:,}", percent(sessions, sessions), ABSENT, ABSENT),
     ]
     before = sessions
-    for step, at_all, in_order in zip(
-        ("soft", "medium", "hard", "macro"), having, reached, strict=True
-    ):
+    for step, at_all, in_order in zip(TIERS, having, reached, strict=True):
         lines.append(
             (
                 f"  with {step}",
@@ -159,14 +154,39 @@ def funnel_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]
     yield from table(("step", "has it", "of sessions", "in order", "of step before"), lines)
 
 
+def funnel_sums(
+    connection: duckdb.DuckDBPyConnection, first: date = date.min, last: date = date.max
+) -> tuple[Any, ...]:
+    """First and last day with a row, then the sums that funnel_counts reads."""
+    return connection.execute(
+        """
+        select
+            min(date), max(date),
+            sum(impressions), sum(clicks), sum(sessions),
+            sum(soft_sessions), sum(medium_sessions), sum(hard_sessions), sum(macro_sessions),
+            sum(reached_soft), sum(reached_medium), sum(reached_hard), sum(reached_macro)
+        from marts.mart_daily_funnels
+        where date between ? and ?
+        """,
+        [first, last],
+    ).fetchone()
+
+
+def funnel_counts(row: tuple[Any, ...]) -> tuple[int, int, int, list[int], list[int]]:
+    """Impressions, clicks, sessions; those with each of TIERS, and those that reached it in order.
+    row: of funnel_sums."""
+    impressions, clicks, sessions, *rest = (int(n or 0) for n in row[2:])
+    return impressions, clicks, sessions, rest[:4], rest[4:]
+
+
 def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
     """The latest version's micro-conversions over all segments."""
-    version = _latest_version(connection)
+    version = latest_version(connection)
     yield _version_title("What each micro-conversion is worth", version, values)
     if version is None:
         yield "  no micro-conversion is enabled, so nothing has a value"
         return
-    rows = _valued(connection, version[0], "(all)", "(all)")
+    rows = valued(connection, version[0], "(all)", "(all)")
     if not rows:
         yield "  the version is empty: no session had a micro-conversion within the look-back"
         return
@@ -184,10 +204,10 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
         ),
         [
             (
-                _label(row, several),
+                label(row, several),
                 f"{row['trials']:,}",
                 percent(row["probability"], 1),
-                _interval(row),
+                interval(row),
                 ABSENT if row["lift"] is None else f"{row['lift']:.2f}",
                 row["verdict"] or ABSENT,
                 money(row["incremental_value"]),
@@ -199,14 +219,14 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
     ruled: dict[str, list[str]] = {}
     for row in rows:
         if row["guardrail"] not in (None, "none", "no_history"):
-            ruled.setdefault(row["guardrail"], []).append(_label(row, several))
+            ruled.setdefault(row["guardrail"], []).append(label(row, several))
     for rule, names in ruled.items():
         yield from _wrapped(f"the guardrail {rule} set the value of {', '.join(names)}")
 
 
 def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
     """The same for the segments with most trials."""
-    version = _latest_version(connection)
+    version = latest_version(connection)
     yield _version_title("Per segment", version, values)
     if version is None:
         yield "  no segment has a probability yet"
@@ -243,11 +263,11 @@ def _segment_table(
     groups = {}
     for position, segment in enumerate(segments):
         groups[1 + 3 * position] = ", ".join(segment)
-        for row in _valued(connection, version, *segment):
-            line = cells.setdefault(_label(row, False), [ABSENT] * 3 * len(segments))
+        for row in valued(connection, version, *segment):
+            line = cells.setdefault(label(row, False), [ABSENT] * 3 * len(segments))
             line[3 * position : 3 * position + 3] = [
                 percent(row["probability"], 1).removesuffix(" %"),
-                _interval(row).removesuffix(" %"),
+                interval(row).removesuffix(" %"),
                 money(row["value"]),
             ]
     header = ("micro-conversion", *("prob.", "interval", "value") * len(segments))
@@ -298,7 +318,8 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
     )
 
 
-def _latest_version(connection: duckdb.DuckDBPyConnection) -> tuple[str, date] | None:
+def latest_version(connection: duckdb.DuckDBPyConnection) -> tuple[str, date] | None:
+    """The newest version and its first day; (prior) before any, None without micro-conversions."""
     return connection.execute(
         """
         select value_version, valid_from
@@ -310,7 +331,7 @@ def _latest_version(connection: duckdb.DuckDBPyConnection) -> tuple[str, date] |
     ).fetchone()
 
 
-def _valued(
+def valued(
     connection: duckdb.DuckDBPyConnection,
     version: str,
     intent_class: str,
@@ -353,13 +374,13 @@ def _day_title(day: date, yesterday: date) -> str:
     return f"The last day with data ({day}) per channel"
 
 
-def _label(row: dict[str, Any], several_macros: bool) -> str:
+def label(row: dict[str, Any], several_macros: bool) -> str:
     if several_macros:
         return f"{row['micro_conversion']} > {row['macro_conversion']}"
     return row["micro_conversion"]
 
 
-def _interval(row: dict[str, Any]) -> str:
+def interval(row: dict[str, Any]) -> str:
     lower, upper = row["probability_lower"], row["probability_upper"]
     if lower is None or upper is None:
         return ABSENT
@@ -415,4 +436,5 @@ def published_places(settings: Settings) -> list[str]:
     return [
         f"  {_short(served)}  (DuckDB, schema marts)",
         f"  {_short(settings.serving / 'parquet')}  (the same tables as Parquet)",
+        f"  {_short(settings.serving / DASHBOARD_FILE)}  (a page for the browser)",
     ]

@@ -18,6 +18,7 @@ from orchestration.errors import IntentMapError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # what people and tools open, in the folder `serving`
 SERVING_FILE = "intent_map.duckdb"
+DASHBOARD_FILE = "dashboard.html"
 TARGETS = ("duckdb",)
 
 # in the name of a folder, what databases read as something else in a path

@@ -3,6 +3,7 @@
 Belongs here: names and selections. Does not belong here: crons (schedules.py), steps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dagster import AssetChecksDefinition, AssetsDefinition, AssetSelection, define_asset_job
@@ -42,10 +43,10 @@ def build_jobs(
     landing: AssetsDefinition,
     nightly_models: AssetsDefinition,
     quarterly_models: AssetsDefinition,
-    published: AssetsDefinition,
+    published: Sequence[AssetsDefinition],
     health: AssetChecksDefinition,
 ) -> Jobs:
-    """The jobs. Each that publishes looks at the health last.
+    """The jobs. Each that publishes looks at the health last. published: all that people read.
 
     The quarterly job has the nightly models in it as well: valuation reads some of them, and the
     marts read the valuation. Dagster runs the nightly models in two parts there, those before the
@@ -54,11 +55,11 @@ def build_jobs(
     """
     # days of arrival are chosen in the backfill only; every other job lands what has not landed
     raw = AssetSelection.assets(landing) - AssetSelection.assets(ARRIVALS)
-    every_clock = raw | AssetSelection.assets(nightly_models, quarterly_models, published)
+    every_clock = raw | AssetSelection.assets(nightly_models, quarterly_models, *published)
     return Jobs(
         nightly=define_asset_job(
             NIGHTLY,
-            selection=raw | AssetSelection.assets(nightly_models, published),
+            selection=raw | AssetSelection.assets(nightly_models, *published),
             description="Land what arrived, bring all tables up to date, publish.",
         ),
         quarterly=define_asset_job(
@@ -71,12 +72,12 @@ def build_jobs(
         ),
         publish=define_asset_job(
             PUBLISH,
-            selection=AssetSelection.assets(published),
+            selection=AssetSelection.assets(*published),
             description="Publish the marts as they stand in the warehouse.",
         ),
         backfill=define_asset_job(
             BACKFILL,
-            selection=AssetSelection.assets(landing, nightly_models, published),
+            selection=AssetSelection.assets(landing, nightly_models, *published),
             description=(
                 "Land the files of chosen days of arrival, one day after the other, then bring "
                 "all tables up to date and publish."

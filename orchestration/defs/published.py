@@ -1,7 +1,9 @@
-"""The published marts as a Dagster asset, with a check that shows their early warnings.
+"""The published marts and the page over them as Dagster assets, with a check that shows the early
+warnings.
 
-Belongs here: the asset, its check and what they show. Does not belong here: publishing itself
-(orchestration/publishing.py), telling people (orchestration/alerts.py).
+Belongs here: the assets, the check and what they show. Does not belong here: publishing itself
+(orchestration/publishing.py), the page (orchestration/dashboard.py), telling people
+(orchestration/alerts.py).
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from dagster import (
 )
 
 from orchestration.alerts import EarlyWarning, alert, newest_warnings
+from orchestration.dashboard import write_dashboard
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.old_logs import remove_old_logs
 from orchestration.publishing import publish
@@ -80,6 +83,31 @@ def build_published_asset(settings: Settings, marts: Sequence[AssetKey]) -> Asse
         )
 
     return published_marts
+
+
+def build_dashboard_asset(settings: Settings, published: AssetsDefinition) -> AssetsDefinition:
+    """The asset dashboard, which depends on what was published."""
+
+    @asset(
+        name="dashboard",
+        deps=[published],
+        group_name="published",
+        kinds={"html"},
+        owners=OWNERS,
+        description=(
+            "One page for the browser over the published marts: what needs an act today, the last "
+            "28 days, what micro-conversions are worth. Replaced in one step."
+        ),
+        pool=WRITER_POOL,
+    )
+    def dashboard(context: AssetExecutionContext) -> MaterializeResult:
+        with problems_in_words(context):
+            path = write_dashboard(settings, report=context.log.info)
+        return MaterializeResult(
+            metadata={"page": MetadataValue.path(path), "bytes": path.stat().st_size}
+        )
+
+    return dashboard
 
 
 def early_warnings_check(warnings: Sequence[EarlyWarning]) -> AssetCheckResult:

@@ -23,6 +23,7 @@ import duckdb
 
 from orchestration import dbt_runner, fingerprint, removal
 from orchestration.compaction import compact_warehouse
+from orchestration.dashboard import write_dashboard
 from orchestration.disk import to_disk
 from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
 from orchestration.erasure.history import erase_from_history
@@ -122,6 +123,8 @@ def erase_users(
         if settings.serving.is_dir() and (are_held or was_unfinished):
             publish(settings, f"erasure-{begun_at:%Y%m%dT%H%M%SZ}", report, whole=True)
             _remove_earlier_parquet(settings)
+            # what the page says of a campaign may have been of them alone
+            write_dashboard(settings, report)
         shutil.rmtree(settings.warehouse.parent / "spill", ignore_errors=True)
         before, after = compact_warehouse(settings)
         receipt = Receipt(

@@ -34,6 +34,7 @@ FILES = {
         seeds: {intent_map: {+schema: seeds}}
         vars:
           reporting_time_zone: Europe/Prague
+          reporting_currency: CZK
           project_start_date: "2026-01-01"
           arrival_days_offered: 36500
           late_event_hours: 24

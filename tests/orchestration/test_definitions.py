@@ -79,6 +79,7 @@ marts marts/mart_value_backtest
 marts marts/mart_value_backtest_summary
 marts marts/mart_value_changes
 marts marts/mart_value_history
+published dashboard
 published published_marts
 schedule apply_retention_at_5: 0 5 1 * * UTC
 schedule health_checks_at_8: 0 8 * * * UTC
@@ -144,6 +145,11 @@ def test_every_asset_says_what_it_is(specs):
 def test_publishing_waits_for_every_mart(specs):
     marts = {key for key, spec in specs.items() if spec.group_name == "marts"}
     assert {dep.asset_key for dep in specs[AssetKey("published_marts")].deps} == marts
+
+
+def test_the_page_is_written_behind_what_it_shows(specs):
+    upstream = {dep.asset_key for dep in specs[AssetKey("dashboard")].deps}
+    assert upstream == {AssetKey("published_marts")}
 
 
 def test_everything_that_writes_the_warehouse_is_in_the_writer_pool(real):
@@ -235,11 +241,11 @@ def test_only_the_quarterly_job_has_the_quarterly_models(real):
         job.name: {step.name for step in definitions.resolve_job_def(job.name).graph.node_defs}
         for job in definitions.jobs
     }
-    nightly = {"landing", "nightly_models", "published_marts", "health"}
+    nightly = {"landing", "nightly_models", "published_marts", "dashboard", "health"}
     assert steps["nightly_refresh"] == steps["backfill"] == nightly
     assert steps["quarterly_value_recalculation"] == nightly | {"quarterly_models"}
     assert steps["rebuild_history"] == nightly | {"quarterly_models"}
-    assert steps["publish_marts"] == {"published_marts", "health"}
+    assert steps["publish_marts"] == {"published_marts", "dashboard", "health"}
     assert steps["health_checks"] == {"health"}
 
 

@@ -196,8 +196,9 @@ def test_what_is_published_then_is_written_whole(home, tmp_path, monkeypatch):
     (home.settings.serving / PARQUET_VERSIONS).mkdir(parents=True)
     published = []
     monkeypatch.setattr(erasure, "publish", lambda *_, **how: published.append(how))
+    monkeypatch.setattr(erasure, "write_dashboard", lambda *_: published.append("page"))
     erase(home, tmp_path)
-    assert published == [{"whole": True}]
+    assert published == [{"whole": True}, "page"]
 
 
 def test_rows_of_others_stay_with_their_numbers_and_files_stay_readable(home, tmp_path):
@@ -346,6 +347,7 @@ def built_and_published(monkeypatch) -> list[str]:
     readers = [("intermediate", name) for name in ("int_event_receipts", "int_all_sessions")]
     monkeypatch.setattr(erasure, "_build", lambda *_: done.append("built"))
     monkeypatch.setattr(erasure, "publish", lambda *_, **__: done.append("published"))
+    monkeypatch.setattr(erasure, "write_dashboard", lambda *_: done.append("page"))
     monkeypatch.setattr(erasure, "_empty_what_the_night_does_not_build", lambda *_: 0)
     monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
     monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
@@ -390,7 +392,7 @@ def test_people_whose_rows_are_retired_leave_the_tables_and_what_is_published(
         (visitor,) for visitor in left | {"device-stays"}
     }
     assert home.rows("select count(*) from intermediate.int_event_receipts") == [(2,)]
-    assert built_and_published == ["built", "published"]
+    assert built_and_published == ["built", "published", "page"]
     # an order that only rows of theirs named, also rows that raw has no more
     is_buyer = name == "device-gone"
     assert receipt.raw_rows == ({"orders": 3} if is_buyer else {})
@@ -399,7 +401,7 @@ def test_people_whose_rows_are_retired_leave_the_tables_and_what_is_published(
     orders = duckdb.execute(f"select order_id from '{padded}' order by 1").fetchall()
     assert orders == [("O1 ",), ("O2 ",)][is_buyer:]
     erase(home, tmp_path, name)
-    assert built_and_published == ["built", "published"]
+    assert built_and_published == ["built", "published", "page"]
 
 
 @pytest.mark.parametrize("where", ["'device-gone', null", "null, '/x?u=device-gone'"])
@@ -423,7 +425,7 @@ def test_an_attached_table_is_to_be_rid_of_people_first_and_then_their_tables_ar
     with duckdb.connect(str(database)) as con:
         con.execute("delete from events where visitor_id is distinct from 'device-stays'")
     assert erase(home, tmp_path, "device-gone").raw_rows == {}
-    assert built_and_published == ["built", "published"]
+    assert built_and_published == ["built", "published", "page"]
 
 
 def test_copies_of_the_warehouse_in_the_home_are_named_and_an_unfinished_restore_goes(

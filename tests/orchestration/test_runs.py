@@ -220,8 +220,9 @@ def _alone(settings, *key, **run):
 def test_a_first_night_lands_builds_and_publishes(story):
     first = story["first"]
     assert first.error == ""
-    assert first.steps == ["landing", "nightly_models", "published_marts", "health"]
+    assert first.steps == ["landing", "nightly_models", "published_marts", "dashboard", "health"]
     assert first.served["sessions"] == [(1,)]
+    assert any("Wrote the dashboard: " in line for line in first.lines)
 
 
 def test_a_run_says_what_steps_say_and_counts_the_tables(story):
@@ -246,7 +247,7 @@ def test_an_unforeseen_error_is_tried_again(story):
 def test_in_a_quarter_the_marts_come_after_the_valuation_and_carry_the_new_version(story):
     quarter = story["quarter"]
     assert quarter.steps[0] == "landing"
-    assert quarter.steps[-2:] == ["published_marts", "health"]
+    assert quarter.steps[-3:] == ["published_marts", "dashboard", "health"]
     valuation = quarter.steps.index("quarterly_models")
     assert "nightly_models" in quarter.steps[:valuation]
     assert "nightly_models" in quarter.steps[valuation:]
@@ -372,7 +373,7 @@ def test_days_of_arrival_are_landed_built_and_published_in_one_run(story, preten
     assert pretended.days == [[date(2026, 7, day) for day in (1, 2, 3)], [date(2026, 7, 5)]]
     backfill = story["backfill"]
     assert backfill.error == ""
-    assert backfill.steps == ["landing", "nightly_models", "published_marts", "health"]
+    assert backfill.steps == ["landing", "nightly_models", "published_marts", "dashboard", "health"]
     assert backfill.served["sessions"] == [(7,)]
     assert story["one day"].served["sessions"] == [(8,)]
 
@@ -541,7 +542,7 @@ def test_a_night_runs_with_its_state_in_postgresql(story, pretended, home, postg
     ended = postgres.query(
         "select step_key from event_logs where dagster_event_type = 'STEP_SUCCESS' order by id"
     )
-    steps = ("landing", "nightly_models", "published_marts", "health")
+    steps = ("landing", "nightly_models", "published_marts", "dashboard", "health")
     assert ended == [(step,) for step in steps]
     with dagster_instance(fresh) as instance:
         assert instance.get_run_by_id(runs[0][2]).status == DagsterRunStatus.SUCCESS
