@@ -11,7 +11,7 @@ import duckdb
 import pytest
 import yaml
 
-from orchestration import dashboard
+from orchestration import cli, dashboard
 from orchestration.dashboard import change, count, money, name, over, page_of, percent, ratio
 from orchestration.day_plot import day_plot, tick_label, ticks_over
 from orchestration.errors import IntentMapError
@@ -449,8 +449,8 @@ def test_the_funnel_divides_each_step_by_the_one_before(settings):
 def test_micro_conversions_carry_bounds_value_guardrail_and_the_change(settings):
     a_shop(settings)
     assert shown(settings).row("cart") == [
-        "cart", "41,000", "31.0 %", "29.0 % to 33.0 %", "", "predictive", "24.80",
-        "+4.80 macro value", "ladder",
+        "cart", "24.80", "+4.80 macro value", "31.0 %", "29.0 % to 33.0 %", "", "41,000",
+        "predictive", "ladder",
     ]  # fmt: skip
 
 
@@ -522,7 +522,7 @@ def test_before_any_version_configured_weights_are_said_to_speak(settings):
     assert "Configured weights are in force." in page.text
     assert "no money to compare with cost. The first quarterly run ends that." in page.text
     assert "On 28 of these days the configured weights were in force" in page.text
-    assert page.row("cart") == ["cart", "0", "31.0 %", NONE, "", NONE, "24.80", "ladder"]
+    assert page.row("cart") == ["cart", "24.80", "31.0 %", NONE, "", "0", NONE, "ladder"]
 
 
 def test_days_without_data_are_counted_and_left_open_in_the_plot(settings):
@@ -659,6 +659,26 @@ def test_nothing_published_and_a_file_that_is_none_end_in_a_sentence(settings):
     with pytest.raises(IntentMapError, match="Nothing is published"):
         dashboard.write_dashboard(settings, report=lambda _: None)
     assert not (settings.serving / DASHBOARD_FILE).exists()
+
+
+def test_the_command_writes_the_page_and_says_where(settings, monkeypatch, capsys):
+    monkeypatch.setenv("INTENT_MAP_HOME", str(settings.home))
+    a_shop(settings)
+    assert cli.main(["dashboard"]) == 0
+    path = settings.serving / DASHBOARD_FILE
+    assert str(path) in capsys.readouterr().out
+    assert "</html>" in path.read_text(encoding="utf-8")
+    (settings.serving / SERVING_FILE).unlink()
+    assert cli.main(["dashboard"]) == 1
+    assert "Nothing is published" in capsys.readouterr().err
+
+
+def test_publishing_by_hand_writes_the_page_too(settings, monkeypatch, capsys):
+    monkeypatch.setenv("INTENT_MAP_HOME", str(settings.home))
+    monkeypatch.setattr("orchestration.publishing.publish", lambda *_, **__: a_shop(settings))
+    assert cli.main(["publish"]) == 0
+    assert str(settings.serving / DASHBOARD_FILE) in capsys.readouterr().out
+    assert (settings.serving / DASHBOARD_FILE).exists()
 
 
 def test_a_reader_of_the_serving_file_is_not_in_the_way(settings):

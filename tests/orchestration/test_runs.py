@@ -20,7 +20,7 @@ from dagster._core.events import EngineEventData
 from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
 from orchestration.definitions import build_definitions
-from orchestration.defs import landing, steps
+from orchestration.defs import landing, published, steps
 from orchestration.defs.steps import WRITER_POOL
 from orchestration.erasure.files import Erased
 from orchestration.erasure.history import erase_from_history
@@ -197,7 +197,14 @@ def story(pretended, lasting_project, home):
     _alone(changed, "intermediate", "int_sessions")
     story["file put back"] = _chapter(run_nightly, changed)
     story["rules put back"] = _rules_met(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(published, "write_dashboard", _no_page)
+        story["no page"] = _chapter(run_nightly, changed)
     return story
+
+
+def _no_page(settings, report):
+    raise IntentMapError("The page could not be written: no room.")
 
 
 def _rules_met(settings):
@@ -266,6 +273,16 @@ def test_a_changed_rule_builds_old_rows_anew_says_which_and_keeps_the_versions(s
     assert story["quarter"].served["horizons"] == [(30,)]
     assert changed.served["horizons"] == [(7,)]
     assert changed.served["versions"] == [(date(2026, 7, 1), 3)]
+
+
+def test_a_page_that_fails_fails_its_step_and_the_marts_are_published_all_the_same(story):
+    before, run = story["file followed"], story["no page"]
+    assert run.error.startswith(
+        "nightly_refresh failed. The page could not be written: no room. The run: "
+    )
+    assert run.served["sessions"] == [(before.served["sessions"][0][0] + 1,)]
+    assert run.manifest != before.manifest
+    assert "health" in run.steps
 
 
 def test_a_failing_model_is_named_with_its_message_and_the_log(story, home):
@@ -434,7 +451,7 @@ def test_runs_from_the_command_line_stand_where_dagster_dev_shows_them(story, ho
         "quarterly_value_recalculation",
     ]
     assert shown[2].tags["dagster/partition"] == "2026-07-01"
-    assert [run.status for run in shown].count(DagsterRunStatus.FAILURE) == 2
+    assert [run.status for run in shown].count(DagsterRunStatus.FAILURE) == 3
     assert (home.dagster_home / "history" / "runs.db").is_file()
 
 
