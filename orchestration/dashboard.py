@@ -41,6 +41,8 @@ TEMPLATE = "dashboard.html.j2"
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 DAYS = 28
+# of as many days before, and these
+HALVES = (slice(0, DAYS), slice(DAYS, None))
 STALE_DAYS = 2
 # rows of a table; what is beyond them is counted, and its mart named
 MOST_ACTS = 12
@@ -351,9 +353,6 @@ def days_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
         "plots": _plots(calendar, series),
         "names": list(series),
     }
-
-
-HALVES = (slice(0, DAYS), slice(DAYS, None))
 
 
 def _plots(days: Sequence[date], series: Mapping[str, Sequence[float | None]]) -> list[DayPlot]:

@@ -449,7 +449,7 @@ def test_the_funnel_divides_each_step_by_the_one_before(settings):
 def test_micro_conversions_carry_bounds_value_guardrail_and_the_change(settings):
     a_shop(settings)
     assert shown(settings).row("cart") == [
-        "cart", "24.80", "+4.80 macro value", "31.0 %", "29.0 % to 33.0 %", "", "41,000",
+        "cart", "24.80", "+4.80 macro value", "31.0 %", "29.0 to 33.0 %", "", "41,000",
         "predictive", "ladder",
     ]  # fmt: skip
 
