@@ -276,7 +276,7 @@ def test_a_changed_rule_builds_old_rows_anew_says_which_and_keeps_the_versions(s
 
 
 def test_a_page_that_fails_fails_its_step_and_the_marts_are_published_all_the_same(story):
-    before, run = story["file followed"], story["no page"]
+    before, run = story["file put back"], story["no page"]
     assert run.error.startswith(
         "nightly_refresh failed. The page could not be written: no room. The run: "
     )
