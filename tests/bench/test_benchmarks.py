@@ -437,7 +437,8 @@ def test_sizes_may_be_said_in_thousands_and_millions():
 
 def test_folder_that_cannot_be_written_is_said(capsys, tmp_path):
     (tmp_path / "file").touch()
-    assert command.main(["--work", str(tmp_path / "file")]) == command.DIFFERENT
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--work", str(tmp_path / "file")])
     assert generator.main(["--folder", str(tmp_path / "file" / "below")]) == 1
     said = capsys.readouterr().err
     assert said.count("error: ") == 2

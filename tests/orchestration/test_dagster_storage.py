@@ -61,10 +61,10 @@ def test_the_settings_file_names_no_folder_of_any_machine():
     assert "base_dir" not in str(settings)
 
 
-def test_a_home_that_cannot_be_made_is_named(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("INTENT_MAP_HOME", str(tmp_path / "file"))
-    with pytest.raises(IntentMapError, match="file cannot be written"):
+def test_a_home_with_a_file_in_the_place_of_its_storage_is_named(tmp_path, monkeypatch):
+    (tmp_path / "dagster").write_text("")
+    monkeypatch.setenv("INTENT_MAP_HOME", str(tmp_path))
+    with pytest.raises(IntentMapError, match=r"cannot be written \(File exists\)"):
         HomeStorage.from_config_value(None, {})
 
 
