@@ -507,7 +507,9 @@ def test_cost_of_a_command_counts_its_children_and_a_failure_is_said(tmp_path):
 
 def test_memory_of_a_command_is_its_own_not_that_of_the_harness(tmp_path):
     held = bytearray(b"x") * 300_000_000
-    small = measure.run([command.sys.executable, "-c", "pass"], tmp_path, os.environ, threads=1)
+    # long enough to be looked at when it has begun, as every command that is measured
+    quiet = "import time; time.sleep(0.5)"
+    small = measure.run([command.sys.executable, "-c", quiet], tmp_path, os.environ, threads=1)
     assert 1_000_000 < small.memory_bytes < 100_000_000
     assert len(held) == 300_000_000
     # given back before the next look at it
