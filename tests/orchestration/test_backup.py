@@ -12,6 +12,7 @@ from orchestration import backup as backups
 from orchestration.backup import back_up, read_backup, restore
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
+from orchestration.settings import DASHBOARD_FILE, SERVING_FILE
 
 EVENTS = (
     "select 'v' || n as visitor_id, timestamp '2026-01-05' as occurred_at, 'page_view' as "
@@ -57,6 +58,17 @@ def test_a_restored_home_has_the_same_rows_and_knows_its_files(home, tmp_path):
     assert other.events("*") == before
     assert (other.settings.home / "erasures" / "20200101T000000Z.json").exists()
     assert other.land().files_landed == 0
+
+
+def test_a_restored_home_serves_its_marts_and_the_page_over_them(home, tmp_path):
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute("create schema marts; create table marts.mart_of_five as from range(5)")
+    back_up(home.settings, tmp_path / "backup", silent)
+    other = Home(tmp_path / "other")
+    restore(other.settings, tmp_path / "backup", report=silent)
+    with duckdb.connect(str(other.settings.serving / SERVING_FILE), read_only=True) as served:
+        assert served.execute("select count(*) from marts.mart_of_five").fetchall() == [(5,)]
+    assert (other.settings.serving / DASHBOARD_FILE).exists()
 
 
 def test_business_files_and_versions_are_in_the_backup(home, tmp_path):

@@ -176,6 +176,18 @@ def test_every_data_test_of_a_table_is_an_asset_check(real):
     assert tests - checks == set()
 
 
+def test_dbts_log_has_what_ran_and_all_else_only_where_it_is_asked_for(real, monkeypatch):
+    settings = real[0]
+    log = settings.dbt_log_path / "dbt.log"
+    said = log.read_text(encoding="utf-8")
+    assert "[info ]" in said
+    assert "[debug]" not in said
+    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
+    for _ in dbt_runner.run_dbt(settings, dbt_runner.parse_args(settings)):
+        pass
+    assert "[debug]" in log.read_text(encoding="utf-8").removeprefix(said)
+
+
 def test_dbt_chooses_by_tag_what_the_steps_of_a_clock_choose_by_name(real):
     settings, manifest, definitions = real
     day = date(2026, 7, 1)
