@@ -30,6 +30,7 @@ from orchestration.report import (
     funnel_counts,
     funnel_sums,
     latest_version,
+    over,
     published_file,
     valued,
 )
@@ -598,11 +599,6 @@ def _top(rows: Sequence[Any], most: int) -> dict[str, Any]:
 
 def _several(rows: Rows) -> bool:
     return len({row["macro_conversion"] for row in rows}) > 1
-
-
-def over(part: float | None, whole: float | None) -> float | None:
-    """The quotient; none unless the divisor is above 0."""
-    return part / whole if part is not None and whole is not None and whole > 0 else None
 
 
 def change(now: float | None, before: float | None) -> str | None:

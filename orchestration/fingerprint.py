@@ -173,8 +173,7 @@ def _followers(manifest: Mapping[str, Any]) -> dict[str, str]:
     return {
         node["name"]: unique_id
         for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] in FOLLOW_RULES
-        and dbt_runner.QUARTERLY not in (node["config"].get("tags") or ())
+        if node["resource_type"] in FOLLOW_RULES and not dbt_runner.is_quarterly(node)
     }
 
 

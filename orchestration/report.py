@@ -204,10 +204,10 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
         ),
         [
             (
-                label(row, several),
+                _label(row, several),
                 f"{row['trials']:,}",
                 percent(row["probability"], 1),
-                interval(row),
+                _interval(row),
                 ABSENT if row["lift"] is None else f"{row['lift']:.2f}",
                 row["verdict"] or ABSENT,
                 money(row["incremental_value"]),
@@ -219,7 +219,7 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
     ruled: dict[str, list[str]] = {}
     for row in rows:
         if row["guardrail"] not in (None, "none", "no_history"):
-            ruled.setdefault(row["guardrail"], []).append(label(row, several))
+            ruled.setdefault(row["guardrail"], []).append(_label(row, several))
     for rule, names in ruled.items():
         yield from _wrapped(f"the guardrail {rule} set the value of {', '.join(names)}")
 
@@ -264,10 +264,10 @@ def _segment_table(
     for position, segment in enumerate(segments):
         groups[1 + 3 * position] = ", ".join(segment)
         for row in valued(connection, version, *segment):
-            line = cells.setdefault(label(row, False), [ABSENT] * 3 * len(segments))
+            line = cells.setdefault(_label(row, False), [ABSENT] * 3 * len(segments))
             line[3 * position : 3 * position + 3] = [
                 percent(row["probability"], 1).removesuffix(" %"),
-                interval(row).removesuffix(" %"),
+                _interval(row).removesuffix(" %"),
                 money(row["value"]),
             ]
     header = ("micro-conversion", *("prob.", "interval", "value") * len(segments))
@@ -306,9 +306,7 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
                 row[0] or "all channels",
                 *(f"{int(n or 0):,}" for n in row[1:4]),
                 *(money(n) for n in row[4:7]),
-                f"{float(row[5]) / float(row[6]):.2f}"
-                if row[5] is not None and (row[6] or 0) > 0
-                else ABSENT,
+                ABSENT if (value := over(row[5], row[6])) is None else f"{value:.2f}",
             )
             for row in rows
         ],
@@ -374,17 +372,23 @@ def _day_title(day: date, yesterday: date) -> str:
     return f"The last day with data ({day}) per channel"
 
 
-def label(row: dict[str, Any], several_macros: bool) -> str:
+def _label(row: dict[str, Any], several_macros: bool) -> str:
     if several_macros:
         return f"{row['micro_conversion']} > {row['macro_conversion']}"
     return row["micro_conversion"]
 
 
-def interval(row: dict[str, Any]) -> str:
+def _interval(row: dict[str, Any]) -> str:
     lower, upper = row["probability_lower"], row["probability_upper"]
     if lower is None or upper is None:
         return ABSENT
     return f"{100 * lower:.1f}-{100 * upper:.1f} %"
+
+
+def over(part: Any, whole: Any) -> float | None:
+    """The quotient; none unless the divisor is above 0: cost can be given back."""
+    known = part is not None and whole is not None and whole > 0
+    return float(part) / float(whole) if known else None
 
 
 def percent(part: float | None, whole: float) -> str:

@@ -177,8 +177,7 @@ def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) 
     quarterly = {
         unique_id: node
         for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model"
-        and dbt_runner.QUARTERLY in (node["config"].get("tags") or ())
+        if node["resource_type"] == "model" and dbt_runner.is_quarterly(node)
     }
     kept = [
         unique_id
