@@ -20,7 +20,8 @@ FULL_IN_WORDS = ("No space left on device", "disk is full", "Disk quota exceeded
 NOT_WRITTEN_IN_WORDS = ("disk I/O error", "Could not write")
 # a database that cannot take one more block of 256 KiB does not always say why
 TOO_LITTLE_BYTES = 16 * 1024 * 1024
-READ_AT_ONCE = 1024 * 1024
+# more at once would be memory that is new to the process each time, which costs more than reading
+READ_AT_ONCE = 64 * 1024
 CLOSED_IN_WORDS = ("Permission denied", "readonly database", "Read-only file system")
 
 

@@ -322,8 +322,8 @@ BOUNDS = (
     Mutation(
         "a conversion that is credited anew looks back from its own day",
         f"{VALUATION}/val_attribution_credits.sql",
-        "first_date_changed(2 * reach)",
-        "first_date_changed(reach)",
+        "first_date_changed(2 * reach,",
+        "first_date_changed(reach,",
     ),
     Mutation(
         "an entry whose later step changed is read, and those that go with it",
@@ -343,17 +343,26 @@ BOUNDS = (
         "kept.date >= date '{{ first_date_changed(days) }}'",
         "kept.date >= date '{{ first_date_changed(0) }}'",
     ),
+    *(
+        Mutation(
+            f"credit of conversions that {source} notes is counted anew",
+            f"{VALUATION}/val_attribution_credits.sql",
+            "besides = ['int_session_credits'",
+            f"besides = ['int_session_credits', '{source}'",
+        )
+        for source in ("int_all_sessions", "int_macro_conversions")
+    ),
     Mutation(
         "credit is counted anew in the months that a change reaches",
         "models/marts/mart_attribution.sql",
-        "first_month_changed(days_of_credit(), days_of_credit())",
-        "first_month_changed(0)",
+        "first_month_changed(days_of_credit(), days_of_credit(),",
+        "first_month_changed(0, 0,",
     ),
     Mutation(
         "credit is counted anew as far back as conversions of these months reach",
         "models/marts/mart_attribution.sql",
-        "first_month_changed(days_of_credit(), days_of_credit())",
-        "first_month_changed(days_of_credit())",
+        "first_month_changed(days_of_credit(), days_of_credit(),",
+        "first_month_changed(days_of_credit(), 0,",
     ),
     Mutation(
         "credit of days before stays counted",

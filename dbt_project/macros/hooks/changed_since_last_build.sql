@@ -46,9 +46,9 @@
     {{ return(date_before(unseen_changes(besides), days_before)) }}
 {%- endmacro %}
 
-{% macro first_month_changed(days_before, days_before_month=0) -%}
+{% macro first_month_changed(days_before, days_before_month=0, besides=[]) -%}
     {#- First day of the month of first_date_changed; or of the month of so many days before that. -#}
-    {%- set month = first_date_changed(days_before)[:8] ~ '01' -%}
+    {%- set month = first_date_changed(days_before, besides)[:8] ~ '01' -%}
     {%- if not days_before_month or month == date_before(none, 0) -%}{{ return(month) }}{%- endif -%}
     {%- set earlier = modules.datetime.date.fromisoformat(month)
         - modules.datetime.timedelta(days=days_before_month) -%}

@@ -1,7 +1,8 @@
 {% macro get_incremental_replace_users_sql(arg_dict) %}
     {#- Incremental strategy: each touched user's rows are replaced from one date on. The new rows carry
         `touched_from`; a user who has none any more is found by the kept rows whose session changed,
-        in the columns `changed_by` of the model's meta, from `days_before` days before them on. -#}
+        in the columns `changed_by` of the model's meta, from `days_before` days before them on;
+        besides: models whose notes say nothing to this one. -#}
     {%- set meta = config.get('meta') -%}
     {%- set kept, new = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
@@ -14,7 +15,7 @@
             cast({{ dbt.dateadd('day', -meta.get('days_before', 0), 'date') }} as date)
                 as touched_from
         from {{ kept }}
-        where {{ changed_since_last_build(column) }}
+        where {{ changed_since_last_build(column, besides=meta.get('besides', [])) }}
         {%- endfor %}
     {%- endset -%}
     {#- asked first, so that older rows need not be read -#}

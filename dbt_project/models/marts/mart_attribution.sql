@@ -7,9 +7,11 @@
     post_hook="{{ remember_changes() }}"
 ) }}
 
+{#- its notes reach back by the look-back; the changes that they come of are followed here too -#}
+{% set besides = ['int_session_credits'] -%}
 {#- a change reaches paths that end within the look-back before it, in their month all conversions,
     and these by the look-back before that -#}
-{%- set first_month = first_month_changed(days_of_credit(), days_of_credit()) %}
+{%- set first_month = first_month_changed(days_of_credit(), days_of_credit(), besides) %}
 
 {% set shared_models = ['linear', 'position', 'time_decay', 'shapley'] -%}
 {% set whole_models = ['first', 'last', 'last_non_direct'] -%}

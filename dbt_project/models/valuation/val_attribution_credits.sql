@@ -1,8 +1,10 @@
 {% set reach = days_of_credit() -%}
+{#- its notes reach back by the look-back; the changes that they come of are followed here too -#}
+{% set besides = ['int_session_credits'] -%}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_users',
-    meta={'changed_by': ['session_key'], 'days_before': reach},
+    meta={'changed_by': ['session_key'], 'days_before': reach, 'besides': besides},
     post_hook="{{ remember_changes() }}"
 ) }}
 
@@ -32,7 +34,7 @@ session_steps as (
 sessions_of_users as (
 
     select * from {{ ref('int_sessions_of_users') }}
-    where session_date >= date '{{ first_date_changed(2 * reach) }}'
+    where session_date >= date '{{ first_date_changed(2 * reach, besides) }}'
 
 ),
 
@@ -45,7 +47,7 @@ sessions_of_users as (
             session_date as date
 
         from sessions_of_users
-        where {{ changed_since_last_build('session_key') }}
+        where {{ changed_since_last_build('session_key', besides=besides) }}
 
         union all
 
@@ -54,7 +56,9 @@ sessions_of_users as (
             kept.date
 
         from {{ this }} as kept
-        where {{ changed_since_last_build('kept.session_key', dated_by='kept.date') }}
+        where {{ changed_since_last_build(
+            'kept.session_key', besides=besides, dated_by='kept.date'
+        ) }}
 
     ),
 

@@ -1,7 +1,10 @@
+{%- set written = ['val_session_values', 'mart_sessions'] %}
+{{ config(meta={'tests_what_is_written': written}) }}
 -- One row comes back for each model whose credit does not sum to all macro-conversions, their
 -- money and the incremental value of all micro-conversions, also when the model has no row at all
 -- or a name that is none of the eight; and for time_decay, when its revenue differs from the money
--- credited to the sessions on any day of any campaign.
+-- credited to the sessions on a day of any campaign. A night looks at the days of the sessions that
+-- it wrote, and at all days together.
 {% set names = [
     'first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'markov', 'shapley'
 ] -%}
@@ -55,9 +58,10 @@ micros as (
 
 ),
 
-sessions as (
+sessions_written as (
 
     select * from {{ ref('mart_sessions') }}
+    where {{ is_on_untested_date('session_date', written) }}
 
 ),
 
@@ -72,22 +76,28 @@ session_values as (
 attributed as (
 
     select
-        sessions.session_date as date,
-        sessions.channel_group,
-        sessions.campaign,
+        sessions_written.session_date as date,
+        sessions_written.channel_group,
+        sessions_written.campaign,
         sum(session_values.attributed_revenue) as revenue
 
     from session_values
-    inner join sessions on session_values.public_session_key = sessions.session_key
+    inner join sessions_written
+        on session_values.public_session_key = sessions_written.session_key
     where session_values.attributed_revenue <> 0
-    group by sessions.session_date, sessions.channel_group, sessions.campaign
+    group by
+        sessions_written.session_date,
+        sessions_written.channel_group,
+        sessions_written.campaign
 
 ),
 
 decayed as (
 
     select * from attribution
-    where model = 'time_decay'
+    where
+        model = 'time_decay'
+        and {{ is_on_untested_date('date', written) }}
 
 )
 
