@@ -1,10 +1,12 @@
 """A value version: written once, the same whenever it is written, silent before it exists."""
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,6 +16,7 @@ from pipeline.homes import Home, Tables, Workshop, differences
 from pipeline.valued_home import VERSION, VERSION_DATE, VERSION_MOMENT, ValuedHome
 
 from orchestration.restatement import Restatement
+from orchestration.settings import PROJECT_ROOT
 
 KEPT = (
     "valuation.val_version_probabilities",
@@ -24,6 +27,7 @@ KEPT = (
 )
 # with the moment of the run
 NOTED = (*KEPT, "valuation.val_version_writings")
+NEWSLETTER = {"source": "newsletter", "medium": "email"}
 
 
 def kept(tables: Tables, names: Sequence[str] = KEPT) -> Tables:
@@ -100,6 +104,60 @@ def test_a_version_is_the_same_when_it_is_written_years_later(
         to_nine_digits(kept(valued.written)), to_nine_digits(kept(home.tables(["valuation"])))
     )
     assert not said, "\n".join(said)
+
+
+def test_a_version_is_the_same_years_later_where_a_direct_visit_takes_an_earlier_source(
+    valued: ValuedHome, workshop: Workshop, tmp_path: Path
+) -> None:
+    """Visits that run across the version's date are told only then where they came from; which
+    class a visit without a source is of is for the business to say."""
+    seeds = tmp_path / "seeds"
+    shutil.copytree(PROJECT_ROOT / "seeds", seeds, ignore=shutil.ignore_patterns("*.yml"))
+    rules = seeds / "intent_rules.csv"
+    assert ",direct\n" in rules.read_text(encoding="utf-8")
+    rules.write_text(
+        rules.read_text(encoding="utf-8").replace(",direct\n", ",brand\n"), encoding="utf-8"
+    )
+    first = workshop.home("at_its_time", {"direct_source_look_back_days": 30}, seeds)
+    start, visitors = VERSION_MOMENT - timedelta(minutes=10), [f"across {n}" for n in range(6)]
+    before = [generic_event(visitor, start, "page_view") for visitor in visitors]
+    # how long before the date the newsletter had brought them; one came by themselves
+    before += [
+        generic_event(visitor, VERSION_MOMENT - timedelta(days=days), "page_view", **NEWSLETTER)
+        for visitor, days in zip(visitors, (0.2, 12, 29.9, 30.1, 200), strict=False)
+    ]
+    behind = [
+        generic_event(visitor, VERSION_MOMENT, "add_to_cart", source="blog.example")
+        for visitor in visitors
+    ]
+    first.drop("generic", "earlier", [*valued.earlier, *before])
+    first.drop("orders", "orders", valued.orders)
+    first.night()
+    later = first.copy("after_its_time")
+    first.quarter(VERSION_DATE)
+    later.drop("generic", "later", [*valued.later, *behind])
+    later.night()
+    later.quarter(VERSION_DATE)
+    query = f"""
+        select visitor_key, session_key, intent_class from valuation.val_sessions
+        where session_key in (
+            select session_key from intermediate.int_sessions
+            where started_at = timestamp '{start}' and visitor_id like 'across %'
+        )
+        order by all
+    """
+    known = first.query(query)
+    assert Counter(row["intent_class"] for row in known) == {"email": 3, "brand": 3}
+    assert later.query(query) == known
+    written, again = (kept(home.tables(["valuation"])) for home in (first, later))
+    said = differences(to_nine_digits(written), to_nine_digits(again))
+    assert not said, "\n".join(said)
+    without_value = """
+        select * from valuation.val_version_probabilities
+        anti join valuation.val_version_values
+        using (value_version, macro_conversion, micro_conversion, intent_class, visitor_type)
+    """
+    assert not later.query(without_value)
 
 
 @dataclass(frozen=True)

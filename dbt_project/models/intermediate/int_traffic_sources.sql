@@ -83,9 +83,7 @@ first_matching_rules as (
 
     from traffic_sources
     inner join intent_rules
-        on {{ is_any_or_matches('traffic_sources.source', 'intent_rules.source_pattern') }}
-        and {{ is_any_or_matches('traffic_sources.medium', 'intent_rules.medium_pattern') }}
-        and {{ is_any_or_matches('traffic_sources.campaign', 'intent_rules.campaign_pattern') }}
+        on {{ meets_intent_rule('traffic_sources', 'intent_rules') }}
     group by
         traffic_sources.source,
         traffic_sources.medium,

@@ -1,6 +1,7 @@
 {%- set longest_session_days =
     (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int -%}
 {%- set settled_days = [var('attribution_look_back_days') | int, longest_session_days] | max -%}
+{%- set source_days = var('direct_source_look_back_days') | int -%}
 {%- set half_of_the_history -%}
     cast({{ seconds_between('min(started_at)', version_moment()) }} / 2 as bigint)
 {%- endset -%}
@@ -26,6 +27,99 @@ traffic_sources as (
 
 ),
 
+intent_rules as (
+
+    select * from {{ ref('intent_rules') }}
+
+),
+
+{% if source_days > 0 %}
+
+    -- those that may run across the version date, and those whose source these may have taken
+    last_sessions as (
+
+        select * from {{ ref('int_all_sessions') }}
+        where
+            started_at < {{ version_moment() }}
+            and started_at >= {{ days_before_version(longest_session_days + source_days) }}
+
+    ),
+
+    visitors_sourced_later as (
+
+        -- distinct: one such session is enough
+        select distinct visitor_key from last_sessions
+        where sourced_at >= {{ version_moment() }}
+
+    ),
+
+    -- the source's own sessions overlap: one that has no source may have taken one that came later
+    sessions_without_source as (
+
+        select last_sessions.*
+
+        from last_sessions
+        inner join visitors_sourced_later
+            on last_sessions.visitor_key = visitors_sourced_later.visitor_key
+        where
+            last_sessions.started_at >= {{ days_before_version(longest_session_days) }}
+            and coalesce(last_sessions.sourced_at >= {{ version_moment() }}, true)
+
+    ),
+
+    -- as in int_all_sessions: the last source that was known by then, if that is recent enough
+    sources_then as (
+
+        select
+            sessions_without_source.session_key,
+            coalesce(max_by(earlier.source, earlier.session_number), '(direct)') as source,
+            coalesce(max_by(earlier.medium, earlier.session_number), '(none)') as medium,
+            coalesce(max_by(earlier.campaign, earlier.session_number), '(not set)') as campaign
+
+        from sessions_without_source
+        left join last_sessions as earlier
+            on sessions_without_source.visitor_key = earlier.visitor_key
+            and sessions_without_source.session_number > earlier.session_number
+            and sessions_without_source.started_at
+            <= {{ dbt.dateadd('day', source_days, 'earlier.started_at') }}
+            and earlier.sourced_at < {{ version_moment() }}
+        group by sessions_without_source.session_key
+
+    ),
+
+{% else %}
+
+    sources_then as (
+
+        select
+            session_key,
+            '(direct)' as source,
+            '(none)' as medium,
+            '(not set)' as campaign
+
+        from sessions
+        where
+            started_at < {{ version_moment() }}
+            and sourced_at >= {{ version_moment() }}
+
+    ),
+
+{% endif %}
+
+-- told by the rules: perhaps no session has that source today
+intent_classes_then as (
+
+    select
+        sources_then.session_key,
+        coalesce(min_by(intent_rules.intent_class, intent_rules.rule_order), 'other')
+            as intent_class
+
+    from sources_then
+    left join intent_rules on {{ meets_intent_rule('sources_then', 'intent_rules') }}
+    group by sources_then.session_key
+
+),
+
 -- a session is settled when its credit is, and when it has ended before the version date. A history
 -- too short for that is halved: some time to convert for some sessions, rather than no session
 settling as (
@@ -44,17 +138,14 @@ settling as (
 
 )
 
--- what gave the source only after the version date is not known yet. Read is also who shares the
+-- what gave the source only from the version date on is not known yet. Read is also who shares the
 -- credit of a macro with a settled session: what the look-back reaches, and the macro's own session
 select
     sessions.session_key,
     sessions.visitor_key,
     sessions.started_at,
     coalesce(identities.user_key, sessions.visitor_key) as user_key,
-    case
-        when sessions.sourced_at >= {{ version_moment() }} then 'direct'
-        else traffic_sources.intent_class
-    end as intent_class,
+    coalesce(intent_classes_then.intent_class, traffic_sources.intent_class) as intent_class,
     sessions.visitor_type,
     sessions.started_at >= {{ days_before_version(var('look_back_days')) }} as is_in_look_back,
     sessions.started_at < settling.settled_until
@@ -65,6 +156,7 @@ select
 from sessions
 cross join settling
 left join identities on sessions.visitor_key = identities.visitor_key
+left join intent_classes_then on sessions.session_key = intent_classes_then.session_key
 inner join traffic_sources
     on
     sessions.source = traffic_sources.source
