@@ -40,6 +40,12 @@ sessions as (
 
 ),
 
+sessions_of_version as (
+
+    select * from {{ ref('val_sessions') }}
+
+),
+
 traffic_sources as (
 
     select * from {{ ref('int_traffic_sources') }}
@@ -200,6 +206,7 @@ first_times_ranked as (
 
 ),
 
+-- of a lifetime shorter than the longest session, a visit may have been told its source too late
 first_times as (
 
     select
@@ -208,11 +215,13 @@ first_times as (
         first_times_ranked.occurred_at,
         first_times_ranked.sequence,
         first_times_ranked.event_number,
-        traffic_sources.intent_class,
+        coalesce(sessions_of_version.intent_class, traffic_sources.intent_class) as intent_class,
         sessions.visitor_type
 
     from first_times_ranked
     inner join sessions on first_times_ranked.session_key = sessions.session_key
+    left join sessions_of_version
+        on first_times_ranked.session_key = sessions_of_version.session_key
     inner join traffic_sources
         on sessions.source = traffic_sources.source
         and sessions.medium = traffic_sources.medium
