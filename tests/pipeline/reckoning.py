@@ -350,6 +350,10 @@ class Shop:
         # a success can come before its trial has matured
         return conversions, max(math.fsum(self.maturity(name, t.age) for t in trials), conversions)
 
+    def _ceiling(self, amounts: Sequence[float]) -> float:
+        """The quantile above which money is cut, of those who brought some."""
+        return _quantile([amount for amount in amounts if amount], self.policy["winsor_quantile"])
+
     @cached_property
     def average_macro_values(self) -> dict[Segment, float]:
         read = [
@@ -357,7 +361,7 @@ class Shop:
             for row in self.known(self.macros)
             if row["session_key"] in self.in_look_back and row["value_source"] != "none"
         ]
-        ceiling = _quantile([value for value, _ in read], self.policy["winsor_quantile"])
+        ceiling = self._ceiling([value for value, _ in read])
         strength = self.policy["macro_value_prior_orders"]
         averages: dict[Segment, float] = {}
         segments = {g for row in self.sessions for g in groups_of(self.segment_of(row))}
@@ -373,7 +377,7 @@ class Shop:
         """Event of a macro → its money, cut at the quantile of all that are known."""
         read = self.known(self.macros)
         amounts = [float(row["value"]) for row in read if row["value_source"] != "none"]
-        ceiling = money(_quantile(amounts, self.policy["winsor_quantile"]))
+        ceiling = money(self._ceiling(amounts))
         return {row["event_key"]: float(min(row["value"], ceiling)) for row in read}
 
     @cached_property
@@ -454,7 +458,7 @@ class Shop:
         # money above the quantile is spread over all macros in proportion
         read = [row for row in self.known(self.macros) if row["value_source"] != "none"]
         values = [float(row["value"]) for row in read]
-        ceiling = _quantile(values, self.policy["winsor_quantile"])
+        ceiling = self._ceiling(values)
         factor = math.fsum(values) / math.fsum(min(value, ceiling) for value in values)
         credits: dict[int, float] = defaultdict(float)
         for user, macros in self.macros_of_user.items():

@@ -56,7 +56,7 @@ ceilings as (
 
     select
         macro_conversion,
-        {{ quantile('cast(value as double)', var('winsor_quantile')) }} as ceiling
+        {{ winsor_ceiling('value') }} as ceiling
 
     from macro_conversions
     where value_source <> 'none'

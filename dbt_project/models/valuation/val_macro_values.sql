@@ -41,7 +41,7 @@ ceilings as (
 
     select
         macro_conversion,
-        {{ quantile('cast(value as double)', var('winsor_quantile')) }} as ceiling
+        {{ winsor_ceiling('value') }} as ceiling
 
     from macros_read
     group by macro_conversion

@@ -27,7 +27,7 @@ ceilings as (
 
     select
         macro_conversion,
-        {{ quantile('cast(value as double)', var('winsor_quantile')) }} as ceiling
+        {{ winsor_ceiling('value') }} as ceiling
 
     from macro_conversions
     where value_source <> 'none'
@@ -57,7 +57,7 @@ macros_of_users as (
         macro_conversions.macro_conversion,
         macro_conversions.session_key,
         macro_conversions.occurred_at,
-        -- no factor: the quantile is nothing, and nobody could take what lies above it
+        -- no factor: nobody brought anything
         case
             when spreads.factor is null then cast(macro_conversions.value as double)
             else least(cast(macro_conversions.value as double), spreads.ceiling) * spreads.factor
