@@ -27,11 +27,13 @@ from orchestration.policy import effective_vars
 from orchestration.publishing import UNFINISHED
 from orchestration.report import (
     TIERS,
+    Restated,
     funnel_counts,
     funnel_sums,
     latest_version,
     over,
     published_file,
+    restated,
     valued,
 )
 from orchestration.report import money as money_in_report
@@ -66,10 +68,11 @@ Section = Callable[[duckdb.DuckDBPyConnection, "Asked"], dict[str, Any]]
 @dataclass(frozen=True)
 class Asked:
     """What the sections speak of. day: the newest that is over and has sessions, None without any
-    row; has_spend: any cost in the days shown."""
+    row; restated: of the version, None as first written; has_spend: any cost in the days shown."""
 
     day: date | None
     version: tuple[str, date] | None
+    restated: Restated | None
     has_spend: bool
 
     @property
@@ -125,12 +128,15 @@ def page_of(settings: Settings, now: datetime | None = None) -> str:
             published_at = _published_at(connection)
     except duckdb.Error as error:
         raise IntentMapError(f"{served} cannot be read: {first_line(error)}") from error
-    if published_at is not None:
-        published_at = published_at.replace(tzinfo=UTC).astimezone(now.tzinfo)
+
+    def here(moment: datetime) -> datetime:
+        return moment.replace(tzinfo=UTC).astimezone(now.tzinfo)
+
     return _rendered(
         asked=asked,
         today=now.date(),
-        published_at=published_at,
+        published_at=here(published_at) if published_at else None,
+        restated_on=here(asked.restated.moment).date() if asked.restated else None,
         currency=values["reporting_currency"],
         zone=values["reporting_time_zone"],
         simulated=SIMULATED if (settings.home / RECORD).exists() else None,
@@ -185,7 +191,7 @@ def _asked(connection: duckdb.DuckDBPyConnection, today: date) -> Asked:
         version = latest_version(connection)
     except (duckdb.CatalogException, duckdb.BinderException):
         version = None
-    return Asked(day, version, has_spend)
+    return Asked(day, version, restated(connection, version), has_spend)
 
 
 def _published_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:

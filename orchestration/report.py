@@ -8,6 +8,7 @@ Does not belong here: building or publishing anything.
 import contextlib
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def funnel_counts(row: tuple[Any, ...]) -> tuple[int, int, int, list[int], list[
 def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
     """The latest version's micro-conversions over all segments."""
     version = latest_version(connection)
-    yield _version_title("What each micro-conversion is worth", version, values)
+    yield _version_title(connection, "What each micro-conversion is worth", version, values)
     if version is None:
         yield "  no micro-conversion is enabled, so nothing has a value"
         return
@@ -227,7 +228,7 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
 def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
     """The same for the segments with most trials."""
     version = latest_version(connection)
-    yield _version_title("Per segment", version, values)
+    yield _version_title(connection, "Per segment", version, values)
     if version is None:
         yield "  no segment has a probability yet"
         return
@@ -329,6 +330,35 @@ def latest_version(connection: duckdb.DuckDBPyConnection) -> tuple[str, date] | 
     ).fetchone()
 
 
+@dataclass(frozen=True)
+class Restated:
+    """times: how often a version was; moment: when it last was, UTC without zone; reason: why."""
+
+    times: int
+    moment: datetime
+    reason: str | None
+
+
+def restated(
+    connection: duckdb.DuckDBPyConnection, version: tuple[str, date] | None
+) -> Restated | None:
+    """The restatement of the version that is in force; None for one as first written."""
+    # what an earlier release served has no such mart
+    with contextlib.suppress(duckdb.CatalogException, duckdb.BinderException):
+        row = connection.execute(
+            """
+            select restatement, known_from, reason
+            from marts.mart_value_history
+            where value_version = ? and restatement > 0
+            order by restatement desc
+            limit 1
+            """,
+            [version[0] if version else None],
+        ).fetchone()
+        return Restated(*row) if row else None
+    return None
+
+
 def valued(
     connection: duckdb.DuckDBPyConnection,
     version: str,
@@ -356,14 +386,20 @@ def valued(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _version_title(title: str, version: tuple[str, date] | None, values: dict[str, Any]) -> str:
+def _version_title(
+    connection: duckdb.DuckDBPyConnection,
+    title: str,
+    version: tuple[str, date] | None,
+    values: dict[str, Any],
+) -> str:
     if version is None:
         return title
     money_said = f"{title}, in {values['reporting_currency']}"
     # a name in parentheses stands for the configured weights, in force before any version
     if version[0].startswith("("):
         return f"{money_said}: configured weights, no version written yet"
-    return f"{money_said}: version {version[0]}, in force from {version[1]}"
+    again = ", restated" if restated(connection, version) else ""
+    return f"{money_said}: version {version[0]}, in force from {version[1]}{again}"
 
 
 def _day_title(day: date, yesterday: date) -> str:

@@ -1,6 +1,7 @@
 """The dashboard says what the published marts hold, whatever stands in them, in one safe file."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from html.parser import HTMLParser
@@ -75,6 +76,10 @@ MARTS = {
         macro_conversion varchar, intent_class varchar, visitor_type varchar,
         change decimal(18, 4), main_reason varchar
     """,
+    "mart_value_history": """
+        value_version varchar, restatement integer, micro_conversion varchar,
+        known_from timestamp, reason varchar
+    """,
     "mart_value_backtest_summary": """
         value_version varchar, channel_weeks bigint, expected_revenue decimal(18, 4),
         realised_revenue decimal(18, 4), calibration_slope double, weeks_ranked bigint,
@@ -87,6 +92,8 @@ MARTS = {
         late bigint
     """,
 }
+# they have no section of their own
+OF_THE_HEADING = ("publication", "mart_value_history")
 EMPTY = "create schema marts;" + "".join(
     f"create table marts.{mart} ({columns});" for mart, columns in MARTS.items()
 )
@@ -343,6 +350,45 @@ def test_the_heading_says_which_day_and_version_and_when_it_was_published(settin
     assert "days old" not in text and "simulated" not in text.lower()
 
 
+def test_the_heading_says_when_and_why_the_version_shown_was_restated(settings):
+    a_shop(settings)
+    written = {"value_version": "2026-Q4", "micro_conversion": "cart"}
+    add(
+        settings,
+        "mart_value_history",
+        {**written, "restatement": 0, "known_from": datetime(2026, 10, 1, 4)},
+        {**written, "value_version": "2026-Q3", "restatement": 3, "reason": "Past.",
+         "known_from": datetime(2026, 9, 1)},
+    )  # fmt: skip
+    assert "restated" not in shown(settings).text
+    add(
+        settings,
+        "mart_value_history",
+        {**written, "restatement": 1, "known_from": datetime(2026, 10, 20, 23),
+         "reason": f"orders of May {HOSTILE}"},
+    )  # fmt: skip
+    text = shown(settings).text
+    assert "This version was restated on 2026-10-20: orders of May &lt;script&gt;" in text
+    assert "Version 2026-Q4, in force from 2026-10-01 , restated, all segments" in text
+    add(
+        settings,
+        "mart_value_history",
+        {**written, "restatement": 2, "known_from": datetime(2026, 11, 2, 23), "reason": "a rate"},
+    )
+    there = replace(settings, dbt_vars={"reporting_time_zone": "Pacific/Auckland"})
+    text = Page(page_of(there, NOW)).text
+    assert "This version was restated 2 times, last on 2026-11-03: a rate" in text
+    assert "orders of May" not in text and "Past." not in text
+
+
+def test_what_an_earlier_release_published_is_shown_as_first_written(settings):
+    a_shop(settings)
+    run(settings, "drop table marts.mart_value_history")
+    page = shown(settings)
+    assert "Value version 2026-Q4 is in force since 2026-10-01." in page.text
+    assert "restated" not in page.text and "Left out" not in page.text
+
+
 def test_times_and_days_are_those_of_the_reporting_time_zone(settings):
     a_shop(settings)
     there = Settings(
@@ -486,7 +532,7 @@ def test_marts_without_rows_make_sentences_and_no_table(settings):
         assert said in page.text
 
 
-@pytest.mark.parametrize("mart", [mart for mart in MARTS if mart != "publication"])
+@pytest.mark.parametrize("mart", [mart for mart in MARTS if mart not in OF_THE_HEADING])
 def test_a_mart_that_is_empty_or_missing_costs_its_section_only(settings, mart):
     a_shop(settings)
     run(settings, f"delete from marts.{mart}")

@@ -205,6 +205,20 @@ def test_only_the_latest_version_is_shown(settings):
     assert all(line.endswith("version 2026-Q3, in force from 2026-07-01") for line in titles)
 
 
+def test_a_version_that_was_restated_is_said_to_be(settings):
+    fill_marts(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute(
+            "create table marts.mart_value_history as select value_version, n as restatement, "
+            "now()::timestamp as known_from, 'why' as reason "
+            "from marts.mart_micro_values, range(2) as writings (n)"
+        )
+    titles = [line for line in printed(settings) if "in force from" in line]
+    assert len(titles) == 2
+    assert all(line.endswith(", in force from 2026-07-01, restated") for line in titles)
+    assert max(map(len, titles)) <= WIDTH
+
+
 def test_before_any_version_the_configured_weights_are_shown_as_such(settings):
     with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
         connection.execute(
