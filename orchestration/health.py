@@ -1,5 +1,5 @@
-"""How things stand, at a glance: arrivals, volume, refusals, columns, version, publish, disk,
-erasures.
+"""How things stand, at a glance: arrivals, volume, refusals, columns, version, publish, page,
+disk, erasures.
 
 Belongs here: what is looked at, from when on it is a warning or an error, and its sentence.
 Does not belong here: showing it (cli.py prints it, defs/health.py makes checks of it).
@@ -35,7 +35,7 @@ from orchestration.policy import effective_vars
 from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK
 from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.removal import REFUSED, RETIRED, is_there
-from orchestration.settings import SERVING_FILE, Settings
+from orchestration.settings import DASHBOARD_FILE, SERVING_FILE, Settings
 from orchestration.sources import EVENT_SOURCES, SOURCES
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -59,6 +59,7 @@ CHECKS = {
     "reconciliation": "Every raw row is accepted, duplicate or refused, and nothing else.",
     "value_version": "The value version of the quarter that is going on is there.",
     "publish": "The served file is whole and not older than a night.",
+    "dashboard": "The page is there and not older than what is served.",
     "disk": "There is room for the next run.",
     "erasure": "No erasure was left before its end.",
 }
@@ -123,12 +124,13 @@ def _of_kind(kind: type, *values: object) -> None:
 
 @dataclass(frozen=True)
 class View:
-    """What all checks look at. now: UTC, without zone."""
+    """What all checks look at. now: UTC, without zone; run_id: as of look."""
 
     settings: Settings
     values: dict[str, Any]
     now: datetime
     ledger: Ledger | None
+    run_id: str | None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -139,14 +141,17 @@ class View:
         return self.now.replace(tzinfo=UTC).astimezone(self.zone).date()
 
 
-def look(settings: Settings, now: datetime | None = None) -> list[Finding]:
+def look(
+    settings: Settings, now: datetime | None = None, run_id: str | None = None
+) -> list[Finding]:
     """All findings, in the order of CHECKS; reads only, apart from the note that it leaves.
 
+    run_id: the run that looks, which may write the page only after that.
     Raises IntentMapError when the served file cannot be read at all.
     """
     now = now or datetime.now(UTC).replace(tzinfo=None)
     ledger, of_warehouse = _ledger(settings, now)
-    view = View(settings, effective_vars(settings), now, ledger)
+    view = View(settings, effective_vars(settings), now, ledger, run_id)
     findings = [
         *_of_arrivals(view),
         *_of_served_tables(view),
@@ -581,6 +586,23 @@ def _of_publish(view: View) -> Iterator[Finding]:
     severity = ERROR if hours > 2 * limit else WARN if hours > limit else OK
     hint = "" if severity == OK else " See why no run succeeded since."
     yield Finding("publish", severity, f"{said}.{hint}", figures=figures)
+    yield _dashboard(view, moment, published.get("run_id"))
+
+
+def _dashboard(view: View, published_at: datetime, run_id: str | None) -> Finding:
+    """The page over what was published at that moment, by that run."""
+    if view.run_id is not None and view.run_id == run_id:
+        return Finding("dashboard", OK, "The run that published writes the page as well.")
+    page = view.settings.serving / DASHBOARD_FILE
+    hint = "Unless a run is at work, intent-map dashboard writes it."
+    try:
+        written = datetime.fromtimestamp(page.stat().st_mtime, UTC)
+    except OSError:
+        return Finding("dashboard", WARN, f"The page {page} is not there. {hint}")
+    if written < published_at:
+        sentence = f"The page is of {written:%Y-%m-%d %H:%M} UTC, older than what is published."
+        return Finding("dashboard", WARN, f"{sentence} {hint}")
+    return Finding("dashboard", OK, CHECKS["dashboard"])
 
 
 def _of_disk(view: View) -> Iterator[Finding]:

@@ -39,8 +39,8 @@ def build_health_checks(settings: Settings) -> AssetChecksDefinition:
 
     @multi_asset_check(
         name="health",
-        description="Looks at arrivals, volume, refusals, columns, version, publish, disk and "
-        "erasures.",
+        description="Looks at arrivals, volume, refusals, columns, version, publish, page, disk "
+        "and erasures.",
         specs=[
             AssetCheckSpec(name, asset=PUBLISHED, description=description)
             for name, description in health.CHECKS.items()
@@ -50,7 +50,7 @@ def build_health_checks(settings: Settings) -> AssetChecksDefinition:
     )
     def checks(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
         with problems_in_words(context):
-            findings = health.look(settings)
+            findings = health.look(settings, run_id=context.run.run_id)
         for finding in findings:
             if finding.severity != health.OK:
                 context.log.info(f"{finding.severity}: {finding.title}: {finding.sentence}")

@@ -96,6 +96,8 @@ def build_jobs(
         health=define_asset_job(
             HEALTH,
             selection=AssetSelection.checks(health),
-            description="Only look: arrivals, volume, refusals, columns, version, publish, disk.",
+            description=(
+                "Only look: arrivals, volume, refusals, columns, version, publish, page, disk."
+            ),
         ),
     )

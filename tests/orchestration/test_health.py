@@ -1,6 +1,7 @@
 """Health at a glance: each check warns where it should and not elsewhere, and never waits."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,7 @@ class Home:
         days=None,
         versions=(QUARTER,),
         published_at=NOW - timedelta(hours=1),
+        run_id="night",
         values=((5, 1),),
     ):
         """days: date → (raw, refused), or with those refused for want of a currency's rate. values:
@@ -100,14 +102,21 @@ class Home:
                         [str(version), version, value, increment],
                     )
         manifest = {
+            "run_id": run_id,
             "published_at": published_at.replace(tzinfo=UTC).isoformat(),
             "serving_bytes": served.stat().st_size,
         }
         (self.settings.serving / "manifest.json").write_text(json.dumps(manifest))
+        self.write_page(published_at)
 
-    def found(self, name, now=NOW):
+    def write_page(self, moment):
+        page = self.settings.serving / "dashboard.html"
+        page.touch()
+        os.utime(page, (moment.replace(tzinfo=UTC).timestamp(),) * 2)
+
+    def found(self, name, now=NOW, run_id=None):
         """severity and sentence of the only finding of that name."""
-        (one,) = [f for f in health.look(self.settings, now) if f.name == name]
+        (one,) = [f for f in health.look(self.settings, now, run_id) if f.name == name]
         return one.severity, one.sentence
 
 
@@ -377,6 +386,26 @@ def test_a_served_file_that_is_not_the_one_of_the_manifest_is_told(home):
     assert home.found("publish")[0] == "warn"
     manifest.write_text("{")
     assert home.found("publish")[0] == "error"
+
+
+def test_a_page_that_is_missing_or_older_than_what_is_published_is_told(home):
+    home.publish(published_at=datetime(2026, 11, 20, 3))
+    assert home.found("dashboard")[0] == "ok"
+    home.write_page(datetime(2026, 11, 20, 2, 59, 59))
+    severity, sentence = home.found("dashboard")
+    assert severity == "warn"
+    assert sentence.startswith("The page is of 2026-11-20 02:59 UTC, older than what is published.")
+    (home.settings.serving / "dashboard.html").unlink()
+    severity, sentence = home.found("dashboard")
+    assert severity == "warn"
+    assert "dashboard.html is not there. Unless a run is at work, intent-map dashboard" in sentence
+
+
+def test_the_run_that_published_may_look_before_it_writes_the_page(home):
+    home.publish(run_id="tonight")
+    (home.settings.serving / "dashboard.html").unlink()
+    assert home.found("dashboard", run_id="tonight")[0] == "ok"
+    assert home.found("dashboard", run_id="health at 08:00")[0] == "warn"
 
 
 def test_an_erasure_that_did_not_end_is_a_warning(home, monkeypatch):
