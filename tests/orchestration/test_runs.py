@@ -107,7 +107,7 @@ def pretended(lasting_project):
         pretended = Landing()
         patch.setattr(landing, "land", pretended.land)
         patch.setattr(landing, "land_days", pretended.land_days)
-        patch.setattr(health, "look", lambda _: [])
+        patch.setattr(health, "look", lambda _, run_id: [])
         patch.setattr(landing, "check_rules", lambda settings, _: _make_folder(settings))
         patch.setattr(steps, "FIRST_PAUSE_SECONDS", 0)
         yield pretended
