@@ -301,11 +301,19 @@ def _version_date(value: Any) -> str | None:
 def _restatement(value: Any) -> str | None:
     if type(value) is int and value == 0:
         return None
-    return "a version is restated by `intent-map quarterly --restate`, never by a setting."
+    return (
+        "a version is restated by `intent-map quarterly --restate`, or in Dagster by restate "
+        "in the config of quarterly_models, never by a setting."
+    )
 
 
 def _restatement_reason(value: Any) -> str | None:
-    return None if value is None else "it is given with `intent-map quarterly --restate --why`."
+    if value is None:
+        return None
+    return (
+        "it is given with `intent-map quarterly --restate --why`, or in Dagster as why beside "
+        "restate in the config of quarterly_models."
+    )
 
 
 def _attached_sources(value: Any) -> str | None:

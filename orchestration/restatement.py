@@ -47,8 +47,9 @@ def checked_reason(text: str | None) -> str:
     reason = " ".join((text or "").split())
     if not reason:
         raise IntentMapError(
-            "A restatement changes numbers that people have acted on, so it needs a reason: "
-            '--restate --why "orders of May were counted twice".'
+            "A restatement changes numbers that people have acted on, so it needs a reason, such "
+            "as 'orders of May were counted twice': --why TEXT beside --restate on the command "
+            "line, in Dagster why beside restate in the config of quarterly_models."
         )
     if len(reason) > LONGEST_REASON:
         raise IntentMapError(
@@ -67,8 +68,9 @@ def next_restatement(settings: Settings, version_date: date, why: str) -> Restat
     written = _newest_written(settings, version_date)
     if written is None:
         raise IntentMapError(
-            f"There is no value version valid from {version_date} to restate. Without --restate "
-            "the same command writes it."
+            f"There is no value version valid from {version_date} to restate. The same run writes "
+            "it without --restate on the command line, in Dagster without restate in the config of "
+            "quarterly_models."
         )
     return Restatement(written + 1, reason)
 

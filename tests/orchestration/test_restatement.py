@@ -74,3 +74,16 @@ def test_a_version_that_nobody_bought_in_is_restated(settings):
     with duckdb.connect(str(settings.warehouse)) as con:
         con.execute("delete from valuation.val_version_delays")
     assert next_restatement(settings, DAY, "why").number == 1
+
+
+@pytest.mark.parametrize("why", ["", " "])
+def test_what_is_missing_is_told_in_the_words_of_the_command_line_and_of_a_run_in_dagster(
+    settings, why
+):
+    with pytest.raises(IntentMapError) as no_reason:
+        next_restatement(settings, DAY, why)
+    assert "--why TEXT beside --restate on the command line" in str(no_reason.value)
+    assert "in Dagster why beside restate in the config of quarterly_models" in str(no_reason.value)
+    with pytest.raises(IntentMapError) as no_version:
+        next_restatement(settings, DAY, "why")
+    assert "in Dagster without restate in the config of quarterly_models" in str(no_version.value)
