@@ -293,9 +293,12 @@ def _project_start_date(value: Any) -> str | None:
 
 
 def _version_date(value: Any) -> str | None:
-    if value is None or parse_iso_date(value) is not None:
+    if value is None:
         return None
-    return 'allowed is a date such as "2026-07-01", or null for none.'
+    return (
+        "the quarter of a version is given with `intent-map quarterly --as-of`, or in Dagster as "
+        "the partition, never by a setting."
+    )
 
 
 def _restatement(value: Any) -> str | None:
