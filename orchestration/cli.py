@@ -314,7 +314,7 @@ def _report(settings: Settings, arguments: argparse.Namespace) -> None:
 def _erase_user(settings: Settings, arguments: argparse.Namespace) -> None:
     from orchestration.erasure import erase_users
 
-    erase_users(settings, Path(arguments.file))
+    erase_users(settings, _path("FILE", arguments.file))
 
 
 def _retention(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -329,13 +329,21 @@ def _retention(settings: Settings, arguments: argparse.Namespace) -> None:
 def _backup(settings: Settings, arguments: argparse.Namespace) -> None:
     from orchestration.backup import back_up
 
-    back_up(settings, Path(arguments.folder))
+    back_up(settings, _path("DEST", arguments.folder))
 
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> None:
     from orchestration.backup import restore
 
-    restore(settings, Path(arguments.folder), force=arguments.force)
+    restore(settings, _path("SRC", arguments.folder), force=arguments.force)
+
+
+def _path(argument: str, text: str) -> Path:
+    """The path that an argument names; raises IntentMapError when it names none, which Path would
+    take for the working folder."""
+    if not text.strip():
+        raise IntentMapError(f"{argument} is empty, as an unset variable is; name a path.")
+    return Path(text)
 
 
 def _status(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -199,6 +199,16 @@ def test_version_date_that_is_no_date_ends_in_a_sentence(home, runs, capsys, tex
     assert runs.called == []
 
 
+@pytest.mark.parametrize("text", ["", " "])
+@pytest.mark.parametrize(
+    ("command", "argument"), [("erase-user", "FILE"), ("backup", "DEST"), ("restore", "SRC")]
+)
+def test_an_argument_that_names_no_path_is_refused_by_name(home, capsys, command, argument, text):
+    assert cli.main([command, text]) == cli.FAILED
+    said = capsys.readouterr().err
+    assert said == f"error: {argument} is empty, as an unset variable is; name a path.\n"
+
+
 def test_a_restatement_carries_its_reason_in_one_line(home, runs):
     said = ["--restate", "--why", " orders of May\n counted twice "]
     assert cli.main(["quarterly", "--as-of", "2026-07-01", *said]) == 0
