@@ -35,6 +35,10 @@ MACHINE_SWITCHES = {
     ),
 }
 
+# with less not even a night of two events comes to its end
+LEAST_MEMORY = 32_000_000
+LEAST_PERCENT = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -94,6 +98,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for name, (form, example) in MACHINE_SWITCHES.items():
         if env.get(name) and not re.fullmatch(form, env[name], re.IGNORECASE):
             raise IntentMapError(f"{name} is '{env[name]}'; write it like {example}.")
+    _refuse_too_little_memory(env.get("INTENT_MAP_MEMORY_LIMIT"))
     _refuse_dagster_home(env.get("DAGSTER_HOME"))
     return Settings(
         home=home,
@@ -132,6 +137,24 @@ def _is(kind: Callable[[Path], bool], path: Path) -> bool:
         return kind(path)
     except OSError:
         return False
+
+
+def _refuse_too_little_memory(text: str | None) -> None:
+    """text: in the form of MACHINE_SWITCHES."""
+    if not text:
+        return
+    number, unit = re.fullmatch(r"([0-9.]+)\s*(\S+)", text).groups()
+    base = 1024 if "i" in unit.lower() else 1000
+    least, one = (
+        (LEAST_PERCENT, 1)
+        if unit == "%"
+        else (LEAST_MEMORY, base ** (1 + "KMGT".index(unit[0].upper())))
+    )
+    if float(number) * one < least:
+        raise IntentMapError(
+            f"INTENT_MAP_MEMORY_LIMIT is '{text}', and no run comes to its end with less than "
+            f"{LEAST_MEMORY // 1_000_000}MB or {LEAST_PERCENT}%; write it like 4GB or 80%."
+        )
 
 
 def _refuse_dagster_home(text: str | None) -> None:
