@@ -60,8 +60,8 @@ select
     staged_events.source_channel_group,
 
     ---------- visitor's surroundings and consent
-    staged_events.device_category,
-    staged_events.country,
+    {{ known_text('staged_events.device_category') }} as device_category,
+    {{ known_text('staged_events.country') }} as country,
     staged_events.user_agent,
     staged_events.consent_analytics,
     staged_events.consent_ads

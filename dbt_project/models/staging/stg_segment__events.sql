@@ -152,7 +152,7 @@ select
     cast(null as varchar) as source_channel_group,
 
     ---------- visitor's surroundings and consent
-    case lower(context_device_type)
+    case lower(trim(context_device_type))
         when 'ios' then 'mobile'
         when 'android' then 'mobile'
         else lower(context_device_type)

@@ -206,8 +206,8 @@ select
 
     ---------- visitor's surroundings and consent
     case
-        when lower(dvce_type) = 'computer' then 'desktop'
-        when lower(dvce_type) <> 'unknown' then lower(dvce_type)
+        when lower(trim(dvce_type)) = 'computer' then 'desktop'
+        when lower(trim(dvce_type)) <> 'unknown' then lower(trim(dvce_type))
         when platform = 'mob' then 'mobile'
     end as device_category,
     geo_country as country,
