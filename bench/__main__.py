@@ -9,8 +9,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +24,7 @@ from orchestration.errors import IntentMapError, is_interruption
 from orchestration.settings import PROJECT_ROOT, load_settings
 
 DIFFERENT, NOT_MET, INTERRUPTED = 1, 2, 130
+FAILURES = (stages.ResultsDifferError, measure.RunFailedError, OSError, duckdb.Error)
 OWN_PYTHON = PROJECT_ROOT / ".venv" / "bench" / "bin" / "python"
 
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="intent-map-bench-", dir=arguments.work) as work:
             return _measure(arguments, machine, Path(work))
-    except (stages.ResultsDifferError, measure.RunFailedError, OSError, duckdb.Error) as error:
+    except FAILURES as error:
         print(f"error: {error}", file=sys.stderr)
         return DIFFERENT
     except (KeyboardInterrupt, RuntimeError) as error:
@@ -96,9 +98,38 @@ def _measure(arguments: argparse.Namespace, machine: Machine, work: Path) -> int
         pandas_limit=arguments.pandas_limit,
         profile=None if arguments.no_profile else profiled,
     )
-    cases = [main_case]
+    cases, failed_case, failure = [main_case], None, None
+    for name, measured in _later(arguments, size, machine, work):
+        try:
+            cases += measured()
+        except FAILURES as error:
+            # what was measured before, in hours maybe, is not lost with it
+            failed_case, failure = name, error
+            break
+
+    verdicts = bars.verdicts(cases)
+    print()
+    print(page.bars_table(verdicts))
+    if profiles:
+        print(profile.in_words(profiles))
+    if arguments.page:
+        page.write(arguments.page, cases, verdicts, _described(machine), profiles, failed_case)
+        print(f"Written: {arguments.page} and {arguments.page.with_suffix('.svg').name}")
+    if failure:
+        print(f"error: {failed_case}: {failure}", file=sys.stderr)
+        return DIFFERENT
+    failed = [v for v in verdicts if v.state == bars.NOT_MET and v.is_at_size]
+    return NOT_MET if failed else 0
+
+
+def _later(
+    arguments: argparse.Namespace, size: Size, machine: Machine, work: Path
+) -> list[tuple[str, Callable[[], Sequence[Case]]]]:
+    """What is asked for besides the main case, in order: its name, and what measures it."""
+    later: list[tuple[str, Callable[[], Sequence[Case]]]] = []
     if arguments.history:
-        cases += stages.measure_nights(_histories(size, machine), work, nights=3)
+        nights = partial(stages.measure_nights, _histories(size, machine), work, nights=3)
+        later.append(("history", nights))
     if arguments.scale:
         for name, events, limit in (
             ("scale_small", 5_000_000, "4GiB"),
@@ -107,18 +138,12 @@ def _measure(arguments: argparse.Namespace, machine: Machine, work: Path) -> int
             ("scale_huge", 100_000_000, "6.5GiB"),
         ):
             case = Case(name, replace(size, events=events, nights=0), _limited(machine, limit))
-            cases.append(stages.measure_full(case, work))
+            later.append((name, partial(_full, case, work)))
+    return later
 
-    verdicts = bars.verdicts(cases)
-    print()
-    print(page.bars_table(verdicts))
-    if profiles:
-        print(profile.in_words(profiles))
-    if arguments.page:
-        page.write(arguments.page, cases, verdicts, _described(machine), profiles)
-        print(f"Written: {arguments.page} and {arguments.page.with_suffix('.svg').name}")
-    failed = [v for v in verdicts if v.state == bars.NOT_MET and v.is_at_size]
-    return NOT_MET if failed else 0
+
+def _full(case: Case, work: Path) -> Sequence[Case]:
+    return [stages.measure_full(case, work)]
 
 
 def _histories(size: Size, machine: Machine) -> list[Case]:

@@ -39,8 +39,9 @@ make bench ARGS="--shape few_heavy"         # few visitors with very many events
   its children had at once. A ratio is taken within a round; shown are the median and, in
   brackets, the least and the most.
 - **Bars** are held against the worse of processor time and wall clock. One that this run did not
-  measure says so. The command ends with status 1 when results differ, with 2 when a bar is not met
-  at the size that it is meant for.
+  measure says so. The command ends with status 1 when results differ or a run fails, with 2 when a
+  bar is not met at the size that it is meant for. Where a case besides the main one fails, the page
+  says so and has those before it.
 """
 
 
@@ -50,11 +51,18 @@ def write(
     verdicts: Sequence[Verdict],
     machine: Mapping[str, str],
     profiles: Sequence[ModelProfile],
+    failed: str | None = None,
 ) -> None:
-    """Write the page and, beside it, the plot under the same name."""
+    """Write the page and, beside it, the plot under the same name. failed: the case at which the
+    run ended, where it did not measure all."""
     main = cases[0]
     plot = page.with_suffix(".svg")
-    parts = [HEAD, _machine(machine, main), "## Bars\n\n" + bars_table(verdicts)]
+    parts = [HEAD]
+    if failed:
+        parts.append(
+            f"**Not all was measured:** the case {failed} failed, and the run ended there.\n"
+        )
+    parts += [_machine(machine, main), "## Bars\n\n" + bars_table(verdicts)]
     parts.append(f"![Processor seconds of each stage]({plot.name})\n")
     parts += [_case(case, main.machine.memory_limit) for case in cases]
     if profiles:

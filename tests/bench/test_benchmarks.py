@@ -381,6 +381,39 @@ def test_difference_ends_the_command_with_its_status(monkeypatch, capsys, tmp_pa
     assert "daily: 1 of 2 differ" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "later", "measured_besides"),
+    [
+        (measure.RunFailedError("ended with 1:\nno room"), "--history", []),
+        (stages.ResultsDifferError("ended with 1:\nno room"), "--scale", ["scale_small"]),
+    ],
+)
+def test_a_later_case_that_fails_leaves_a_page_of_those_before_it_that_says_so(
+    monkeypatch, capsys, tmp_path, error, later, measured_besides
+):
+    def measured(case, *arguments, **more):
+        if case.name == "scale_large":
+            raise error
+        case.costs.update(full=[cost(99, 99)], duckdb=[cost(10, 10)])
+        return case
+
+    def failing(*arguments, **more):
+        raise error
+
+    monkeypatch.setattr(stages, "measure_case", measured)
+    monkeypatch.setattr(stages, "measure_full", measured)
+    monkeypatch.setattr(stages, "measure_nights", failing)
+    written = tmp_path / "page.md"
+    status = command.main(["--work", str(tmp_path), "--page", str(written), later])
+    assert status == command.DIFFERENT
+    name = "scale_large" if measured_besides else "history"
+    assert f"error: {name}: ended with 1:\nno room" in capsys.readouterr().err
+    text = written.read_text(encoding="utf-8")
+    assert f"**Not all was measured:** the case {name} failed, and the run ended there." in text
+    cases = [line.split()[2].rstrip(":") for line in text.splitlines() if "## Case " in line]
+    assert cases == ["main", *measured_besides]
+
+
 @pytest.mark.parametrize(("events", "status"), [("15m", command.NOT_MET), ("1m", 0)])
 def test_bar_not_met_at_its_size_ends_the_command_with_its_status(
     monkeypatch, tmp_path, events, status
