@@ -67,7 +67,7 @@ echo "Set-up: done"
 endef
 export SETUP_SCRIPT
 
-# Resolves pyproject.toml anew, the group bench by itself; uv lives in a throw-away environment inside .venv.
+# Resolves pyproject.toml anew, the groups bench and spark by themselves; uv lives in a throw-away environment inside .venv.
 define LOCK_SCRIPT
 set -eu
 trap 'rm -rf .venv/uv' EXIT
@@ -81,9 +81,15 @@ $(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'r
 .venv/uv/bin/python -m uv pip compile .venv/uv/bench.in --universal --python-version 3.11 \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
     --quiet --cache-dir .venv/uv/cache --output-file .venv/uv/requirements.txt
+$(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['spark'], sep='\n')" \
+    > .venv/uv/spark.in
+.venv/uv/bin/python -m uv pip compile .venv/uv/spark.in --universal --python-version 3.11 --no-deps \
+    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
+    --quiet --cache-dir .venv/uv/cache --output-file .venv/uv/spark.txt
 cp .venv/uv/constraints.txt constraints.txt
 cp .venv/uv/requirements.txt bench/requirements.txt
-echo "constraints.txt and bench/requirements.txt are resolved anew; the next make installs them"
+cp .venv/uv/spark.txt tests/engines/requirements.txt
+echo "constraints.txt and the requirements of bench and tests/engines are resolved anew; the next make installs them"
 endef
 export LOCK_SCRIPT
 
@@ -101,7 +107,20 @@ cp bench/requirements.txt "$$stamp"
 endef
 export BENCH_SETUP_SCRIPT
 
-.PHONY: help setup demo dev nightly quarterly status test test-deep lint bench lock clean
+# What the second engine needs besides the locked packages, in a folder that only its test puts on the
+# path: a night on DuckDB is run and tested without it.
+define SPARK_SETUP_SCRIPT
+set -eu
+stamp=.venv/spark/set-up-of
+if cmp -s tests/engines/requirements.txt "$$stamp"; then exit 0; fi
+echo "Set-up: installing the packages of the second engine into .venv/spark (once; 450 MB)"
+rm -rf .venv/spark
+$(VENV_PYTHON) -m pip --disable-pip-version-check install -qq --require-hashes --no-deps --target .venv/spark -r tests/engines/requirements.txt
+cp tests/engines/requirements.txt "$$stamp"
+endef
+export SPARK_SETUP_SCRIPT
+
+.PHONY: help setup demo dev nightly quarterly status test test-deep test-spark lint bench lock clean
 
 help: ## list the targets
 	@echo "Intent Map: what each micro-conversion is worth, in money"
@@ -132,6 +151,10 @@ test: setup ## all tests but the deep ones
 
 test-deep: setup ## all tests, with the long statistical and property tests
 	@$(PYTEST) $(ARGS)
+
+test-spark: setup ## the marts on Spark beside those on DuckDB, row by row; needs Java 17
+	@sh -c "$$SPARK_SETUP_SCRIPT"
+	@PYTHONPATH=.venv/spark $(VENV_PYTHON) -m pytest tests/engines $(ARGS)
 
 lint: setup ## ruff, sqlfluff, yamllint
 	@status=0; \

@@ -147,9 +147,12 @@ def no_function_of_one_engine_is_used_outside_the_dialect_folder(root: Path) -> 
 
 def no_macro_hides_a_query(root: Path) -> list[str]:
     """A macro is one expression: at most one scalar subquery or table expression, no step of its
-    own and no table of its own. Hooks and overrides run statements, since dbt asks them to."""
+    own and no table of its own. Hooks and overrides run statements, since dbt asks them to, and so
+    does what differs of them between engines, in dialect/statements."""
     faults = []
     for path in macro_files(root, "expressions", "dialect"):
+        if path.parent.name == "statements":
+            continue
         where = place(root, path)
         for name, text in _macros(path):
             if READ.search(text):

@@ -98,7 +98,7 @@ def test_help_is_the_default_and_lists_every_target(checkout):
     listed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  make ")]
     assert listed == [
         "help", "setup", "demo", "dev", "nightly", "quarterly", "status", "test", "test-deep",
-        "lint", "bench", "lock", "clean",
+        "test-spark", "lint", "bench", "lock", "clean",
     ]  # fmt: skip
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
 

@@ -10,3 +10,7 @@
         as attached_{{ source }} (read_only);
     {%- endfor -%}
 {%- endmacro %}
+
+{% macro spark__attach_sources() -%}
+    {#- Another loader's tables stand in the metastore, as views in the schema raw. -#}
+{%- endmacro %}

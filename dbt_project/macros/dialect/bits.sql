@@ -15,3 +15,11 @@
 {% macro duckdb__has_bit(bits, bit) -%}
     ({{ bits }} & {{ bit }}) <> 0
 {%- endmacro %}
+
+{% macro spark__bit_number(place) -%}
+    shiftleft(cast(1 as bigint), cast({{ place }} - 1 as integer))
+{%- endmacro %}
+
+{% macro spark__has_bit(bits, bit) -%}
+    ({{ bits }} & {{ bit }}) <> 0
+{%- endmacro %}

@@ -9,3 +9,15 @@
         when isfinite(try_cast({{ text }} as double)) then try_cast({{ text }} as double)
     end
 {%- endmacro %}
+
+{% macro spark__finite_number(text) -%}
+    {#- Java reads 1d, 1f and 0x1p3 as numbers too. -#}
+    case
+        when
+            regexp_like(
+                {{ text }}, '^[ \\t]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[ \\t]*$'
+            )
+            and abs(try_cast({{ text }} as double)) < double('infinity')
+            then try_cast({{ text }} as double)
+    end
+{%- endmacro %}

@@ -110,3 +110,115 @@
         chr(30)
     )
 {%- endmacro %}
+
+{% macro spark__ga4_text(key) -%}
+    get(
+        transform(
+            filter(event_params, param -> param.key = '{{ key }}'),
+            param -> coalesce(
+                param.value.string_value,
+                cast(param.value.int_value as string),
+                {{ number_as_text('coalesce(param.value.double_value, param.value.float_value)') }}
+            )
+        ),
+        0
+    )
+{%- endmacro %}
+
+{% macro spark__number_as_text(number) -%}
+    regexp_replace({{ spark_number(number) }}, '[.]0$', '')
+{%- endmacro %}
+
+{% macro spark_number(number) -%}
+    {#- Java writes numbers from ten million on, and below a thousandth, with an exponent. -#}
+    case
+        when
+            abs({{ number }}) >= 0.0001
+            and abs({{ number }}) < 10000000000000000
+            and cast({{ number }} as string) like '%E%'
+            then regexp_replace(
+                regexp_replace(
+                    cast(cast(cast({{ number }} as string) as decimal(38, 20)) as string),
+                    '0+$', ''
+                ),
+                '[.]$', '.0'
+            )
+        else lower(cast({{ number }} as string))
+    end
+{%- endmacro %}
+
+{% macro spark__ga4_properties() -%}
+    nullif(concat('{', array_join(
+        concat(
+            coalesce({{ ga4_members('event_params', "''") }}, array()),
+            coalesce({{ ga4_members('user_properties', "'user.'") }}, array()),
+            array(
+                concat('"hostname":', {{ spark_json_string(
+                    'coalesce(device.web_info.hostname, event_dimensions.hostname)'
+                ) }}),
+                case when size(items) > 0 then concat('"item_count":', size(items)) end,
+                case
+                    when size(items) > 0 then concat(
+                        '"item_ids":[',
+                        array_join(
+                            transform(
+                                items,
+                                item -> coalesce({{ spark_json_string('item.item_id') }}, 'null')
+                            ),
+                            ','
+                        ),
+                        ']'
+                    )
+                end
+            )
+        ),
+        ','
+    ), '}'), '{}')
+{%- endmacro %}
+
+{% macro spark_json_string(text) -%}
+    {#- A text as JSON writes it: of an object with one member, what stands behind its name. -#}
+    case
+        when {{ text }} is not null
+            then regexp_extract(
+                to_json(named_struct('t', {{ text }})), '(?s)^[{]"t":(.*)[}]$', 1
+            )
+    end
+{%- endmacro %}
+
+{% macro spark__ga4_members(params, prefix) -%}
+    transform(
+        {{ params }},
+        param -> concat(
+            {{ spark_json_string("concat(" ~ prefix ~ ", param.key)") }},
+            ':',
+            coalesce(
+                {{ spark_json_string('param.value.string_value') }},
+                cast(param.value.int_value as string),
+                {{ spark_number(json_number('coalesce(param.value.double_value, param.value.float_value)')) }}
+            )
+        )
+    )
+{%- endmacro %}
+
+{% macro spark__ga4_sorted_params() -%}
+    array_join(
+        array_sort(
+            transform(
+                filter(
+                    event_params,
+                    param -> param.key not in (
+                        'source', 'medium', 'campaign', 'campaign_id', 'term', 'content', 'gclid',
+                        'dclid', 'srsltid'
+                    )
+                ),
+                param -> concat(param.key, '=', coalesce(
+                    param.value.string_value,
+                    cast(param.value.int_value as string),
+                    {{ spark_number('coalesce(param.value.double_value, param.value.float_value)') }}
+                ))
+            )
+        ),
+        chr(30)
+    )
+{%- endmacro %}

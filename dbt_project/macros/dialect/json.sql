@@ -47,3 +47,38 @@
 {% macro duckdb__json_number(number) -%}
     case when isfinite({{ number }}) then {{ number }} end
 {%- endmacro %}
+
+{% macro spark__json_text(document, name) -%}
+    get_json_object({{ document }}, concat('$[\'', {{ name }}, '\']'))
+{%- endmacro %}
+
+{% macro spark__json_path_text(document, path) -%}
+    get_json_object({{ document }}, {{ path }})
+{%- endmacro %}
+
+{% macro spark__json_with_members(document, members) -%}
+    nullif(
+        to_json(
+            map_filter(
+                map_concat(
+                    map_filter(
+                        from_json(coalesce({{ document }}, '{}'), 'map<string, variant>'),
+                        (name, value) -> name not in ('{{ members | join("', '") }}')
+                    ),
+                    map(
+                        {%- for name, expression in members.items() %}
+                            '{{ name }}', cast({{ expression }} as variant)
+                            {%- if not loop.last %},{% endif %}
+                        {%- endfor %}
+                    )
+                ),
+                (name, value) -> value is not null
+            )
+        ),
+        '{}'
+    )
+{%- endmacro %}
+
+{% macro spark__json_number(number) -%}
+    case when abs({{ number }}) < double('infinity') then {{ number }} end
+{%- endmacro %}

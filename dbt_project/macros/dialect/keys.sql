@@ -42,3 +42,46 @@
 {% macro duckdb__state_item_key(name) -%}
     cast(md5_number({{ name }}) & cast(9007199254740991 as uhugeint) as bigint)
 {%- endmacro %}
+
+{% macro spark__internal_key(columns) -%}
+    shiftrightunsigned({{ spark_hash(columns) }}, 1)
+{%- endmacro %}
+
+{% macro spark__internal_key_of_day(moment, columns) -%}
+    (
+        shiftleft((unix_micros({{ moment }}) div 86400000000) & 8191, 50)
+        | shiftrightunsigned({{ spark_hash(columns) }}, 14)
+    )
+{%- endmacro %}
+
+{% macro spark_hash(columns) -%}
+    {#- The hash passes over nulls, so that their places are hashed too. -#}
+    xxhash64(
+        {%- for column in columns -%}
+            {{ column }}, isnull({{ column }}) {%- if not loop.last %}, {% endif %}
+        {%- endfor -%}
+    )
+{%- endmacro %}
+
+{% macro spark__public_key(text) -%}
+    {{ spark_md5_bits(text, '9223372036854775808') }}
+{%- endmacro %}
+
+{% macro spark__state_item_key(name) -%}
+    {{ spark_md5_bits(name, '9007199254740992') }}
+{%- endmacro %}
+
+{% macro spark_md5_bits(text, limit) -%}
+    {#- Of the first eight bytes of the MD5, which stand in it from the last to the first. -#}
+    cast(
+        cast(
+            conv(
+                regexp_replace(
+                    left(md5({{ text }}), 16), '(..)(..)(..)(..)(..)(..)(..)(..)',
+                    '$8$7$6$5$4$3$2$1'
+                ),
+                16, 10
+            ) as decimal(20, 0)
+        ) % {{ limit }} as bigint
+    )
+{%- endmacro %}

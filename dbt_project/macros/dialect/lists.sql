@@ -6,3 +6,7 @@
 {% macro duckdb__joined_texts(text) -%}
     string_agg({{ text }}, '|' order by {{ text }})
 {%- endmacro %}
+
+{% macro spark__joined_texts(text) -%}
+    nullif(array_join(array_sort(collect_list({{ text }})), '|'), '')
+{%- endmacro %}

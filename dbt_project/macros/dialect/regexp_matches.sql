@@ -7,3 +7,7 @@
 {% macro duckdb__matches_pattern(text, pattern) -%}
     regexp_matches({{ text }}, {{ pattern }})
 {%- endmacro %}
+
+{% macro spark__matches_pattern(text, pattern) -%}
+    regexp_like({{ text }}, {{ pattern }})
+{%- endmacro %}

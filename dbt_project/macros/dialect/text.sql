@@ -18,3 +18,13 @@
         asked once for each entry of a dictionary. The separator stands in no text of a source. -#}
     contains(concat_ws(chr(31), '', {{ texts }}, ''), chr(31) || {{ text }} || chr(31))
 {%- endmacro %}
+
+{% macro spark__snake_case(text) -%}
+    nullif(
+        trim(both '_' from regexp_replace(lower({{ text }}), '[^\\p{L}\\p{N}]+', '_')), ''
+    )
+{%- endmacro %}
+
+{% macro spark__is_one_of(text, texts) -%}
+    ({{ text }} in ({{ texts }}))
+{%- endmacro %}

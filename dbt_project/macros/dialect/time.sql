@@ -52,3 +52,36 @@
 {% macro duckdb__whole_numbers_below(limit) -%}
     (select range as number from range({{ limit }}))
 {%- endmacro %}
+
+{% macro spark__reporting_date(moment) -%}
+    {%- if var('reporting_time_zone') == 'UTC' -%}
+        cast({{ moment }} as date)
+    {%- else -%}
+        cast(from_utc_timestamp({{ moment }}, '{{ var("reporting_time_zone") }}') as date)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro spark__start_of_reporting_date(day) -%}
+    {%- if var('reporting_time_zone') == 'UTC' -%}
+        cast({{ day }} as timestamp)
+    {%- else -%}
+        to_utc_timestamp(cast({{ day }} as timestamp), '{{ var("reporting_time_zone") }}')
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro spark__seconds_between(earlier, later) -%}
+    ((unix_micros({{ later }}) - unix_micros({{ earlier }})) / cast(1000000 as double))
+{%- endmacro %}
+
+{% macro spark__moment_from_microseconds(microseconds) -%}
+    timestamp_micros({{ microseconds }})
+{%- endmacro %}
+
+{% macro spark__whole_numbers_below(limit) -%}
+    (select id as number from range({{ limit }}))
+{%- endmacro %}
+
+{% macro spark__dateadd(datepart, interval, from_date_or_timestamp) -%}
+    {#- dbt's own for Spark drops fractions of a second. -#}
+    timestampadd({{ datepart }}, {{ interval }}, {{ from_date_or_timestamp }})
+{%- endmacro %}

@@ -24,3 +24,16 @@
         ''
     )
 {%- endmacro %}
+
+{% macro spark__url_parameter(url, name) -%}
+    nullif(regexp_extract({{ url }}, '[?&]{{ name }}=([^&#]*)', 1), '')
+{%- endmacro %}
+
+{% macro spark__url_host(url) -%}
+    nullif(
+        regexp_extract(
+            lower({{ url }}), '^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www[.])?([^/?#:]+)', 1
+        ),
+        ''
+    )
+{%- endmacro %}

@@ -19,3 +19,16 @@
 {% macro duckdb__in_sorted_rows(function, partition_by, order_by, so_far) -%}
     {{ function }} over ({{ 'rows between unbounded preceding and current row' if so_far }})
 {%- endmacro %}
+
+{% macro last_known(expression) -%}
+    {#- Window function: the last value that is not null. -#}
+    {{ return(adapter.dispatch('last_known', 'intent_map')(expression)) }}
+{%- endmacro %}
+
+{% macro duckdb__last_known(expression) -%}
+    last_value({{ expression }} ignore nulls)
+{%- endmacro %}
+
+{% macro spark__last_known(expression) -%}
+    last_value({{ expression }}, true)
+{%- endmacro %}

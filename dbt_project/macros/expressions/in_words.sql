@@ -1,4 +1,4 @@
 {% macro in_words(number) -%}
     {#- A number as a person reads it, with two decimals. -#}
-    cast(cast({{ number }} as decimal(18, 2)) as varchar)
+    cast(cast({{ number }} as decimal(18, 2)) as string)
 {%- endmacro %}

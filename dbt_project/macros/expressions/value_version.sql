@@ -4,7 +4,7 @@
     {#- a date without quotes is no text in YAML -#}
     {%- set date = var('version_date') | string -%}
     {%- if not var('version_date') -%}
-        cast(null as varchar)
+        cast(null as string)
     {%- elif date[5:] in ('01-01', '04-01', '07-01', '10-01') -%}
         '{{ date[:4] }}-Q{{ (date[5:7] | int + 2) // 3 }}'
     {%- else -%}

@@ -140,11 +140,14 @@
 {% macro remember_changes() -%}
     {#- Post-hook of a model that follows changed sessions, in its own transaction. -#}
     {%- set seen = source('raw', 'changes_seen') -%}
-    {{ forget_tested() }}
-    delete from {{ seen }} where model = '{{ this.identifier }}';
-    insert into {{ seen }} (model, change_number)
-    select
-        '{{ this.identifier }}' as model,
-        coalesce(max(change_number), 0) as change_number
-    from {{ source('raw', 'session_changes') }}
+    {%- set noted -%}
+        insert into {{ seen }} (model, change_number)
+        select
+            '{{ this.identifier }}' as model,
+            coalesce(max(change_number), 0) as change_number
+        from {{ source('raw', 'session_changes') }}
+    {%- endset -%}
+    {{ one_after_another([
+        forget_tested(), deletion(seen, "model = '" ~ this.identifier ~ "'"), noted
+    ]) }}
 {%- endmacro %}

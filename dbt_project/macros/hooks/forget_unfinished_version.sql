@@ -4,8 +4,7 @@
         (val_version_periods) lacks it. val_version_states is written last, so that it is missing
         until all others have been cleared. -#}
     {%- if var('version_date') -%}
-        delete from {{ this }}
-        where
+        {%- set is_unfinished -%}
             {{ is_this_writing() }}
             and not (
                 {%- for table in ('probabilities', 'values', 'states') %}
@@ -16,5 +15,7 @@
                 {%- if not loop.last %} and{% endif %}
                 {%- endfor %}
             )
+        {%- endset -%}
+        {{ one_after_another([deletion(this, is_unfinished)]) }}
     {%- endif -%}
 {% endmacro %}

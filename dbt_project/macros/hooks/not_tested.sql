@@ -132,14 +132,14 @@
 {% macro forget_tested() -%}
     {#- In hooks of a model that was built from nothing: none of its rows is tested. -#}
     {%- if not is_incremental() -%}
-        delete from {{ source('raw', 'tested') }} where model = '{{ this.identifier }}';
+        {{ deletion(source('raw', 'tested'), "model = '" ~ this.identifier ~ "'") }}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro remember_tested(results) -%}
     {#- At the end of a run: models all of whose tests of what is written have passed are tested up to
         what they have seen. -#}
-    {%- set passed = [] -%}
+    {%- set passed, statements = [], [] -%}
     {%- for result in (results if execute else []) if result.status == 'pass' -%}
         {%- do passed.append(result.node.unique_id) -%}
     {%- endfor -%}
@@ -149,25 +149,30 @@
         {%- for test in graph.nodes.values() if tests_what_is_written(test, node) -%}
             {%- do (ran if test.unique_id in passed else left).append(test.name) -%}
         {%- endfor -%}
-        {%- if ran and not left %}
-            delete from {{ source('raw', 'tested') }} where model = '{{ node.name }}';
+        {%- if ran and not left -%}
+            {%- set noted -%}
             insert into {{ source('raw', 'tested') }}
             {% if way_of_writing(node) == 'loads' -%}
                 select model, source_system, load_id as last_tested
                 from {{ source('raw', 'watermarks') }}
-                where model = '{{ node.name }}';
+                where model = '{{ node.name }}'
             {%- elif way_of_writing(node) == 'notes' -%}
                 select
                     '{{ node.name }}' as model,
                     null as source_system,
-                    {{ next_change_number() }} - 1 as last_tested;
+                    {{ next_change_number() }} - 1 as last_tested
             {%- else -%}
                 select model, null as source_system, change_number as last_tested
                 from {{ source('raw', 'changes_seen') }}
-                where model = '{{ node.name }}';
+                where model = '{{ node.name }}'
             {%- endif -%}
+            {%- endset -%}
+            {%- do statements.append(
+                deletion(source('raw', 'tested'), "model = '" ~ node.name ~ "'")) -%}
+            {%- do statements.append(noted) -%}
         {%- endif -%}
     {%- endfor -%}
+    {{ one_after_another(statements) }}
 {%- endmacro %}
 
 {% macro tests_what_is_written(test, node) -%}

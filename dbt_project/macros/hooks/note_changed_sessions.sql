@@ -85,28 +85,34 @@
                 where model in ('{{ noting_for_tests | join("', '") }}')
             )
         {%- endset -%}
-        delete from {{ source('raw', 'tested') }} as tested
-        using (
-            select
-                noted.model,
-                max(noted.change_number) as change_number
-            from {{ source('raw', 'session_changes') }} as noted
-            inner join {{ seen_by_all }} as seen_by_all
-                on noted.model = seen_by_all.model
-                and noted.change_number <= seen_by_all.change_number
-            group by noted.model
-        ) as forgotten
-        where
-            tested.source_system is null
-            and forgotten.change_number > tested.last_tested
+        {%- set forgotten -%}
+            (
+                select
+                    noted.model,
+                    max(noted.change_number) as change_number
+                from {{ source('raw', 'session_changes') }} as noted
+                inner join {{ seen_by_all }} as seen_by_all
+                    on noted.model = seen_by_all.model
+                    and noted.change_number <= seen_by_all.change_number
+                group by noted.model
+            ) as forgotten
+        {%- endset -%}
+        {%- set is_forgotten -%}
+            kept.source_system is null
+            and forgotten.change_number > kept.last_tested
             and (
-                forgotten.model = tested.model
-                or (forgotten.model, tested.model) in ({{ followed | join(', ') }})
-            );
-        delete from {{ source('raw', 'session_changes') }} as noted
-        using {{ seen_by_all }} as seen_by_all
-        where
-            noted.model = seen_by_all.model
-            and noted.change_number <= seen_by_all.change_number
+                forgotten.model = kept.model
+                or (forgotten.model, kept.model) in ({{ followed | join(', ') }})
+            )
+        {%- endset -%}
+        {{ one_after_another([
+            deletion(source('raw', 'tested'), is_forgotten, using=forgotten),
+            deletion(
+                source('raw', 'session_changes'),
+                "kept.model = seen_by_all.model"
+                ~ " and kept.change_number <= seen_by_all.change_number",
+                using=seen_by_all ~ " as seen_by_all"
+            )
+        ]) }}
     {%- endif -%}
 {%- endmacro %}

@@ -3,9 +3,9 @@
         meta `changed_by` names the column and the key by which they are found. -#}
     {%- set changed_by = config.get('meta')['changed_by'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ arg_dict['target_relation'] }}
-    where {{ changed_since_last_build(**changed_by) }};
-
-    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict['temp_relation'] }}
+    {{ one_after_another([
+        deletion(arg_dict['target_relation'], changed_since_last_build(**changed_by)),
+        "insert into " ~ arg_dict['target_relation'] ~ " (" ~ columns ~ ") select " ~ columns
+        ~ " from " ~ arg_dict['temp_relation']
+    ]) }}
 {% endmacro %}

@@ -13,9 +13,9 @@
     {%- set speaks_of = meta.get('speaks_of', []) | join(', ') -%}
     {%- set date_of, part_by = meta.get('date_of'), meta.get('part_by') -%}
     {%- set changed_by = meta.get('changed_by') -%}
-    {%- set differing = api.Relation.create(identifier=new.identifier ~ '_differing') -%}
+    {%- set differing = passing_table(new, '_differing') -%}
 
-    create temporary table {{ differing }} as
+    {%- set compared -%}
     with compared as (
         select {{ columns }} from {{ kept }}
         {%- if part_by %}
@@ -31,28 +31,27 @@
     )
     select false as is_new, * from (select * from compared except select {{ columns }} from {{ new }})
     union all
-    select true as is_new, * from (select {{ columns }} from {{ new }} except select * from compared);
-
-    {% if date_of -%}
+    select true as is_new, * from (select {{ columns }} from {{ new }} except select * from compared)
+    {%- endset -%}
+    {%- if date_of -%}
         {#- a note of a date alone has a key that no session has -#}
-        {{ note_changed_sessions(
+        {%- set notes = note_changed_sessions(
             "select distinct 0 as session_key, 0 as public_session_key, " ~ date_of
             ~ " as session_date from " ~ differing
-        ) }};
+        ) -%}
     {%- elif speaks_of -%}
-        {{ note_changed_sessions(
+        {%- set notes = note_changed_sessions(
             "select session_key, public_session_key, session_date from "
             ~ ref('int_all_sessions')
             ~ " where (" ~ speaks_of ~ ") in (select " ~ speaks_of ~ " from " ~ differing ~ ")"
-        ) }};
-    {%- endif %}
-
-    delete from {{ kept }}
-    where ({{ key }}) in (select {{ key }} from {{ differing }} where not is_new);
-
-    insert into {{ kept }} ({{ columns }})
-    select {{ columns }} from {{ differing }}
-    where is_new;
-
-    drop table {{ differing }}
+        ) -%}
+    {%- endif -%}
+    {{ one_after_another([
+        create_passing_table(differing, compared),
+        notes or '',
+        deletion(kept, "(" ~ key ~ ") in (select " ~ key ~ " from " ~ differing ~ " where not is_new)"),
+        "insert into " ~ kept ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ differing
+        ~ " where is_new",
+        "drop table " ~ differing
+    ]) }}
 {% endmacro %}

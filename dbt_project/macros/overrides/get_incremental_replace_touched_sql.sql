@@ -16,17 +16,17 @@
     {%- set is_replaced = "kept.visitor_key = touched.visitor_key and kept." ~ touched_by
         ~ " >= touched.touched_from and kept." ~ touched_by ~ " >= timestamp '" ~ earliest ~ "'" -%}
     {%- if config.get('meta').get('notes_changes') -%}
-        {{ note_changed_sessions(
+        {%- set notes = note_changed_sessions(
             "select kept.session_key, kept.public_session_key, kept.session_date from " ~ kept
             ~ " as kept inner join " ~ touched ~ " on " ~ is_replaced
             ~ " union select session_key, public_session_key, session_date from "
             ~ arg_dict['temp_relation']
-        ) }};
-    {%- endif %}
-    delete from {{ kept }} as kept
-    using {{ touched }}
-    where {{ is_replaced }};
-
-    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict['temp_relation'] }}
+        ) -%}
+    {%- endif -%}
+    {{ one_after_another([
+        notes or '',
+        deletion(kept, is_replaced, using=touched),
+        "insert into " ~ kept ~ " (" ~ columns ~ ") select " ~ columns ~ " from "
+        ~ arg_dict['temp_relation']
+    ]) }}
 {% endmacro %}

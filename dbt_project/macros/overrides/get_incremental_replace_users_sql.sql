@@ -20,27 +20,30 @@
     {%- endset -%}
     {#- asked first, so that older rows need not be read -#}
     {%- set earliest = run_query("select min(touched_from) from (" ~ touched ~ ") as touched").rows[0][0] -%}
-    {%- if earliest %}
-        delete from {{ kept }} as kept
-        using (
-            select
-                user_key,
-                min(touched_from) as touched_from
-            from ({{ touched }}) as all_touched
-            group by user_key
-        ) as touched
-        where
-            kept.user_key = touched.user_key
-            and kept.date >= touched.touched_from
-            and kept.date >= date '{{ earliest }}';
-    {%- endif %}
-
-    insert into {{ kept }} ({{ columns }})
-    select {{ columns }} from {{ new }};
-
-    {#- nothing but the tests asks for these: whose rows were written cannot be told later -#}
-    {{ note_changed_sessions(
-        "select session_key, null as public_session_key, min(date) as session_date from " ~ new
-        ~ " group by session_key"
-    ) }}
+    {%- if earliest -%}
+        {%- set touched_users -%}
+            (
+                select
+                    user_key,
+                    min(touched_from) as touched_from
+                from ({{ touched }}) as all_touched
+                group by user_key
+            ) as touched
+        {%- endset -%}
+        {%- set gone = deletion(
+            kept,
+            "kept.user_key = touched.user_key and kept.date >= touched.touched_from"
+            ~ " and kept.date >= date '" ~ earliest ~ "'",
+            using=touched_users
+        ) -%}
+    {%- endif -%}
+    {{ one_after_another([
+        gone or '',
+        "insert into " ~ kept ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ new,
+        note_changed_sessions(
+            "select session_key, null as public_session_key, min(date) as session_date from " ~ new
+            ~ " group by session_key"
+        )
+    ]) }}
+    {#- the notes: nothing but the tests asks for these; whose rows were written cannot be told later -#}
 {% endmacro %}

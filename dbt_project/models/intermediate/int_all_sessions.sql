@@ -330,7 +330,7 @@ sessions_sourced as (
     select
         sessions_numbered.*,
         -- never nobody, even if an attached table lost the row before a night got here
-        coalesce(first_events.visitor_id, cast(sessions_numbered.visitor_key as varchar))
+        coalesce(first_events.visitor_id, cast(sessions_numbered.visitor_key as string))
             as visitor_id,
         first_events.source_session_id,
         first_events.device_category,
@@ -444,10 +444,10 @@ sessions_sourced as (
 
         select
             *,
-            cast(null as varchar) as earlier_source,
-            cast(null as varchar) as earlier_medium,
-            cast(null as varchar) as earlier_campaign,
-            cast(null as varchar) as earlier_channel_group
+            cast(null as string) as earlier_source,
+            cast(null as string) as earlier_medium,
+            cast(null as string) as earlier_campaign,
+            cast(null as string) as earlier_channel_group
 
         from sessions_sourced
 
@@ -472,9 +472,9 @@ select
     sessions.session_key,
     -- of the source's own sessions, and of two campaigns, several may begin at one moment
     {{ public_key(
-        "sessions.visitor_id || '|' || cast(sessions.started_at as varchar)"
+        "sessions.visitor_id || '|' || cast(sessions.started_at as string)"
         ~ " || coalesce('|' || sessions.source_session_id, '')"
-        ~ (" || '|' || cast(sessions.first_event_number as varchar)"
+        ~ (" || '|' || cast(sessions.first_event_number as string)"
             if var('session_cut_at_campaign') else "")
     ) }} as public_session_key,
     sessions.visitor_id,

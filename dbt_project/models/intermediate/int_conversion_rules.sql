@@ -72,7 +72,7 @@ rules as (
         cast(case tier when 'soft' then 1 when 'medium' then 2 else 3 end as integer) as tier_rank,
         cast(weight as double) as weight,
         {{ state_item_key('micro_conversion') }} as state_item_key,
-        cast(null as varchar) as value_source,
+        cast(null as string) as value_source,
         cast(null as decimal(18, 4)) as fixed_value,
         cast(null as decimal(18, 4)) as default_value
 

@@ -262,7 +262,7 @@ select
         'user_id': known_id('user_id'),
         'source_session_id':
             'source_session_id' if var('session_id_source') == 'source'
-            else 'cast(null as varchar)',
+            else 'cast(null as string)',
         'sequence': 'sequence',
         'is_page_view': "event_name in ('page_view', 'screen_view')",
         'carries_source': carries_source('events_judged'),

@@ -8,6 +8,53 @@
 {#- a change is a step of entries whose window reaches it, and of none before: twice so far back, as
     an entry whose later step changed may begin what other entries go on from -#}
 {%- set days = days_before_a_step() -%}
+{%- set most_steps = 'select max(step_number) - 1 from ' ~ ref('funnels') -%}
+{%- set first_steps -%}
+    select
+        grain,
+        funnel,
+        user_key,
+        session_key,
+        window_ends_at,
+        step_number,
+        session_key as reached_in_session_key,
+        event_place,
+        occurred_at,
+        cast(null as timestamp) as previous_at
+
+    from entries_in_order
+{%- endset -%}
+{#- from each step to the first next one behind it, in the same session or by the same user -#}
+{%- set next_steps -%}
+    select
+        progress.grain,
+        progress.funnel,
+        progress.user_key,
+        progress.session_key,
+        progress.window_ends_at,
+        steps.step_number,
+        min_by(steps.session_key, steps.event_place) as reached_in_session_key,
+        min(steps.event_place) as event_place,
+        min(steps.occurred_at) as occurred_at,
+        progress.occurred_at as previous_at
+
+    from progress
+    inner join steps_in_order as steps
+        on progress.funnel = steps.funnel
+        and progress.user_key = steps.user_key
+        and steps.step_number = progress.step_number + 1
+        and steps.event_place > progress.event_place
+        and steps.occurred_at <= progress.window_ends_at
+        and (progress.grain = 'user' or progress.session_key = steps.session_key)
+    group by
+        progress.grain,
+        progress.funnel,
+        progress.user_key,
+        progress.session_key,
+        progress.window_ends_at,
+        progress.occurred_at,
+        steps.step_number
+{%- endset %}
 
 with recursive
 
@@ -30,7 +77,7 @@ funnels as (
 all_sessions_of_users as (
 
     select * from {{ ref('int_sessions_of_users') }}
-    where session_date >= date '{{ first_date_changed(2 * days) }}'
+    where session_date >= date '{{ first_date_changed(2 * days) }}' and {{ computed_once() }}
 
 ),
 
@@ -82,6 +129,7 @@ all_sessions_of_users as (
         inner join touched
             on all_sessions_of_users.user_key = touched.user_key
             and all_sessions_of_users.session_date >= touched.touched_from
+        where {{ computed_once() }}
 
     ),
 
@@ -156,6 +204,7 @@ entries_described as (
     from entries_of_sessions
     inner join sessions_of_users
         on entries_of_sessions.session_key = sessions_of_users.session_key
+    where {{ computed_once() }}
 
 ),
 
@@ -193,7 +242,7 @@ later_steps as (
 
     from steps
     inner join sessions_of_users on steps.session_key = sessions_of_users.session_key
-    where steps.step_number > 1
+    where steps.step_number > 1 and {{ computed_once() }}
 
 ),
 
@@ -256,6 +305,7 @@ steps_in_order as (
         ) as event_place
 
     from steps_to_follow
+    where {{ computed_once() }}
 
 ),
 
@@ -282,50 +332,7 @@ entries_in_order as (
 -- from each step to the first next one behind it, in the same session or by the same user
 progress as (
 
-    select
-        grain,
-        funnel,
-        user_key,
-        session_key,
-        window_ends_at,
-        step_number,
-        session_key as reached_in_session_key,
-        event_place,
-        occurred_at,
-        cast(null as timestamp) as previous_at
-
-    from entries_in_order
-
-    union all
-
-    select
-        progress.grain,
-        progress.funnel,
-        progress.user_key,
-        progress.session_key,
-        progress.window_ends_at,
-        steps.step_number,
-        min_by(steps.session_key, steps.event_place) as reached_in_session_key,
-        min(steps.event_place) as event_place,
-        min(steps.occurred_at) as occurred_at,
-        progress.occurred_at as previous_at
-
-    from progress
-    inner join steps_in_order as steps
-        on progress.funnel = steps.funnel
-        and progress.user_key = steps.user_key
-        and steps.step_number = progress.step_number + 1
-        and steps.event_place > progress.event_place
-        and steps.occurred_at <= progress.window_ends_at
-        and (progress.grain = 'user' or progress.session_key = steps.session_key)
-    group by
-        progress.grain,
-        progress.funnel,
-        progress.user_key,
-        progress.session_key,
-        progress.window_ends_at,
-        progress.occurred_at,
-        steps.step_number
+    {{ step_by_step('progress', first_steps, next_steps, most_steps) }}
 
 ),
 

@@ -97,7 +97,7 @@ session_starts as (
         sessions.started_at as occurred_at,
         cast(-1 as bigint) as sequence,
         0 as event_number,
-        cast(sessions.session_number as varchar) as compared,
+        cast(sessions.session_number as string) as compared,
         rules.operator,
         rules.threshold
 

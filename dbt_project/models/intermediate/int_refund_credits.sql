@@ -21,8 +21,10 @@ shares as (
         refunds.refund_date,
         refunds.value,
         session_credits.session_key,
-        cast(round(cast(refunds.value as double) * session_credits.share, 4) as decimal(18, 4))
-            as rounded_credit,
+        cast(
+            {{ rounded('cast(refunds.value as double) * session_credits.share', 4) }}
+            as decimal(18, 4)
+        ) as rounded_credit,
         row_number() over (
             partition by refunds.macro_conversion, refunds.refund_key
             order by session_credits.share desc, session_credits.session_key asc

@@ -111,7 +111,7 @@ refunds as (
         macro_conversion,
         {{ internal_key(['order_id', 'occurred_at', 'stated_value', 'currency']) }} as refund_key,
         concat_ws(
-            ' ', order_id, cast(occurred_at as varchar), cast(stated_value as varchar), currency
+            ' ', order_id, cast(occurred_at as string), cast(stated_value as string), currency
         ) as refund_id,
         order_id,
         occurred_at,

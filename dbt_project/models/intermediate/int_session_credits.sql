@@ -184,7 +184,7 @@ touches_rounded as (
 
     select
         *,
-        cast(round(cast(value as double) * share, 4) as decimal(18, 4)) as rounded_credit
+        cast({{ rounded('cast(value as double) * share', 4) }} as decimal(18, 4)) as rounded_credit
 
     from touches_shared
 

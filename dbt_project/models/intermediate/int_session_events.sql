@@ -205,12 +205,12 @@ events_by_time as (
     select
         *,
         {{ in_sorted_rows(
-            'last_value(case when starts_visit then position end ignore nulls)',
-            visitor, by_time, so_far=true
+            last_known('case when starts_visit then position end'),
+            visitor, 'position', so_far=true
         ) }} as visit_position,
         {{ in_sorted_rows(
-            'last_value(case when starts_visit then occurred_at end ignore nulls)',
-            visitor, by_time, so_far=true
+            last_known('case when starts_visit then occurred_at end'),
+            visitor, 'position', so_far=true
         ) }} as visit_started_at
 
     from visit_starts_marked
@@ -328,7 +328,7 @@ events_in_visit as (
 
         select
             *,
-            last_value(campaign_key ignore nulls) over (
+            {{ last_known('campaign_key') }} over (
                 partition by visitor_key, given_session_key, visit_position order by position
                 rows between unbounded preceding and 1 preceding
             ) as previous_campaign_key

@@ -147,7 +147,7 @@ markov_rounded as (
     select
         {% for measure, (credit, gross, digits) in measures.items() %}
             cast(
-                round(cast(whole_{{ measure }} as double) * weight_{{ measure }}, {{ digits }})
+                {{ rounded('cast(whole_' ~ measure ~ ' as double) * weight_' ~ measure, digits) }}
                 as decimal(18, {{ digits }})
             ) as {{ measure }}_rounded,
             row_number() over (

@@ -98,8 +98,8 @@ states as (
 
     select
         *,
-        coalesce(last_value(macro_crossing ignore nulls) over so_far, 0) as is_macro,
-        coalesce(last_value(mixed_crossing ignore nulls) over so_far, 0) as is_mixed
+        coalesce({{ last_known('macro_crossing') }} over so_far, 0) as is_macro,
+        coalesce({{ last_known('mixed_crossing') }} over so_far, 0) as is_mixed
 
     from crossings
     window
@@ -201,7 +201,7 @@ select
     {{ money_ratio('value_before', 'cost_before') }} as value_roas_28d_before,
     {{ money_ratio('revenue_now', 'cost_now') }} as roas_28d,
     {{ money_ratio('revenue_before', 'cost_before') }} as roas_28d_before,
-    cast(cast(macro_conversions_30d as bigint) as varchar)
+    cast(cast(macro_conversions_30d as bigint) as string)
     || ' macro-conversions in 30 days; '
     || case recommended_target
         when 'macro' then 'enough to bid on the macro-conversion.'

@@ -301,19 +301,15 @@ slopes_shrunk as (
     select
         slopes.week,
         slopes.campaign,
-        round(
+        {{ rounded('
             (slopes.slope * account.spread + account.slope * slopes.variance)
-            / (slopes.variance + account.spread),
-            6
-        ) as elasticity,
-        round(
+            / (slopes.variance + account.spread)', 6) }} as elasticity,
+        {{ rounded('
             sqrt(
                 slopes.variance * account.spread / (slopes.variance + account.spread)
                 + account.variance
                 * power(slopes.variance / (slopes.variance + account.spread), 2)
-            ) * {{ t_quantile(sigmas, 'slopes.degrees_of_freedom') }},
-            6
-        ) as half_width
+            ) * ' ~ t_quantile(sigmas, 'slopes.degrees_of_freedom'), 6) }} as half_width
 
     from slopes
     inner join account_slopes as account on slopes.week = account.week
@@ -348,8 +344,8 @@ returns as (
         {{ money_ratio('judged.attributed_revenue', 'judged.cost') }} as attributed_roas,
         {{ money_ratio('judged.value', 'judged.cost') }} as value_roas,
         slopes_shrunk.elasticity,
-        round(slopes_shrunk.elasticity - slopes_shrunk.half_width, 6) as elasticity_lower,
-        round(slopes_shrunk.elasticity + slopes_shrunk.half_width, 6) as elasticity_upper,
+        {{ rounded('slopes_shrunk.elasticity - slopes_shrunk.half_width', 6) }} as elasticity_lower,
+        {{ rounded('slopes_shrunk.elasticity + slopes_shrunk.half_width', 6) }} as elasticity_upper,
         coalesce(campaign_settings.target_roas, {{ var('marginal_roas_goal') }}) as goal,
         -- growth of the hard ones beyond that of cost, as far as chance does not explain it
         coalesce(
@@ -378,9 +374,9 @@ recommended as (
 
     select
         *,
-        round(elasticity * value_roas, 6) as marginal_roas,
-        round(elasticity_lower * value_roas, 6) as marginal_roas_lower,
-        round(elasticity_upper * value_roas, 6) as marginal_roas_upper,
+        {{ rounded('elasticity * value_roas', 6) }} as marginal_roas,
+        {{ rounded('elasticity_lower * value_roas', 6) }} as marginal_roas_lower,
+        {{ rounded('elasticity_upper * value_roas', 6) }} as marginal_roas_upper,
         case
             when marginal_roas_status <> 'estimated' then 'wait'
             when elasticity_lower * value_roas >= goal then 'raise'

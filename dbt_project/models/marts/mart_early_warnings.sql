@@ -360,21 +360,17 @@ select
     channel_group,
     cast(sessions as bigint) as sessions,
     cast(conversions as bigint) as conversions,
-    round(cast(expected_conversions as double) / sessions, 6) as expected_rate,
+    {{ rounded('cast(expected_conversions as double) / sessions', 6) }} as expected_rate,
     cast(conversions as double) / sessions as actual_rate,
-    round(
-        greatest(expected_here - {{ var('warning_sigmas') }} * spread * sqrt(variance), 0)
-        / sessions,
-        6
-    ) as lower_limit,
-    round(
+    {{ rounded('
+        greatest(expected_here - ' ~ var('warning_sigmas') ~ ' * spread * sqrt(variance), 0)
+        / sessions', 6) }} as lower_limit,
+    {{ rounded('
         least(
-            (expected_here + {{ jump }} * {{ var('warning_sigmas') }} * spread * sqrt(variance))
+            (expected_here + ' ~ jump ~ ' * ' ~ var('warning_sigmas') ~ ' * spread * sqrt(variance))
             / sessions,
             1
-        ),
-        6
-    ) as upper_limit,
+        )', 6) }} as upper_limit,
     traffic_is_stable,
     warning,
     case

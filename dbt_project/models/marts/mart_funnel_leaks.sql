@@ -266,7 +266,7 @@ select
     cast(continued as bigint) as continued,
     cast(entered_before as bigint) as entered_before,
     cast(continued_before as bigint) as continued_before,
-    round(cast(lost as double), 4) as lost,
+    {{ rounded('cast(lost as double)', 4) }} as lost,
     cast(greatest(coalesce(money_lost, 0), 0) as decimal(18, 4)) as money_lost,
     is_leak,
     is_leak and place_by_money = 1 as is_biggest_leak,

@@ -106,7 +106,7 @@ values_by_weight as (
         goals.valid_to,
         rules.conversion as micro_conversion,
         sum(
-            cast(round(rules.weight * goals.average_macro_value, 4) as decimal(18, 4))
+            cast({{ rounded('rules.weight * goals.average_macro_value', 4) }} as decimal(18, 4))
         ) as weighted_value
 
     from goals_of_versions as goals

@@ -19,9 +19,15 @@ select
     delays.micro_conversion,
     delays.macro_conversion,
     cast(sum(delays.conversions) as bigint) as conversions,
-    cast(min(case when round(delays.maturity, 9) >= 0.5 then delays.age_hours end) as integer)
+    cast(
+        min(case when {{ rounded('delays.maturity', 9) }} >= 0.5 then delays.age_hours end)
+        as integer
+    )
         as median_hours,
-    cast(min(case when round(delays.maturity, 9) >= 0.9 then delays.age_hours end) as integer)
+    cast(
+        min(case when {{ rounded('delays.maturity', 9) }} >= 0.9 then delays.age_hours end)
+        as integer
+    )
         as p90_hours
 
 from delays

@@ -238,12 +238,14 @@ select
     cast(calibrations.realised_revenue as decimal(18, 4)) as realised_revenue,
     cast(calibrations.absolute_error as decimal(18, 4)) as absolute_error,
     -- floating sums differ in their last digits from run to run
-    round(calibrations.calibration_slope, 9) as calibration_slope,
+    {{ rounded('calibrations.calibration_slope', 9) }} as calibration_slope,
     cast(coalesce(correlations.weeks_ranked, 0) as bigint) as weeks_ranked,
-    round(correlations.rank_correlation_value, 9) as rank_correlation_value,
-    round(correlations.rank_correlation_revenue_to_date, 9) as rank_correlation_revenue_to_date,
-    round(correlations.rank_correlation_sessions, 9) as rank_correlation_sessions,
-    round(correlations.rank_correlation_fixed_weights, 9) as rank_correlation_fixed_weights
+    {{ rounded('correlations.rank_correlation_value', 9) }} as rank_correlation_value,
+    {{ rounded('correlations.rank_correlation_revenue_to_date', 9) }}
+        as rank_correlation_revenue_to_date,
+    {{ rounded('correlations.rank_correlation_sessions', 9) }} as rank_correlation_sessions,
+    {{ rounded('correlations.rank_correlation_fixed_weights', 9) }}
+        as rank_correlation_fixed_weights
 
 from calibrations
 left join correlations on calibrations.value_version = correlations.value_version

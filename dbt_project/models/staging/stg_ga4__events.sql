@@ -65,11 +65,11 @@ events_told_apart as (
         case event_name
             when 'purchase'
                 then coalesce(
-                    cast(ecommerce.purchase_revenue as varchar), {{ ga4_given('param_value') }}
+                    cast(ecommerce.purchase_revenue as string), {{ ga4_given('param_value') }}
                 )
             when 'refund'
                 then coalesce(
-                    cast(ecommerce.refund_value as varchar), {{ ga4_given('param_value') }}
+                    cast(ecommerce.refund_value as string), {{ ga4_given('param_value') }}
                 )
             else param_value
         end as given_value
@@ -118,14 +118,14 @@ select
     -- batching gives distinct events one timestamp, so the key needs the batch columns too
     md5(concat_ws(
         chr(31), coalesce(stream_id, ''), coalesce(user_pseudo_id, ''), coalesce(ga_session_id, ''),
-        coalesce(event_name, ''), coalesce(cast(event_timestamp as varchar), ''),
-        coalesce(cast(event_bundle_sequence_id as varchar), ''),
-        coalesce(cast(batch_page_id as varchar), ''),
-        coalesce(cast(batch_ordering_id as varchar), ''),
-        coalesce(cast(batch_event_index as varchar), ''),
+        coalesce(event_name, ''), coalesce(cast(event_timestamp as string), ''),
+        coalesce(cast(event_bundle_sequence_id as string), ''),
+        coalesce(cast(batch_page_id as string), ''),
+        coalesce(cast(batch_ordering_id as string), ''),
+        coalesce(cast(batch_event_index as string), ''),
         {{ ga4_sorted_params() }}
     )) as event_id,
-    cast(null as varchar) as own_event_id,
+    cast(null as string) as own_event_id,
     user_pseudo_id as visitor_id,
     user_id,
     -- the record may say (not set) of an order whose number the parameter has
@@ -201,7 +201,7 @@ select
     ---------- visitor's surroundings and consent
     lower({{ ga4_given('device.category') }}) as device_category,
     {{ ga4_given('geo.country') }} as country,
-    cast(null as varchar) as user_agent,
+    cast(null as string) as user_agent,
     {{ consent_given('privacy_info.analytics_storage') }} as consent_analytics,
     {{ consent_given('privacy_info.ads_storage') }} as consent_ads
 

@@ -32,12 +32,12 @@ events_known as (
         *,
         md5(concat_ws(
             chr(31),
-            coalesce(visitor_id, ''), coalesce(cast(occurred_at as varchar), ''),
+            coalesce(visitor_id, ''), coalesce(cast(occurred_at as string), ''),
             coalesce(event_name, ''), coalesce(user_id, ''), coalesce(page_url, ''),
             coalesce(page_referrer, ''), coalesce(properties, ''),
-            coalesce(cast(value as varchar), ''), coalesce(currency, ''), coalesce(order_id, ''),
+            coalesce(cast(value as string), ''), coalesce(currency, ''), coalesce(order_id, ''),
             coalesce(source, ''), coalesce(medium, ''), coalesce(campaign, ''),
-            coalesce(session_id, ''), coalesce(cast(sequence as varchar), '')
+            coalesce(session_id, ''), coalesce(cast(sequence as string), '')
         )) as known_event_id
 
     from events_without_id

@@ -108,7 +108,7 @@ select
         md5(concat_ws(
             chr(31),
             coalesce(anonymous_id, ''), coalesce(user_id, ''), coalesce(source_event_name, ''),
-            coalesce(cast(timestamp as varchar), ''), coalesce(page_url, ''),
+            coalesce(cast(timestamp as string), ''), coalesce(page_url, ''),
             coalesce(order_id, ''), coalesce(properties, '')
         ))
     ) as event_id,
@@ -117,7 +117,7 @@ select
     coalesce({{ known_id('anonymous_id') }}, {{ known_id('user_id') }}) as visitor_id,
     user_id,
     order_id,
-    cast(null as varchar) as source_session_id,
+    cast(null as string) as source_session_id,
 
     ---------- times and order
     timestamp as occurred_at,
@@ -149,7 +149,7 @@ select
     gbraid,
     wbraid,
     {{ url_parameter('coalesce(page_search, page_url)', 'fbclid') }} as fbclid,
-    cast(null as varchar) as source_channel_group,
+    cast(null as string) as source_channel_group,
 
     ---------- visitor's surroundings and consent
     case lower(trim(context_device_type))

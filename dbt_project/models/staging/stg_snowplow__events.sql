@@ -138,8 +138,8 @@ select
         md5(concat_ws(
             chr(31),
             coalesce(domain_userid, ''), coalesce(network_userid, ''),
-            coalesce(source_event_name, ''), coalesce(cast(collector_tstamp as varchar), ''),
-            coalesce(cast(dvce_created_tstamp as varchar), ''), coalesce(page_url, ''),
+            coalesce(source_event_name, ''), coalesce(cast(collector_tstamp as string), ''),
+            coalesce(cast(dvce_created_tstamp as string), ''), coalesce(page_url, ''),
             coalesce(se_label, ''), coalesce(properties, '')
         ))
     ) as event_id,
@@ -202,7 +202,7 @@ select
     {{ click_id(
         "case when lower(mkt_network) = 'facebook' then mkt_clickid end", 'fbclid', 'page_query'
     ) }} as fbclid,
-    cast(null as varchar) as source_channel_group,
+    cast(null as string) as source_channel_group,
 
     ---------- visitor's surroundings and consent
     case
@@ -212,7 +212,7 @@ select
     end as device_category,
     geo_country as country,
     useragent as user_agent,
-    cast(null as varchar) as consent_analytics,
-    cast(null as varchar) as consent_ads
+    cast(null as string) as consent_analytics,
+    cast(null as string) as consent_ads
 
 from events_referred

@@ -278,9 +278,11 @@ touches_rounded as (
 
     select
         {% for model in shared_models %}
-            case when is_macro then cast(round(share_{{ model }}, 6) as decimal(18, 6)) else 0 end
-                as part_{{ model }},
-            cast(round(cast(amount as double) * share_{{ model }}, 4) as decimal(18, 4))
+            case
+                when is_macro then cast({{ rounded('share_' ~ model, 6) }} as decimal(18, 6))
+                else 0
+            end as part_{{ model }},
+            cast({{ rounded('cast(amount as double) * share_' ~ model, 4) }} as decimal(18, 4))
                 as credit_{{ model }},
         {% endfor %}
         {% for model in whole_models %}

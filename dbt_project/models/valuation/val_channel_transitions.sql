@@ -205,7 +205,7 @@ steps_of_paths as (
         coalesce(next_channel, case when converts then '(conversion)' else '(null)' end)
             as to_state,
         {{ in_sorted_rows(
-            'last_value(case when next_channel is null then session_date end ignore nulls)',
+            last_known('case when next_channel is null then session_date end'),
             [user], backwards, so_far=true
         ) }} as ended_on
 

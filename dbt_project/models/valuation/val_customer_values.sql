@@ -76,7 +76,8 @@ macros_of_users as (
         coalesce(identities.user_key, macro_conversions.visitor_key) as user_key,
         cast(
             least(
-                macro_conversions.value, cast(round(ceilings.ceiling, 4) as decimal(18, 4))
+                macro_conversions.value,
+                cast({{ rounded('ceilings.ceiling', 4) }} as decimal(18, 4))
             ) as decimal(18, 4)
         ) as value
 

@@ -94,7 +94,7 @@ totals as (
         case when visitor_type is not null then max(visitor_type_number) end
             as visitor_type_number,
         sum(trials) as trials,
-        round(sum(trials * maturity), 11) as matured,
+        {{ rounded('sum(trials * maturity)', 11) }} as matured,
         sum(conversions) as conversions,
         sum(case when age_hours >= {{ horizon_hours() }} then trials else 0 end) as mature_trials
 
@@ -115,7 +115,7 @@ users as (
         ages.intent_number,
         ages.visitor_type_number,
         trials.user_key,
-        round(sum(ages.maturity), 11) as matured,
+        {{ rounded('sum(ages.maturity)', 11) }} as matured,
         count(trials.macro_at) as conversions
 
     from trials
@@ -140,8 +140,8 @@ user_squares as (
         intent_number,
         visitor_type_number,
         sum(conversions * conversions) as conversions_squared,
-        round(sum(conversions * matured), 9) as conversions_matured,
-        round(sum(matured * matured), 9) as matured_squared
+        {{ rounded('sum(conversions * matured)', 9) }} as conversions_matured,
+        {{ rounded('sum(matured * matured)', 9) }} as matured_squared
 
     from users
     group by pair_number, intent_number, visitor_type_number
@@ -200,7 +200,7 @@ trial_totals as (
 
     select
         *,
-        round(
+        {{ rounded("
             greatest(
                 coalesce(
                     sum(spread_of_users) over (
@@ -215,9 +215,7 @@ trial_totals as (
                         ), 0
                     ), 1.0
                 ), 1.0
-            ),
-            12
-        ) as design_effect
+            )", 12) }} as design_effect
 
     from group_spreads
 
@@ -311,7 +309,7 @@ units_with_micro_totals as (
         units_with_micro.micro_conversion,
         coalesce(units_with_micro.intent_class, '(all)') as intent_class,
         coalesce(units_with_micro.visitor_type, '(all)') as visitor_type,
-        round(sum(units_with_micro.units * unit_ages.maturity), 11) as matured,
+        {{ rounded('sum(units_with_micro.units * unit_ages.maturity)', 11) }} as matured,
         sum(units_with_micro.conversions) as conversions
 
     from units_with_micro

@@ -66,7 +66,7 @@ steps as (
         cast(
             case
                 when periods.value_version = '(prior)'
-                    then round(states.deepest_weight * goals.default_value, 4)
+                    then {{ rounded('states.deepest_weight * goals.default_value', 4) }}
                 else 0
             end as decimal(18, 4)
         ) as value_without_states

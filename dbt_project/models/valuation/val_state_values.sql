@@ -54,6 +54,7 @@ steps as (
     left join states
         on state_steps.macro_conversion = states.macro_conversion
         and state_steps.state_key_before = states.state_key
+    where {{ computed_once() }}
 
 ),
 
@@ -246,6 +247,7 @@ group_totals as (
         and members.visitor_type = totals.visitor_type
         and members.state_key = totals.state_key
         and members.moment = totals.moment
+    where {{ computed_once() }}
 
 ),
 
@@ -313,6 +315,7 @@ groups as (
         and group_totals.level = variances.level
         and group_totals.deepest_tier_rank = variances.deepest_tier_rank
         and group_totals.moment = variances.moment
+    where {{ computed_once() }}
 
 ),
 
@@ -358,7 +361,7 @@ means_0 as (
             and parents.intent_class = '(all)'
             and groups.parent_key = parents.state_key
             and groups.moment = parents.moment
-        where groups.level in ({{ levels }})
+        where groups.level in ({{ levels }}) and {{ computed_once() }}
 
     ),
 
@@ -400,7 +403,7 @@ states_expected as (
         and weights_of_all.level = 'weight_of_all'
         and totals.weight_key = weights_of_all.state_key
         and totals.moment = weights_of_all.moment
-    where totals.level = 'state'
+    where totals.level = 'state' and {{ computed_once() }}
 
 ),
 
@@ -510,10 +513,10 @@ select
     cast(sum(case when moment = 'passed' then sessions else 0 end) as bigint) as passed,
     cast(sum(case when moment = 'ended' then sessions else 0 end) as bigint) as ended,
     cast(
-        round(max(case when moment = 'passed' then mean_credit end), 4) as decimal(18, 4)
+        {{ rounded("max(case when moment = 'passed' then mean_credit end)", 4) }} as decimal(18, 4)
     ) as passed_value,
     cast(
-        round(max(case when moment = 'ended' then mean_credit end), 4) as decimal(18, 4)
+        {{ rounded("max(case when moment = 'ended' then mean_credit end)", 4) }} as decimal(18, 4)
     ) as ended_value
 
 from values_by_moment

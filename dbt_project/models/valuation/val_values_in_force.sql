@@ -39,7 +39,9 @@ prior_values as (
         micros.weight as probability,
         macros.default_value as average_macro_value,
         micros.weight as tier_weight,
-        cast(round(micros.weight * macros.default_value, 4) as decimal(18, 4)) as prior_value
+        cast(
+            {{ rounded('micros.weight * macros.default_value', 4) }} as decimal(18, 4)
+        ) as prior_value
 
     from periods
     cross join micros

@@ -18,14 +18,14 @@ select
     intent_class,
     visitor_type,
     cast(baskets as bigint) as baskets,
-    cast(round(basket_value, 4) as decimal(18, 4)) as basket_value,
-    cast(round(basket_value_lower, 4) as decimal(18, 4)) as basket_value_lower,
-    cast(round(basket_value_upper, 4) as decimal(18, 4)) as basket_value_upper,
+    cast({{ rounded('basket_value', 4) }} as decimal(18, 4)) as basket_value,
+    cast({{ rounded('basket_value_lower', 4) }} as decimal(18, 4)) as basket_value_lower,
+    cast({{ rounded('basket_value_upper', 4) }} as decimal(18, 4)) as basket_value_upper,
     cast(lifetime_users as bigint) as lifetime_users,
     cast(lifetime_orders as bigint) as lifetime_orders,
-    cast(round(lifetime_value, 4) as decimal(18, 4)) as lifetime_value,
-    cast(round(lifetime_value_lower, 4) as decimal(18, 4)) as lifetime_value_lower,
-    cast(round(lifetime_value_upper, 4) as decimal(18, 4)) as lifetime_value_upper,
+    cast({{ rounded('lifetime_value', 4) }} as decimal(18, 4)) as lifetime_value,
+    cast({{ rounded('lifetime_value_lower', 4) }} as decimal(18, 4)) as lifetime_value_lower,
+    cast({{ rounded('lifetime_value_upper', 4) }} as decimal(18, 4)) as lifetime_value_upper,
     lifetime_maturity
 
 from {{ ref('val_customer_values') }}

@@ -18,12 +18,12 @@ select
     intent_class,
     visitor_type,
     cast(probability as double) as probability,
-    cast(round(average_macro_value, 4) as decimal(18, 4)) as average_macro_value,
+    cast({{ rounded('average_macro_value', 4) }} as decimal(18, 4)) as average_macro_value,
     cast(tier_weight as double) as tier_weight,
-    cast(round(weighted_value, 4) as decimal(18, 4)) as weighted_value,
-    cast(round(probability_value, 4) as decimal(18, 4)) as probability_value,
-    cast(round(incremental_value, 4) as decimal(18, 4)) as incremental_value,
-    cast(round(value, 4) as decimal(18, 4)) as value,
+    cast({{ rounded('weighted_value', 4) }} as decimal(18, 4)) as weighted_value,
+    cast({{ rounded('probability_value', 4) }} as decimal(18, 4)) as probability_value,
+    cast({{ rounded('incremental_value', 4) }} as decimal(18, 4)) as incremental_value,
+    cast({{ rounded('value', 4) }} as decimal(18, 4)) as value,
     guardrail
 
 from {{ ref('val_micro_values') }}
