@@ -54,7 +54,6 @@ steps as (
     left join states
         on state_steps.macro_conversion = states.macro_conversion
         and state_steps.state_key_before = states.state_key
-    where {{ computed_once() }}
 
 ),
 
