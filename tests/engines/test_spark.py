@@ -40,6 +40,8 @@ OWN_NOTES = ("watermarks", "session_changes", "changes_seen", "tested")
 ON_SPARK = Path(__file__).parent / "on_spark.py"
 # of the time when it was written
 CLOCKS = {"mart_value_history": ("known_from", "known_to")}
+# what changed from one version to the next: there is one
+WITHOUT_ROWS = {"mart_value_changes"}
 Row = tuple[Any, ...]
 
 
@@ -129,13 +131,11 @@ def engines(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> tup
     folder = tmp_path_factory.mktemp("spark")
     simulate(
         folder / "shop",
-        **{
-            "end_date": LAST_DAY,
-            "visitors": 500,
-            "days": 120,
-            "truth_visitors": 0,
-            "ga4_share": 0.5,
-        },
+        end_date=LAST_DAY,
+        visitors=500,
+        days=120,
+        truth_visitors=0,
+        ga4_share=0.5,
         report=lambda _: None,
     )
     home = workshop.home("engines")
@@ -152,13 +152,15 @@ def engines(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> tup
     begin, late = datetime(2025, 12, 1, 9), datetime(2026, 2, 25, 9)
     bring([path for path in files if path not in later])
     home.drop("segment", "tracks_1", visits(SEGMENT, begin, 40))
-    home.drop("snowplow", "events_1", visits(SNOWPLOW, begin, 40))
+    # at other moments: of two visits of one person that begin together, the internal key decides
+    aside = timedelta(hours=5, minutes=17)
+    home.drop("snowplow", "events_1", visits(SNOWPLOW, begin + aside, 40))
     home.night()
     nights = [exported(home, folder / "first")]
     home.quarter(VERSION_DATE)
     bring(later)
     home.drop("segment", "tracks_2", visits(SEGMENT, late, 9))
-    home.drop("snowplow", "events_2", visits(SNOWPLOW, late - timedelta(days=40), 20))
+    home.drop("snowplow", "events_2", visits(SNOWPLOW, late - timedelta(days=40) + aside, 20))
     home.night()
     nights.append(exported(home, folder / "second"))
 
@@ -203,7 +205,7 @@ def test_every_mart_is_the_same_row_by_row(engines: tuple[Home, Path]) -> None:
             said += compared(name, ours, theirs, [column[1] for column in columns])
             empty += [] if ours else [table]
     assert not said, "\n".join(said)
-    assert not empty, f"marts without rows compare nothing: {empty}"
+    assert {*empty} == WITHOUT_ROWS, "marts without rows compare nothing"
 
 
 def test_a_difference_is_seen() -> None:

@@ -3,6 +3,6 @@
     {%- if value is none -%}
         cast(null as string)
     {%- else -%}
-        '{{ value | string | replace("'", "''") }}'
+        {{ sql_text(value) }}
     {%- endif -%}
 {%- endmacro %}
