@@ -125,7 +125,7 @@
 {% macro raw_table_exists(name) -%}
     {#- False where a query is only compiled, before any run has made the declared tables. -#}
     {{ return(load_relation(api.Relation.create(
-        database=target.database, schema=raw_table(name).split('.')[0], identifier=name
+        database=target.get('database'), schema=raw_table(name).split('.')[0], identifier=name
     )) is not none) }}
 {%- endmacro %}
 

@@ -30,9 +30,9 @@ events as (
     select
         *,
         'x' as source_event_name,
-        cast(null as varchar) as gbraid,
-        cast(null as varchar) as wbraid,
-        cast(null as varchar) as source_channel_group
+        cast(null as string) as gbraid,
+        cast(null as string) as wbraid,
+        cast(null as string) as source_channel_group
 
     from cases
 

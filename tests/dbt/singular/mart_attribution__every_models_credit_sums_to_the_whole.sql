@@ -121,7 +121,7 @@ where
 union all
 
 select
-    'time_decay on ' || cast(coalesce(attributed.date, decayed.date) as varchar) as model,
+    'time_decay on ' || cast(coalesce(attributed.date, decayed.date) as string) as model,
     decayed.credited_revenue as revenue,
     attributed.revenue as expected_revenue
 

@@ -139,7 +139,7 @@ signed_rows as (
 left_over as (
 
     select
-        cast(date as varchar) as which,
+        cast(date as string) as which,
         sum(sessions) as sessions,
         sum(micro_conversions) as micro_conversions,
         sum(macro_conversions) as macro_conversions,
@@ -318,7 +318,7 @@ where
 union all
 
 select
-    'refunds of ' || cast(date as varchar) as which,
+    'refunds of ' || cast(date as string) as which,
     0 as sessions,
     refunds as revenue,
     0 as cost

@@ -117,7 +117,7 @@ audit as (
 )
 
 select
-    'load ' || cast(coalesce(receipts_of_loads.load_id, counts_of_loads.load_id) as varchar)
+    'load ' || cast(coalesce(receipts_of_loads.load_id, counts_of_loads.load_id) as string)
     || ' of ' || coalesce(receipts_of_loads.source_system, counts_of_loads.source_system) as which,
     receipts_of_loads.raw as raw_rows,
     counts_of_loads.raw as counted
