@@ -91,14 +91,14 @@ PATHS = (
     Mutation(
         "a session that changed has its old rows taken out",
         f"{OVERRIDES}/get_incremental_replace_changed_sql.sql",
-        "where {{ changed_since_last_build",
-        "where false and {{ changed_since_last_build",
+        "changed_since_last_build(**changed_by)",
+        "'false and ' ~ changed_since_last_build(**changed_by)",
     ),
     Mutation(
         "the rows of users who have none any more go",
         f"{OVERRIDES}/get_incremental_replace_users_sql.sql",
-        "where {{ changed_since_last_build(column) }}",
-        "where false and {{ changed_since_last_build(column) }}",
+        "where {{ changed_since_last_build(column",
+        "where false and {{ changed_since_last_build(column",
     ),
     Mutation(
         "a user whose session changed is read although no kept row speaks of it",
@@ -121,8 +121,8 @@ PATHS = (
     Mutation(
         "rows that went are taken out",
         f"{OVERRIDES}/get_incremental_replace_differing_sql.sql",
-        "where ({{ key }}) in (",
-        "where false and ({{ key }}) in (",
+        '"(" ~ key ~ ") in (',
+        '"false and (" ~ key ~ ") in (',
     ),
     Mutation(
         "rows that came are put in",
