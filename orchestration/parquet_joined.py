@@ -21,13 +21,13 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TType
 from thrift.transport.TTransport import TMemoryBuffer
 
+from orchestration.disk import READ_AT_ONCE
+
 MAGIC = b"PAR1"
 # where the row groups of any file begin
 FIRST_BYTE = len(MAGIC)
 # length of the footer and the magic bytes again
 END_BYTES = 8
-# more at once would be memory that is new to the process each time, which costs more than reading
-READ_AT_ONCE = 64 * 1024
 
 # number of a field in parquet.thrift → what it is
 NUM_ROWS, ROW_GROUPS = 3, 4

@@ -59,7 +59,9 @@ def tested(workshop: Workshop) -> Home:
     """One night, with its tests."""
     home = workshop.home("tested")
     purchase = ("view_item", "add_to_cart", "purchase")
-    home.drop("generic", "first", visit("a", "05", *purchase) + visit("b", "05", *purchase))
+    events = visit("a", "05", *purchase) + visit("b", "05", *purchase)
+    money = {"purchase": "20"}
+    home.drop("generic", "first", [{**it, "value": money.get(it["event_name"])} for it in events])
     home.night(data_tests=True)
     return home
 
@@ -228,28 +230,33 @@ def test_receipts_in_a_load_to_come_are_right_as_they_are(tested: Home) -> None:
     assert not [name for name in failed for test in WRONG_RECEIPTS if test in name], failed
 
 
-RECONCILE = "totals_reconcile_with_sessions"
+RECONCILE, CREDIT = "totals_reconcile_with_sessions", "every_models_credit_sums"
+OF_ANOTHER = {
+    RECONCILE: {
+        "session": "update marts.mart_sessions set campaign = 'another' where visitor_id = 'a'",
+        "dimension": "update marts.mart_daily_values set visitor_type = 'another'",
+        "date": "update marts.mart_daily_values set date = date + 1",
+    },
+    CREDIT: {
+        "session": "update marts.mart_sessions set campaign = 'another' where visitor_id = 'a'",
+        "dimension": "update marts.mart_attribution set channel_group = 'another'",
+        "date": "update marts.mart_attribution set date = date + 1",
+    },
+}
 
 
 @pytest.mark.parametrize(
-    ("mishap", "statement"),
-    [
-        (
-            "session",
-            "update marts.mart_sessions set campaign = 'another' where visitor_id = 'a'",
-        ),
-        ("dimension", "update marts.mart_daily_values set visitor_type = 'another'"),
-        ("date", "update marts.mart_daily_values set date = date + 1"),
-    ],
+    ("test", "mishap"),
+    [(test, mishap) for test, mishaps in OF_ANOTHER.items() for mishap in mishaps],
 )
 def test_values_under_another_dimension_are_found_on_the_dates_that_were_written(
-    tested: Home, mishap: str, statement: str
+    tested: Home, test: str, mishap: str
 ) -> None:
-    home = tested.copy(f"another_{mishap}")
-    change(home, statement)
-    assert not failed_tests(home, RECONCILE)
+    home = tested.copy(f"another_{test}_{mishap}")
+    change(home, OF_ANOTHER[test][mishap])
+    assert not failed_tests(home, test)
     change(home, NOTED.format("a"))
-    assert failed_tests(home, RECONCILE)
+    assert failed_tests(home, test)
 
 
 MISHAPS = {
@@ -265,6 +272,11 @@ MISHAPS = {
         "money": "update marts.mart_sessions set session_value = session_value + 1",
         "conversions": "update marts.mart_sessions set hard_conversions = hard_conversions + 1",
         "spend": "update marts.mart_daily_values set cost = 1",
+    },
+    CREDIT: {
+        "lost": "delete from marts.mart_attribution where model = 'time_decay'",
+        "micro_value": "update marts.mart_micro_conversions set "
+        "incremental_value = incremental_value + 1",
     },
 }
 

@@ -12,14 +12,10 @@
     {{ return(adapter.dispatch('has_bit', 'intent_map')(bits, bit)) }}
 {%- endmacro %}
 
-{% macro duckdb__has_bit(bits, bit) -%}
+{% macro default__has_bit(bits, bit) -%}
     ({{ bits }} & {{ bit }}) <> 0
 {%- endmacro %}
 
 {% macro spark__bit_number(place) -%}
     shiftleft(cast(1 as bigint), cast({{ place }} - 1 as integer))
-{%- endmacro %}
-
-{% macro spark__has_bit(bits, bit) -%}
-    ({{ bits }} & {{ bit }}) <> 0
 {%- endmacro %}

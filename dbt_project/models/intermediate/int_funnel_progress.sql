@@ -329,7 +329,6 @@ entries_in_order as (
 
 ),
 
--- from each step to the first next one behind it, in the same session or by the same user
 progress as (
 
     {{ step_by_step('progress', first_steps, next_steps, most_steps) }}
