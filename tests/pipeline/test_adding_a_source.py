@@ -32,7 +32,12 @@ land(settings, report=lambda _: None)
 project = PROJECT_ROOT / "dbt_project"
 macro = (project / "macros/expressions/unreadable_as.sql").read_text(encoding="utf-8")
 model = (project / "models/staging/stg_kiosk__events.sql").read_text(encoding="utf-8")
-names = {"config": lambda **_: "", "var": lambda _: ["kiosk"], "source": lambda s, t: f"{s}.{t}"}
+names = {
+    "config": lambda **_: "",
+    "var": lambda _: ["kiosk"],
+    "source": lambda s, t: f"{s}.{t}",
+    "internal_key": lambda columns: f"hash({', '.join(columns)})",
+}
 staged = jinja2.Environment().from_string(macro + model).render(names)
 rows = duckdb.connect(str(settings.warehouse)).sql(staged)
 print(json.dumps([rows.columns, rows.fetchall()], default=str))

@@ -6,17 +6,14 @@
 {%- endmacro %}
 
 {% macro duckdb__ga4_text(key) -%}
-    list_extract(
-        list_transform(
-            list_filter(event_params, lambda param: param.key = '{{ key }}'),
-            lambda param: coalesce(
-                param.value.string_value,
-                cast(param.value.int_value as varchar),
-                {{ number_as_text('param.value.double_value') }},
-                {{ number_as_text('param.value.float_value') }}
-            )
-        ),
-        1
+    {#- The place of the key, since to filter the parameters copies them; DuckDB takes the keys out
+        once for all that ask in one select. -#}
+    {%- set value = "event_params[list_position(" ~ ga4_keys() ~ ", '" ~ key ~ "')].value" -%}
+    coalesce(
+        {{ value }}.string_value,
+        cast({{ value }}.int_value as varchar),
+        {{ number_as_text(value ~ '.double_value') }},
+        {{ number_as_text(value ~ '.float_value') }}
     )
 {%- endmacro %}
 
@@ -37,24 +34,19 @@
 {%- endmacro %}
 
 {% macro duckdb__ga4_properties() -%}
-    nullif('{' || array_to_string(
-        list_concat(
-            {{ ga4_members('event_params', "''") }},
-            {{ ga4_members('user_properties', "'user.'") }},
-            [
-                '"hostname":' || cast(
-                    to_json(coalesce(device.web_info.hostname, event_dimensions.hostname))
-                    as varchar
-                ),
-                case when len(items) > 0 then '"item_count":' || len(items) end,
-                case
-                    when len(items) > 0 then '"item_ids":' || cast(
-                        to_json(list_transform(items, lambda item: item.item_id)) as varchar
-                    )
-                end
-            ]
+    nullif('{' || concat_ws(
+        ',',
+        nullif(array_to_string({{ ga4_members('event_params', "''") }}, ','), ''),
+        nullif(array_to_string({{ ga4_members('user_properties', "'user.'") }}, ','), ''),
+        '"hostname":' || cast(
+            to_json(coalesce(device.web_info.hostname, event_dimensions.hostname)) as varchar
         ),
-        ','
+        case when len(items) > 0 then '"item_count":' || len(items) end,
+        case
+            when len(items) > 0 then '"item_ids":' || cast(
+                to_json(list_transform(items, lambda item: item.item_id)) as varchar
+            )
+        end
     ) || '}', '{}')
 {%- endmacro %}
 
@@ -81,6 +73,40 @@
     )
 {%- endmacro %}
 
+{% macro ga4_event_id() -%}
+    {#- What tells one GA4 event from another, as one text, the same on every engine and for ever: the MD5
+        of stream, visitor, session, name, moment, place in the batch, since batching gives distinct
+        events one moment, and parameters. -#}
+    md5(concat_ws(
+        chr(31), coalesce(stream_id, ''), coalesce(user_pseudo_id, ''), coalesce(ga_session_id, ''),
+        coalesce(event_name, ''), coalesce(cast(event_timestamp as string), ''),
+        coalesce(cast(event_bundle_sequence_id as string), ''),
+        coalesce(cast(batch_page_id as string), ''),
+        coalesce(cast(batch_ordering_id as string), ''),
+        coalesce(cast(batch_event_index as string), ''),
+        coalesce({{ ga4_sorted_params() }}, '')
+    ))
+{%- endmacro %}
+
+{% macro ga4_event_key() -%}
+    {#- Key of a GA4 event inside the warehouse: the same where ga4_event_id is the same. -#}
+    {{ return(adapter.dispatch('ga4_event_key', 'intent_map')()) }}
+{%- endmacro %}
+
+{% macro default__ga4_event_key() -%}
+    {{ internal_key(["'ga4'", ga4_event_id()]) }}
+{%- endmacro %}
+
+{% macro duckdb__ga4_event_key() -%}
+    {#- Without the text, which takes six times as long: every reading of raw that names an event makes its
+        key. A sum of hashes does not depend on the order either. -#}
+    {{ internal_key([
+        "'ga4'", 'stream_id', 'user_pseudo_id', 'ga_session_id', 'event_name', 'event_timestamp',
+        'event_bundle_sequence_id', 'batch_page_id', 'batch_ordering_id', 'batch_event_index',
+        ga4_hashed_params()
+    ]) }}
+{%- endmacro %}
+
 {% macro ga4_sorted_params() -%}
     {#- What the parameters say as one text that does not depend on their order. Where the visit came
         from is left out, as are keys without a value: the daily export fills them in, and an event
@@ -92,23 +118,50 @@
     array_to_string(
         list_sort(
             list_transform(
-                list_filter(
-                    event_params,
-                    lambda param: param.key not in (
-                        'source', 'medium', 'campaign', 'campaign_id', 'term', 'content', 'gclid',
-                        'dclid', 'srsltid'
-                    )
-                ),
-                lambda param: param.key || '=' || coalesce(
-                    param.value.string_value,
-                    cast(param.value.int_value as varchar),
-                    cast(param.value.double_value as varchar),
-                    cast(param.value.float_value as varchar)
-                )
+                list_filter(event_params, lambda param: param.key not in ({{ ga4_late_keys() }})),
+                lambda param: param.key || '=' || {{ ga4_identifying_value() }}
             )
         ),
         chr(30)
     )
+{%- endmacro %}
+
+{% macro ga4_hashed_params() -%}
+    {#- What ga4_sorted_params says, as a number. -#}
+    list_sum(list_transform(
+        event_params,
+        lambda param: case
+            when
+                param.key not in ({{ ga4_late_keys() }})
+                and (
+                    param.value.string_value is not null
+                    or param.value.int_value is not null
+                    or param.value.double_value is not null
+                    or param.value.float_value is not null
+                )
+                then hash(param.key, {{ ga4_identifying_value() }})
+        end
+    ))
+{%- endmacro %}
+
+{% macro ga4_identifying_value() -%}
+    {#- The value of `param` as text, as the source wrote it. -#}
+    coalesce(
+        param.value.string_value,
+        cast(param.value.int_value as varchar),
+        cast(param.value.double_value as varchar),
+        cast(param.value.float_value as varchar)
+    )
+{%- endmacro %}
+
+{% macro ga4_keys() -%}
+    {#- The names of the parameters, in their order. -#}
+    list_transform(event_params, lambda param: param.key)
+{%- endmacro %}
+
+{% macro ga4_late_keys() -%}
+    {#- Parameters that the daily export fills in behind the intraday table. -#}
+    'source', 'medium', 'campaign', 'campaign_id', 'term', 'content', 'gclid', 'dclid', 'srsltid'
 {%- endmacro %}
 
 {% macro spark__ga4_text(key) -%}
@@ -207,10 +260,7 @@
             transform(
                 filter(
                     event_params,
-                    param -> param.key not in (
-                        'source', 'medium', 'campaign', 'campaign_id', 'term', 'content', 'gclid',
-                        'dclid', 'srsltid'
-                    )
+                    param -> param.key not in ({{ ga4_late_keys() }})
                 ),
                 param -> concat(param.key, '=', coalesce(
                     param.value.string_value,

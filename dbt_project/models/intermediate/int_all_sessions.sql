@@ -222,7 +222,7 @@ events_in_raw as (
         receipts_that_describe.visitor_key,
         receipts_that_describe.occurred_at,
         receipts_that_describe.source_session_id,
-        texts_of_events.event_key is not null as is_in_raw,
+        texts_of_events.load_id is not null as is_in_raw,
         texts_of_events.visitor_id,
         texts_of_events.device_category,
         texts_of_events.country,
@@ -233,10 +233,13 @@ events_in_raw as (
         texts_of_events.page
 
     from receipts_that_describe
+    -- by its key only where rows may be in other places than before: an attached table may have
+    -- been written anew, a landed row stays, and a key takes long to make
     left join texts_of_events
         on receipts_that_describe.load_id = texts_of_events.load_id
         and receipts_that_describe.row_number = texts_of_events.row_number
-        and receipts_that_describe.event_key = texts_of_events.event_key
+        {{ 'and receipts_that_describe.event_key = texts_of_events.event_key'
+            if var('attached_sources') else '' }}
 
 ),
 

@@ -225,7 +225,8 @@ events_tied as (
 
 ),
 
--- a semi join first: the few tied events are looked for while the many are read
+-- a semi join first: the few tied events are looked for while the many are read; a source without
+-- ids of its own is not read at all
 ids_of_tied as (
 
     select
@@ -236,7 +237,8 @@ ids_of_tied as (
 
     from staged_events
     where
-        (load_id, row_number) in (
+        own_event_id is not null
+        and (load_id, row_number) in (
             select distinct
                 events_tied.load_id,
                 events_tied.row_number
@@ -252,11 +254,12 @@ tied_with_ids as (
         ids_of_tied.own_event_id
 
     from events_tied
-    -- a raw row may have been retired since
+    -- a raw row may have been retired since; the key as in int_all_sessions
     left join ids_of_tied
         on events_tied.load_id = ids_of_tied.load_id
         and events_tied.row_number = ids_of_tied.row_number
-        and events_tied.event_key = ids_of_tied.event_key
+        {{ 'and events_tied.event_key = ids_of_tied.event_key'
+            if var('attached_sources') else '' }}
 
 ),
 

@@ -21,7 +21,6 @@ all_events as (
 
 select
     *,
-    {{ internal_key(['source_system', 'event_id']) }} as event_key,
     {{ internal_key(['visitor_id']) }} as visitor_key
 
 from all_events

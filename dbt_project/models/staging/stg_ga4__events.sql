@@ -115,17 +115,9 @@ select
     end as unreadable,
 
     ---------- ids
-    -- batching gives distinct events one timestamp, so the key needs the batch columns too
-    md5(concat_ws(
-        chr(31), coalesce(stream_id, ''), coalesce(user_pseudo_id, ''), coalesce(ga_session_id, ''),
-        coalesce(event_name, ''), coalesce(cast(event_timestamp as string), ''),
-        coalesce(cast(event_bundle_sequence_id as string), ''),
-        coalesce(cast(batch_page_id as string), ''),
-        coalesce(cast(batch_ordering_id as string), ''),
-        coalesce(cast(batch_event_index as string), ''),
-        {{ ga4_sorted_params() }}
-    )) as event_id,
+    {{ ga4_event_id() }} as event_id,
     cast(null as string) as own_event_id,
+    {{ ga4_event_key() }} as event_key,
     user_pseudo_id as visitor_id,
     user_id,
     -- the record may say (not set) of an order whose number the parameter has

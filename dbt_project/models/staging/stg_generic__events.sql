@@ -55,6 +55,7 @@ select
     ---------- ids
     known_event_id as event_id,
     event_id as own_event_id,
+    {{ internal_key(["'generic'", 'known_event_id']) }} as event_key,
     visitor_id,
     user_id,
     order_id,

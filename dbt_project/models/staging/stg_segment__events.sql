@@ -83,6 +83,25 @@ events_referred as (
 
     from events_clicked
 
+),
+
+-- a row without an id: rows that are equal in all that they say are one event
+events_known as (
+
+    select
+        *,
+        coalesce(
+            id,
+            md5(concat_ws(
+                chr(31),
+                coalesce(anonymous_id, ''), coalesce(user_id, ''), coalesce(source_event_name, ''),
+                coalesce(cast(timestamp as string), ''), coalesce(page_url, ''),
+                coalesce(order_id, ''), coalesce(properties, '')
+            ))
+        ) as known_event_id
+
+    from events_referred
+
 )
 
 select
@@ -103,16 +122,9 @@ select
     end as unreadable,
 
     ---------- ids
-    coalesce(
-        id,
-        md5(concat_ws(
-            chr(31),
-            coalesce(anonymous_id, ''), coalesce(user_id, ''), coalesce(source_event_name, ''),
-            coalesce(cast(timestamp as string), ''), coalesce(page_url, ''),
-            coalesce(order_id, ''), coalesce(properties, '')
-        ))
-    ) as event_id,
+    known_event_id as event_id,
     id as own_event_id,
+    {{ internal_key(["'segment'", 'known_event_id']) }} as event_key,
     -- a call from a server knows the login only
     coalesce({{ known_id('anonymous_id') }}, {{ known_id('user_id') }}) as visitor_id,
     user_id,
@@ -162,4 +174,4 @@ select
     {{ consent_given('context_consent_category_preferences_analytics') }} as consent_analytics,
     {{ consent_given('context_consent_category_preferences_advertising') }} as consent_ads
 
-from events_referred
+from events_known

@@ -116,6 +116,26 @@ events_referred as (
 
     from events_clicked
 
+),
+
+-- a row without an id: rows that are equal in all that they say are one event
+events_known as (
+
+    select
+        *,
+        coalesce(
+            event_id,
+            md5(concat_ws(
+                chr(31),
+                coalesce(domain_userid, ''), coalesce(network_userid, ''),
+                coalesce(source_event_name, ''), coalesce(cast(collector_tstamp as string), ''),
+                coalesce(cast(dvce_created_tstamp as string), ''), coalesce(page_url, ''),
+                coalesce(se_label, ''), coalesce(properties, '')
+            ))
+        ) as known_event_id
+
+    from events_referred
+
 )
 
 select
@@ -133,17 +153,9 @@ select
     end as unreadable,
 
     ---------- ids
-    coalesce(
-        event_id,
-        md5(concat_ws(
-            chr(31),
-            coalesce(domain_userid, ''), coalesce(network_userid, ''),
-            coalesce(source_event_name, ''), coalesce(cast(collector_tstamp as string), ''),
-            coalesce(cast(dvce_created_tstamp as string), ''), coalesce(page_url, ''),
-            coalesce(se_label, ''), coalesce(properties, '')
-        ))
-    ) as event_id,
+    known_event_id as event_id,
     event_id as own_event_id,
+    {{ internal_key(["'snowplow'", 'known_event_id']) }} as event_key,
     -- apps have an entity in place of the cookie; anonymous tracking sends zeros, which are nobody
     coalesce(
         {{ known_id('domain_userid') }},
@@ -215,4 +227,4 @@ select
     cast(null as string) as consent_analytics,
     cast(null as string) as consent_ads
 
-from events_referred
+from events_known
