@@ -89,12 +89,13 @@
 {%- endmacro %}
 
 {% macro ga4_event_key() -%}
-    {#- Key of a GA4 event inside the warehouse: the same where ga4_event_id is the same. -#}
+    {#- Key of a GA4 event inside the warehouse: the same where ga4_event_id, which the caller has as
+        known_event_id, is the same. -#}
     {{ return(adapter.dispatch('ga4_event_key', 'intent_map')()) }}
 {%- endmacro %}
 
 {% macro default__ga4_event_key() -%}
-    {{ internal_key(["'ga4'", ga4_event_id()]) }}
+    {{ internal_key(["'ga4'", 'known_event_id']) }}
 {%- endmacro %}
 
 {% macro duckdb__ga4_event_key() -%}

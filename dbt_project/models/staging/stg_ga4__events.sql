@@ -98,6 +98,16 @@ events_valued as (
 
     from events_told_apart
 
+),
+
+events_known as (
+
+    select
+        *,
+        {{ ga4_event_id() }} as known_event_id
+
+    from events_valued
+
 )
 
 select
@@ -115,7 +125,7 @@ select
     end as unreadable,
 
     ---------- ids
-    {{ ga4_event_id() }} as event_id,
+    known_event_id as event_id,
     cast(null as string) as own_event_id,
     {{ ga4_event_key() }} as event_key,
     user_pseudo_id as visitor_id,
@@ -197,4 +207,4 @@ select
     {{ consent_given('privacy_info.analytics_storage') }} as consent_analytics,
     {{ consent_given('privacy_info.ads_storage') }} as consent_ads
 
-from events_valued
+from events_known
