@@ -86,6 +86,10 @@ def micro_rates(
         "date '0001-01-01' as valid_from, date '9999-12-31' as valid_to, '(all)' as intent_class, "
         "'(all)' as visitor_type, cast(5 as decimal(18, 4)) as value"
     )
+    connection.execute(
+        "create table intermediate.int_event_counts as "
+        f"select date '{MONDAY + timedelta(days)}' as landed_date"
+    )
     return connection
 
 
@@ -142,7 +146,7 @@ def campaign_weeks(
     )
     # the day that says that the last week is over
     connection.execute(
-        "insert into marts.mart_daily_values (date, campaign, cost, expected_revenue, "
-        f"value_version) values (date '{MONDAY + timedelta(7 * weeks)}', '(not set)', 0, 0, 'v2')"
+        "insert into marts.mart_daily_values (date, campaign, sessions, cost, expected_revenue, "
+        f"value_version) values (date '{MONDAY + timedelta(7 * weeks)}', '(none)', 1, 0, 0, 'v2')"
     )
     return connection

@@ -28,6 +28,18 @@ values_in_force as (
 
 ),
 
+event_counts as (
+
+    select * from {{ ref('int_event_counts') }}
+
+),
+
+landings as (
+
+    select max(landed_date) as landed_date from event_counts
+
+),
+
 rates as (
 
     select
@@ -350,6 +362,9 @@ judged_with_values as (
         on judged.micro_conversion = values_per_act.micro_conversion
         and judged.date >= values_per_act.valid_from
         and judged.date < values_per_act.valid_to
+    cross join landings
+    -- of a day that a device is ahead there is no news yet, and it would be the newest of all
+    where judged.date <= coalesce(landings.landed_date, judged.date)
 
 )
 
