@@ -51,16 +51,27 @@ landings as (
 
 ),
 
--- a device whose clock runs ahead, or spend of a day to come, does not end a week; nor does spend
--- while the events stay away
+dates_with_data as (
+
+    select
+        max(date) as any_date,
+        max(case when sessions > 0 then date end) as session_date
+
+    from daily_values
+
+),
+
+-- neither a device whose clock runs ahead ends a week, nor spend and refunds of later days while
+-- the events of its own stay away
 last_days as (
 
     select
         least(
-            max(daily_values.date), coalesce(max(landings.landed_date), max(daily_values.date))
+            coalesce(dates_with_data.session_date, dates_with_data.any_date),
+            coalesce(landings.landed_date, dates_with_data.any_date)
         ) as last_date
 
-    from daily_values
+    from dates_with_data
     cross join landings
 
 ),
@@ -416,7 +427,8 @@ select
     hard_grows_faster_than_cost,
     recommendation,
     case
-        when marginal_roas_status = 'incomplete_week' then 'The week is not over yet.'
+        when marginal_roas_status = 'incomplete_week'
+            then 'The week is not over yet, or not all of its events have come.'
         when marginal_roas_status = 'no_spend' then 'Nothing was spent in this week.'
         when marginal_roas_status = 'no_campaign'
             then 'This spend names no campaign, and these sessions are all that name none: what it '
