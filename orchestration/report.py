@@ -191,7 +191,21 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
     if not rows:
         yield "  the version is empty: no session had a micro-conversion within the look-back"
         return
-    several = len({row["macro_conversion"] for row in rows}) > 1
+    for goal, rows_of_goal in _by_goal(rows).items():
+        if goal is not None:
+            yield from _wrapped(f"goal {goal}")
+        yield from _micro_lines(rows_of_goal)
+
+
+def _by_goal(rows: Sequence[dict[str, Any]]) -> dict[str | None, list[dict[str, Any]]]:
+    """The rows of each goal, which is None where there is only one."""
+    goals: dict[str | None, list[dict[str, Any]]] = {}
+    for row in rows:
+        goals.setdefault(row["macro_conversion"], []).append(row)
+    return goals if len(goals) > 1 else {None: list(rows)}
+
+
+def _micro_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from table(
         (
             "micro-conversion",
@@ -205,7 +219,7 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
         ),
         [
             (
-                _label(row, several),
+                row["micro_conversion"],
                 f"{row['trials']:,}",
                 percent(row["probability"], 1),
                 _interval(row),
@@ -220,9 +234,15 @@ def micro_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any])
     ruled: dict[str, list[str]] = {}
     for row in rows:
         if row["guardrail"] not in (None, "none", "no_history"):
-            ruled.setdefault(row["guardrail"], []).append(_label(row, several))
+            ruled.setdefault(row["guardrail"], []).append(row["micro_conversion"])
+    # it changes nothing, but says what the value rests on
+    few = ruled.pop("minimum_trials", [])
     for rule, names in ruled.items():
         yield from _wrapped(f"the guardrail {rule} set the value of {', '.join(names)}")
+    if few:
+        yield from _wrapped(
+            f"too few trials, so that mostly the configured weight speaks, of {', '.join(few)}"
+        )
 
 
 def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
@@ -246,7 +266,7 @@ def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any
         yield "  no segment has a probability yet"
         return
     for count in range(min(SEGMENTS_SHOWN, len(segments)), 0, -1):
-        lines = _segment_table(connection, version[0], segments[:count])
+        lines = _segment_lines(connection, version[0], segments[:count])
         if max(map(len, lines)) <= WIDTH:
             break
     yield from lines
@@ -257,42 +277,55 @@ def segment_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any
         )
 
 
-def _segment_table(
+def _segment_lines(
     connection: duckdb.DuckDBPyConnection, version: str, segments: Sequence[tuple[str, str]]
 ) -> list[str]:
-    cells: dict[str, list[str]] = {}
-    groups = {}
-    for position, segment in enumerate(segments):
-        groups[1 + 3 * position] = ", ".join(segment)
-        for row in valued(connection, version, *segment):
-            line = cells.setdefault(_label(row, False), [ABSENT] * 3 * len(segments))
-            line[3 * position : 3 * position + 3] = [
+    groups = {1 + 3 * place: ", ".join(segment) for place, segment in enumerate(segments)}
+    rows = [
+        {**row, "place": place}
+        for place, segment in enumerate(segments)
+        for row in valued(connection, version, *segment)
+    ]
+    header = ("micro-conversion", *("prob.", "interval", "value") * len(segments))
+    lines = []
+    for goal, rows_of_goal in _by_goal(rows).items():
+        if goal is not None:
+            lines += _wrapped(f"goal {goal}")
+        cells: dict[str, list[str]] = {}
+        for row in rows_of_goal:
+            line = cells.setdefault(row["micro_conversion"], [ABSENT] * 3 * len(segments))
+            line[3 * row["place"] : 3 * row["place"] + 3] = [
                 percent(row["probability"], 1).removesuffix(" %"),
                 _interval(row).removesuffix(" %"),
                 money(row["value"]),
             ]
-    header = ("micro-conversion", *("prob.", "interval", "value") * len(segments))
-    return table(header, [(name, *line) for name, line in cells.items()], groups=groups)
+        lines += table(header, [(name, *line) for name, line in cells.items()], groups=groups)
+    return lines
 
 
 def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -> Iterator[str]:
-    """Yesterday per channel; the last day with data when yesterday has none."""
+    """Yesterday per channel; the last day with sessions when yesterday has none."""
     zone = ZoneInfo(values["reporting_time_zone"])
     yesterday = datetime.now(zone).date() - timedelta(days=1)
-    day = connection.execute(
-        "select max(date) from marts.mart_daily_values where date <= ?", [yesterday]
-    ).fetchone()[0]
+    # spend and refunds can be there before the events: without these they bring nothing
+    with_sessions, with_any = connection.execute(
+        "select max(date) filter (where sessions > 0), max(date) "
+        "from marts.mart_daily_values where date <= ?",
+        [yesterday],
+    ).fetchone()
+    day = with_sessions or with_any
     if day is None:
         yield "Yesterday"
         yield "  no day with data yet"
         return
-    yield _day_title(day, yesterday) + f", in {values['reporting_currency']}"
+    title = _day_title(day, yesterday, with_sessions is not None)
+    yield f"{title}, in {values['reporting_currency']}"
     rows = connection.execute(
         """
         select
             channel_group,
             sum(sessions), sum(hard_conversions), sum(macro_conversions),
-            sum(revenue), sum(expected_revenue), sum(cost)
+            sum(revenue), sum(expected_revenue), sum(cost), max(value_version)
         from marts.mart_daily_values
         where date = ?
         group by rollup (channel_group)
@@ -300,6 +333,8 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
         """,
         [day],
     ).fetchall()
+    # of one day all rows have the same version
+    is_money = rows[0][7] != "(prior)"
     yield from table(
         ("channel", "sessions", "hard", "macro", "revenue", "value", "cost", "value / cost"),
         [
@@ -307,13 +342,18 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
                 row[0] or "all channels",
                 *(f"{int(n or 0):,}" for n in row[1:4]),
                 *(money(n) for n in row[4:7]),
-                ABSENT if (value := over(row[5], row[6])) is None else f"{value:.2f}",
+                ABSENT
+                if (value := over(row[5], row[6] if is_money else None)) is None
+                else f"{value:,.2f}",
             )
             for row in rows
         ],
     )
     yield from _wrapped(
         "value is the revenue that the day's sessions are expected to bring, now or later"
+        if is_money
+        else "before the first version value is made of the configured weights: it ranks channels, "
+        "and is no money to compare with revenue or cost"
     )
 
 
@@ -402,16 +442,10 @@ def _version_title(
     return f"{money_said}: version {version[0]}, in force from {version[1]}{again}"
 
 
-def _day_title(day: date, yesterday: date) -> str:
+def _day_title(day: date, yesterday: date, has_sessions: bool) -> str:
     if day == yesterday:
         return f"Yesterday ({day}) per channel"
-    return f"The last day with data ({day}) per channel"
-
-
-def _label(row: dict[str, Any], several_macros: bool) -> str:
-    if several_macros:
-        return f"{row['micro_conversion']} > {row['macro_conversion']}"
-    return row["micro_conversion"]
+    return f"The last day with {'sessions' if has_sessions else 'data'} ({day}) per channel"
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ MARTS = """
     create table marts.mart_daily_values (
         date date, channel_group varchar, campaign varchar, sessions bigint,
         hard_conversions bigint, macro_conversions bigint, revenue decimal(18, 4),
-        expected_revenue double, cost decimal(18, 4)
+        expected_revenue double, cost decimal(18, 4), value_version varchar default '2026-Q3'
     );
 """
 RECEIPTS = """
@@ -112,9 +112,9 @@ def fill_marts(settings):
         connection.execute(
             """
             insert into marts.mart_daily_values values
-                (?, 'Paid Search', 'a', 100, 10, 2, 160.5, 220.25, 100),
-                (?, 'Paid Search', 'b', 50, 5, 1, 80, 60, 12.5),
-                (?, 'Direct', '(none)', 30, 1, 0, 0, 9, null)
+                (?, 'Paid Search', 'a', 100, 10, 2, 160.5, 220.25, 100, default),
+                (?, 'Paid Search', 'b', 50, 5, 1, 80, 60, 12.5, default),
+                (?, 'Direct', '(none)', 30, 1, 0, 0, 9, null, default)
             """,
             [YESTERDAY] * 3,
         )
@@ -243,6 +243,36 @@ def test_guardrail_that_acted_is_named_with_its_micro_conversions(settings):
     assert guards == ["  the guardrail capped set the value of cart_filled"]
 
 
+def test_too_few_trials_are_said_to_set_no_value(settings):
+    fill_marts(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute("update marts.mart_micro_values set guardrail = 'minimum_trials'")
+    lines = printed(settings)
+    assert not any("the guardrail" in line for line in lines)
+    assert (
+        "  too few trials, so that mostly the configured weight speaks, of a_much_longer_name, "
+        "cart_filled" in lines
+    )
+
+
+def test_each_goal_has_a_table_of_its_own_of_all_segments_and_of_each(settings):
+    fill_marts(settings)
+    fill_warehouse(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        for mart in ("mart_micro_values", "mart_conversion_probabilities"):
+            connection.execute(
+                f"insert into marts.{mart} select * replace (probability / 2 as probability, "
+                f"'a_goal_with_quite_a_long_name' as macro_conversion) from marts.{mart}"
+            )
+    lines = printed(settings)
+    goals = [line for line in lines if line.startswith("  goal ")]
+    assert goals == ["  goal a_goal_with_quite_a_long_name", "  goal purchase"] * 2
+    cells = [line.split() for line in lines if line.startswith("  cart_filled")]
+    assert [line[2] for line in cells[:2]] == ["15.5", "31.0"]
+    assert [line[1] for line in cells[2:]] == ["15.5", "31.0"]
+    assert max(map(len, lines)) <= WIDTH
+
+
 def test_micro_conversions_carry_probability_interval_and_value(settings):
     fill_marts(settings)
     cells = line_with(printed(settings), "cart_filled")
@@ -289,7 +319,35 @@ def test_day_is_named_when_yesterday_has_no_data(settings):
     fill_marts(settings)
     with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
         connection.execute("update marts.mart_daily_values set date = date '2026-03-04'")
+    assert "The last day with sessions (2026-03-04) per channel, in USD" in printed(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute("update marts.mart_daily_values set sessions = 0")
     assert "The last day with data (2026-03-04) per channel, in USD" in printed(settings)
+
+
+def test_spend_ahead_of_sessions_is_not_yesterday(settings):
+    fill_marts(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute("update marts.mart_daily_values set date = date '2026-03-04'")
+        connection.execute(
+            "insert into marts.mart_daily_values (date, channel_group, sessions, cost) "
+            "values (?, 'Paid Search', 0, 70)",
+            [YESTERDAY],
+        )
+    lines = printed(settings)
+    assert "The last day with sessions (2026-03-04) per channel, in USD" in lines
+    assert line_with(lines, "all channels")[-2:] == ["112.50", "2.57"]
+
+
+def test_values_of_configured_weights_are_not_set_beside_cost(settings):
+    fill_marts(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute("update marts.mart_daily_values set value_version = '(prior)'")
+    lines = printed(settings)
+    assert line_with(lines, "Paid Search")[-3:] == ["280.25", "112.50", "-"]
+    text = " ".join(" ".join(lines).split())
+    assert "it ranks channels, and is no money to compare with revenue or cost" in text
+    assert "expected to bring" not in text
 
 
 def test_days_yet_to_come_are_not_yesterday(settings):
