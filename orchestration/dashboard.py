@@ -249,7 +249,8 @@ def budgets_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict
 
 
 def bids_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:
-    """Campaigns whose newest row within the last days asks for another target, or is a trap."""
+    """Campaigns whose newest row within the last days asks for another target, or is a trap;
+    unlisted: how many with spend are not said to bid on anything."""
     if asked.day is None:
         _expect(connection, "mart_bidding_targets")
         return {"unlisted": 0, **_top([], MOST_ACTS)}
@@ -272,9 +273,10 @@ def bids_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
         """,
         [asked.first, asked.day],
     )
+    # roas_28d is null without cost: a newsletter bids on nothing
     unlisted = connection.execute(
         "select count(distinct campaign) from marts.mart_bidding_targets "
-        "where date between ? and ? and current_target is null",
+        "where date between ? and ? and current_target is null and roas_28d is not null",
         [asked.first, asked.day],
     ).fetchone()[0]
     return {"unlisted": unlisted, **_top(rows, MOST_ACTS)}

@@ -48,7 +48,8 @@ MARTS = {
     """,
     "mart_bidding_targets": """
         date date, campaign varchar, macro_conversions_30d bigint, current_target varchar,
-        recommended_target varchar, is_left_on_micro boolean, is_trap boolean, reason varchar
+        recommended_target varchar, is_left_on_micro boolean, is_trap boolean, roas_28d double,
+        reason varchar
     """,
     "mart_funnel_leaks": """
         date date, funnel varchar, step_number integer, channel_group varchar, event_name varchar,
@@ -259,7 +260,7 @@ def _fill(settings):
     bid = {
         "date": DAY, "macro_conversions_30d": 44, "current_target": "micro",
         "recommended_target": "macro", "is_left_on_micro": True, "is_trap": False,
-        "reason": "44 in 30 days.",
+        "roas_28d": 1.5, "reason": "44 in 30 days.",
     }  # fmt: skip
     add(
         settings,
@@ -270,7 +271,9 @@ def _fill(settings):
         {**bid, "campaign": "buys_acts", "is_trap": True},
         {**bid, "campaign": "of_last_year", "date": DAY - timedelta(days=300)},
         {**bid, "campaign": "unlisted", "current_target": None, "is_left_on_micro": False},
-    )
+        {**bid, "campaign": "newsletter", "current_target": None, "is_left_on_micro": False,
+         "roas_28d": None},
+    )  # fmt: skip
     leak = {
         "date": DAY, "funnel": "checkout", "step_number": 1, "channel_group": "Email",
         "event_name": "add_to_cart", "next_event_name": "begin_checkout", "entered": 200,
@@ -443,6 +446,14 @@ def test_what_needs_an_act_is_listed_and_nothing_else(settings):
     assert "Quiet" not in page.text and "Past" not in page.text
     for said in ("2 early warnings", "1 budget to move", "2 bids to change", "1 leak"):
         assert said in page.text
+
+
+def test_a_campaign_that_rests_is_shown_as_of_its_newest_day(settings):
+    a_shop(settings)
+    run(settings, "update marts.mart_bidding_targets set date = date - 5 where campaign = 'spring'")
+    text = shown(settings).text
+    assert f"44 in 30 days. As of {DAY - timedelta(days=5)}, its newest day." in text
+    assert text.count("As of") == 1
 
 
 def test_warnings_with_most_money_come_first(settings):
@@ -631,7 +642,7 @@ def test_many_campaigns_stay_a_small_page_that_says_how_many_there_are(settings)
         where campaign = 'spring';
         insert into marts.mart_bidding_targets
         select date, repeat('long name ', 50) || n, macro_conversions_30d, current_target,
-            recommended_target, is_left_on_micro, is_trap, reason
+            recommended_target, is_left_on_micro, is_trap, roas_28d, reason
         from marts.mart_bidding_targets cross join range(5000) as numbers (n)
         where campaign = 'spring';
         insert into marts.mart_daily_values
