@@ -102,13 +102,13 @@ def counts_section(warehouse: Path) -> Iterator[str]:
     except duckdb.Error as error:
         yield f"  not shown, as the warehouse is in use: {first_line(error)}"
         return
-    if len(counted) < 2:
-        yield "  no event was read yet"
-        return
     sources = [(row[0] or "all events", *(f"{n:,}" for n in row[1:])) for row in counted]
     if len(counted) == 2:  # one source: the sum would say the same twice
         sources = sources[:1]
-    yield from table(("source", "read", "accepted", "duplicate", "refused"), sources)
+    if len(counted) < 2:
+        yield "  no event was read yet"
+    else:
+        yield from table(("source", "read", "accepted", "duplicate", "refused"), sources)
     if reasons:
         said = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
         yield from _wrapped(f"refused: {said}")

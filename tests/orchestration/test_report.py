@@ -173,6 +173,21 @@ def test_files_set_aside_are_named_with_their_reason(settings):
     assert "  and 2 more files set aside, all in raw.loads" in lines
 
 
+def test_without_an_event_other_rows_and_files_set_aside_are_told_all_the_same(settings):
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        connection.execute(RECEIPTS)
+        connection.execute("insert into raw.ad_spend select '2026-03-01' from range(3) as rows (n)")
+        connection.execute(
+            "insert into raw.loads values (1, 'generic', 'a.csv', 'set_aside', 'It has no columns')"
+        )
+    assert printed(settings)[:4] == [
+        "Rows read",
+        "  no event was read yet",
+        "  besides: 0 rows of orders, 3 rows of ad_spend",
+        "  set aside: generic/a.csv: It has no columns",
+    ]
+
+
 def test_warehouse_that_a_run_holds_only_costs_the_counts(settings):
     settings.warehouse.write_text("no database")
     lines = printed(settings)
