@@ -84,7 +84,8 @@ select
     {{ click_id('gbraid', 'gbraid', 'page_url') }} as gbraid,
     {{ click_id('wbraid', 'wbraid', 'page_url') }} as wbraid,
     {{ click_id('fbclid', 'fbclid', 'page_url') }} as fbclid,
-    {{ known_text('channel_group') }} as source_channel_group,
+    -- the sum of all channels is called (all) in the marts, so no channel is
+    nullif({{ known_text('channel_group') }}, '(all)') as source_channel_group,
 
     ---------- visitor's surroundings and consent
     lower(device_category) as device_category,
