@@ -21,6 +21,7 @@ days as (
     select
         date,
         campaign,
+        sum(sessions) as sessions,
         sum(cost) as cost,
         sum(soft_conversions + medium_conversions + hard_conversions) as micro_conversions,
         sum(macro_conversions) as macro_conversions,
@@ -41,6 +42,7 @@ days_summed as (
         date,
         campaign,
         sum(macro_conversions) over last_30_days as macro_conversions_30d,
+        sum(sessions) over last_28_days as sessions_now,
         sum(micro_conversions) over last_28_days as micros_now,
         sum(macro_conversions) over last_28_days as macros_now,
         sum(cost) over last_28_days as cost_now,
@@ -203,14 +205,19 @@ select
     {{ money_ratio('revenue_before', 'cost_before') }} as roas_28d_before,
     cast(cast(macro_conversions_30d as bigint) as string)
     || ' macro-conversions in 30 days; '
-    || case recommended_target
-        when 'macro' then 'enough to bid on the macro-conversion.'
-        when 'mixed' then 'enough to mix the macro-conversion with hard micro-conversions.'
+    || case
+        when recommended_target = 'macro' then 'enough to bid on the macro-conversion.'
+        when recommended_target = 'mixed'
+            then 'enough to mix the macro-conversion with hard micro-conversions.'
+        when sessions_now = 0
+            then 'no session of 28 days names this campaign: see that its links and its spend '
+            || 'spell it alike, in upper and lower case too.'
         else 'too few to learn from, so bid on micro-conversions by their value.'
     end
     || case
         when current_target is null then ' What it bids on now is not in campaign_settings.csv.'
         when is_left_on_micro then ' Left on micro-conversions too long: switch.'
+        when sessions_now = 0 then ''
         when current_target <> recommended_target
             then ' It bids on ' || current_target || ' now: switch.'
         else ''

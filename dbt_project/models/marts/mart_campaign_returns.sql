@@ -442,6 +442,9 @@ select
         when marginal_roas_status = 'no_value' and highest_value_of_week <= 0
             then 'No session of this week has a value, whatever its campaign: no settled session '
             || 'before the value version brought a known amount.'
+        when marginal_roas_status = 'no_value' and sessions = 0
+            then 'No session of this week names this campaign, so what it brought is not known: '
+            || 'see that its links and its spend spell it alike, in upper and lower case too.'
         when marginal_roas_status = 'no_value'
             then 'What was spent in this week brought no value; look at it before the budget.'
         when marginal_roas_status = 'insufficient_variation'
