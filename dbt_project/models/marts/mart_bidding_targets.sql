@@ -26,7 +26,8 @@ days as (
         sum(soft_conversions + medium_conversions + hard_conversions) as micro_conversions,
         sum(macro_conversions) as macro_conversions,
         sum(revenue) as revenue,
-        sum(expected_revenue) as value
+        sum(expected_revenue) as value,
+        min(value_version) as value_version
 
     from daily_values
     where campaign <> '(not set)'
@@ -52,7 +53,10 @@ days_summed as (
         coalesce(sum(macro_conversions) over days_before, 0) as macros_before,
         sum(cost) over days_before as cost_before,
         cast(sum(revenue) over days_before as double) as revenue_before,
-        cast(sum(value) over days_before as double) as value_before
+        cast(sum(value) over days_before as double) as value_before,
+        coalesce(
+            min(value_version) over both_halves = max(value_version) over both_halves, true
+        ) as is_one_version
 
     from days
     window
@@ -67,6 +71,10 @@ days_summed as (
         days_before as (
             partition by campaign order by date
             range between interval '55' day preceding and interval '28' day preceding
+        ),
+        both_halves as (
+            partition by campaign order by date
+            range between interval '55' day preceding and current row
         )
 
 ),
@@ -167,7 +175,8 @@ judged as (
             ) }},
             false
         ) as is_left_on_micro,
-        -- micros grew beyond chance, macros did not, and the gap between them is beyond chance too
+        -- micros grew beyond chance, macros did not, and the gap between them is beyond chance too.
+        -- A new version moves all values at once: across one the micros stand for their value
         coalesce(
             micros_before >= {{ var('trap_minimum_micros') }}
             and macros_before > 0
@@ -179,7 +188,10 @@ judged as (
                 1.0 / micros_now + 1.0 / micros_before
                 + 1.0 / (macros_now + 0.5) + 1.0 / (macros_before + 0.5)
             )
-            and value_now * revenue_before > revenue_now * value_before,
+            and case
+                when is_one_version then value_now * revenue_before > revenue_now * value_before
+                else micros_now * revenue_before > revenue_now * micros_before
+            end,
             false
         ) as is_trap
 
@@ -224,8 +236,8 @@ select
     end
     || case
         when is_trap
-            then ' Trap: micro-conversions rose and macro-conversions did not, so value ROAS and '
-            || 'ROAS drift apart; see which micro-conversion it buys.'
+            then ' Trap: micro-conversions rose and macro-conversions did not, so what they '
+            || 'promise and ROAS drift apart; see which micro-conversion it buys.'
         else ''
     end as reason
 
