@@ -358,7 +358,7 @@ def days_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
         "days": days,
         "figures": _figures(now, before, asked.has_spend),
         "without_rows": [sum(day["sessions"] is None for day in days[part]) for part in HALVES],
-        "prior_days": sum(bool(day.get("is_prior")) for day in days[DAYS:]),
+        "prior_days": [sum(bool(day.get("is_prior")) for day in days[part]) for part in HALVES],
         "plots": _plots(calendar, series),
         "names": list(series),
     }

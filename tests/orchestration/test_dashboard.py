@@ -578,8 +578,19 @@ def test_before_any_version_configured_weights_are_said_to_speak(settings):
     page = shown(settings)
     assert "Configured weights are in force." in page.text
     assert "no money to compare with cost. The first quarterly run ends that." in page.text
-    assert "On 28 of these days the configured weights were in force" in page.text
+    assert "On 28 of these days and 28 of those before the configured weights" in page.text
     assert page.row("cart") == ["cart", "24.80", "31.0 %", NONE, "", "0", NONE, "ladder"]
+
+
+def test_configured_weights_of_the_days_before_are_no_measure_of_these(settings):
+    a_shop(settings)
+    assert "configured weights" not in shown(settings).text
+    run(
+        settings,
+        "update marts.mart_daily_values set value_version = '(prior)' "
+        f"where date < date '{DAY - timedelta(days=50)}'",
+    )
+    assert "On 0 of these days and 5 of those before the configured weights" in shown(settings).text
 
 
 def test_days_without_data_are_counted_and_left_open_in_the_plot(settings):
