@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.publishing import SCHEMA
+from orchestration.report import one_line
 from orchestration.settings import SERVING_FILE, Settings
 
 TABLE = "mart_early_warnings"
@@ -27,6 +28,7 @@ TIMEOUT_SECONDS = 10
 MOST_LINES = 20
 # the newest date is often a day that has only begun, so the day before it is news too
 DAYS_SHOWN = 2
+LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class EarlyWarning:
 
     def __str__(self) -> str:
         return (
-            f"{self.severity.upper()} {self.date} {self.micro_conversion}, {self.channel_group}: "
+            f"{self.severity.upper()} {self.date} {self.micro_conversion}, "
+            f"{one_line(self.channel_group, LONGEST_NAME)}: "
             f"{self.warning.replace('_', ' ')}, {self.actual_rate:.1%} of {self.sessions:,} "
             f"sessions where {self.expected_rate:.1%} were expected, "
             f"{self.money_at_risk:,.2f} at risk. {self.reason}"

@@ -6,7 +6,6 @@ text, and bringing the page to its place in one step. Does not belong here: how 
 """
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +30,7 @@ from orchestration.report import (
     funnel_counts,
     funnel_sums,
     latest_version,
+    one_line,
     over,
     published_file,
     restated,
@@ -56,10 +56,6 @@ MOST_SOURCES = 12
 MOST_REASONS = 8
 LONGEST_NAME = 120
 LONGEST_TEXT = 400
-# what HTML has no character for, and what turns the direction of the text around it
-_UNSHOWN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
-)
 
 Rows = list[dict[str, Any]]
 Section = Callable[[duckdb.DuckDBPyConnection, "Asked"], dict[str, Any]]
@@ -652,7 +648,4 @@ def words(value: Any) -> str:
 
 
 def _bounded(value: Any, longest: int) -> str:
-    if value is None:
-        return ABSENT
-    text = " ".join(_UNSHOWN.sub("\ufffd", str(value)).split())
-    return text if len(text) <= longest else text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return ABSENT if value is None else one_line(value, longest)

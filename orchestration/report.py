@@ -6,6 +6,7 @@ Does not belong here: building or publishing anything.
 """
 
 import contextlib
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ SEGMENTS_SHOWN = 3
 FILES_SHOWN = 5
 ABSENT = "-"
 TIERS = ("soft", "medium", "hard", "macro")
+LONGEST_CHANNEL = 24
+# what HTML has no character for, what acts in a terminal, and what turns the direction of the text
+# around it
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
+)
 
 Section = Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], Iterator[str]]
 
@@ -116,7 +123,7 @@ def counts_section(warehouse: Path) -> Iterator[str]:
         "besides: " + ", ".join(f"{count:,} rows of {name}" for name, count in others)
     )
     for name, reason in aside[:FILES_SHOWN]:
-        yield from _wrapped(f"set aside: {name}: {reason}")
+        yield from _wrapped(f"set aside: {one_line(name)}: {one_line(reason)}")
     if len(aside) > FILES_SHOWN:
         yield f"  and {len(aside) - FILES_SHOWN:,} more files set aside, all in raw.loads"
 
@@ -339,7 +346,7 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
         ("channel", "sessions", "hard", "macro", "revenue", "value", "cost", "value / cost"),
         [
             (
-                row[0] or "all channels",
+                one_line(row[0], LONGEST_CHANNEL) if row[0] else "all channels",
                 *(f"{int(n or 0):,}" for n in row[1:4]),
                 *(money(n) for n in row[4:7]),
                 ABSENT
@@ -468,6 +475,14 @@ def percent(part: float | None, whole: float) -> str:
 
 def money(value: Any) -> str:
     return ABSENT if value is None else f"{float(value):,.2f}"
+
+
+def one_line(text: Any, longest: int | None = None) -> str:
+    """Text that came with the data, as it can stand in a line: nothing in it acts."""
+    text = " ".join(_UNSHOWN.sub("\ufffd", str(text)).split())
+    if longest is None or len(text) <= longest:
+        return text
+    return text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def table(

@@ -98,6 +98,13 @@ def test_without_an_address_warnings_are_only_reported(settings):
     assert not (settings.home / "alerts_sent.json").exists()
 
 
+def test_a_channel_named_by_the_data_is_one_short_line_that_cannot_act(settings):
+    (warning, *_) = newest_warnings(settings)
+    text = str(dataclasses.replace(warning, channel_group="\x1b[2J\nCRITICAL " + "x" * 500))
+    assert "\x1b" not in text and "\n" not in text
+    assert len(text) < 400 and "\ufffd[2J CRITICAL xxx" in text
+
+
 def test_what_was_sent_is_not_sent_again_and_news_is(settings, webhook):
     settings = dataclasses.replace(settings, webhook=webhook.address)
     warnings = newest_warnings(settings)

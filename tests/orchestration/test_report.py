@@ -323,6 +323,20 @@ def test_yesterday_sums_campaigns_per_channel(settings):
     assert line_with(lines, "all channels")[2] == "180"
 
 
+def test_names_from_the_data_are_short_and_cannot_act(settings):
+    fill_marts(settings)
+    fill_warehouse(settings)
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
+        connection.execute(
+            "update marts.mart_daily_values set channel_group = chr(27) || '[2J' || "
+            "repeat('long ', 99) where channel_group = 'Direct'"
+        )
+    lines = printed(settings)
+    assert max(map(len, lines)) <= WIDTH
+    assert not any("\x1b" in line for line in lines)
+    assert any(line.startswith("  \ufffd[2Jlong long") for line in lines)
+
+
 def test_value_is_not_divided_by_cost_that_was_given_back(settings):
     fill_marts(settings)
     with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as connection:
