@@ -50,7 +50,8 @@ versions_with_previous as (
 
 ),
 
--- the first that applies: what cannot be judged, what deceives, what says nothing, what others say
+-- the first that applies: what cannot be judged, what deceives, what says nothing, what others say.
+-- What was never done, or never followed by the goal, has no growth that could deceive
 versions_judged as (
 
     select
@@ -61,6 +62,7 @@ versions_judged as (
             when
                 trials >= {{ var('trap_growth') }} * previous_trials
                 and conversions <= previous_conversions
+                and previous_conversions > 0
                 then 'trap'
             when verdict = 'unclear' then 'too_soft'
             when
