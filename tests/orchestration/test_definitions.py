@@ -227,14 +227,15 @@ def test_a_version_is_written_with_all_that_it_is_computed_from_or_not_at_all(re
     refuse_part_of_a_version(manifest, [name for name, is_kept in quarterly.items() if not is_kept])
     # what is computed from a version needs nothing of it
     refuse_part_of_a_version(manifest, ["mart_micro_values", "int_sessions"])
-    with pytest.raises(IntentMapError, match="choose val_customer_values, val_delay_curve, "):
+    with pytest.raises(IntentMapError, match="choose val_bot_sessions, val_customer_values, "):
         refuse_part_of_a_version(manifest, [name for name, is_kept in quarterly.items() if is_kept])
     with pytest.raises(IntentMapError, match="choose val_trials too, or run quarterly_value_"):
         refuse_part_of_a_version(manifest, quarterly.keys() - {"val_trials"})
 
 
 def test_the_valuation_reads_no_raw_event(real):
-    """Its cost follows sessions and conversions; of raw tables it asks the orders alone."""
+    """Its cost follows sessions and conversions; of raw tables it asks the orders alone, and of
+    events those of the longest session before its date (val_bot_sessions)."""
     nodes = real[1]["nodes"]
     read = {
         parent.split(".")[-1]
@@ -242,7 +243,7 @@ def test_the_valuation_reads_no_raw_event(real):
         if "quarterly" in node["tags"] and node["resource_type"] == "model"
         for parent in node["depends_on"]["nodes"]
     }
-    assert {"int_sessions", "int_micro_conversions"} <= read
+    assert {"int_all_sessions", "int_micro_conversions"} <= read
     assert {name for name in read if name.startswith("stg_")} == {"stg_orders__orders"}
     assert not read & {"int_events", "int_staged_events", "int_event_receipts"}
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 
 import duckdb
 import numpy as np
-from pipeline.many_shops import SCHEMAS, Shop
+from pipeline.many_shops import NO_BOTS, SCHEMAS, Shop
 
 from orchestration.settings import PROJECT_ROOT
 
@@ -234,6 +234,7 @@ class GoalWorld(Shop):
             join intermediate.int_sessions using (session_key)
             """
         )
+        self.connection.execute(NO_BOTS)
 
     def truth(self, act: int, segments: Sequence[int]) -> np.ndarray:
         """By goal: how likely it is within the horizon after this act in these segments."""

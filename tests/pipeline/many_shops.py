@@ -39,10 +39,17 @@ GIVEN = (
     *("int_sessions", "int_traffic_sources", "int_logins", "int_visitor_identities"),
     *("int_micro_conversions", "int_macro_conversions"),
     *("int_all_sessions", "int_order_events", "int_currency_rates", "stg_orders__orders"),
+    *("int_bot_sessions", "val_bot_sessions"),
     # only the notes that follow from a version ask for these
     *("int_daily_refunds", "int_daily_spend"),
 )
 PURCHASE_COUNT_CHUNK = 60_000
+# every session is a person's
+NO_BOTS = """
+    create view intermediate.int_all_sessions as from intermediate.int_sessions;
+    create table intermediate.int_bot_sessions (session_key bigint, bot_rule varchar);
+    create table valuation.val_bot_sessions (session_key bigint, bot_rule varchar);
+"""
 
 
 @dataclass(frozen=True)
@@ -420,6 +427,7 @@ class Shop:
             left join intermediate.int_visitor_identities as identities using (visitor_key);
             """
         )
+        self.connection.execute(NO_BOTS)
 
 
 @dataclass(frozen=True)

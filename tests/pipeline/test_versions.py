@@ -1,17 +1,18 @@
 """A value version: written once, the same whenever it is written, silent before it exists."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from pipeline.histories import generic_event
+from pipeline.histories import Row, generic_event
 from pipeline.homes import Home, Tables, Workshop, differences
 from pipeline.valued_home import VERSION, VERSION_DATE, VERSION_MOMENT, ValuedHome
 
@@ -106,11 +107,12 @@ def test_a_version_is_the_same_when_it_is_written_years_later(
     assert not said, "\n".join(said)
 
 
-def test_a_version_is_the_same_years_later_where_a_direct_visit_takes_an_earlier_source(
+def test_a_version_is_the_same_years_later_whatever_comes_of_a_visit_across_its_date(
     valued: ValuedHome, workshop: Workshop, tmp_path: Path
 ) -> None:
-    """Visits that run across the version's date are told only then where they came from; which
-    class a visit without a source is of is for the business to say."""
+    """Some are told only then where they came from, and a direct visit takes an earlier source;
+    which class a visit without a source is of is for the business to say. One turns out to be a
+    machine's only then, and one that was a machine's buys."""
     seeds = tmp_path / "seeds"
     shutil.copytree(PROJECT_ROOT / "seeds", seeds, ignore=shutil.ignore_patterns("*.yml"))
     rules = seeds / "intent_rules.csv"
@@ -118,6 +120,12 @@ def test_a_version_is_the_same_years_later_where_a_direct_visit_takes_an_earlier
     rules.write_text(
         rules.read_text(encoding="utf-8").replace(",direct\n", ",brand\n"), encoding="utf-8"
     )
+    # what the start of a visit meets counts for the one that turns out to be a machine's, too
+    micros = seeds / "micro_conversions.csv"
+    enabled = re.sub(
+        "(second_visit,.*,ecommerce),false", r"\1,true", micros.read_text(encoding="utf-8")
+    )
+    micros.write_text(enabled, encoding="utf-8")
     first = workshop.home("at_its_time", {"direct_source_look_back_days": 30}, seeds)
     start, visitors = VERSION_MOMENT - timedelta(minutes=10), [f"across {n}" for n in range(6)]
     before = [generic_event(visitor, start, "page_view") for visitor in visitors]
@@ -130,6 +138,14 @@ def test_a_version_is_the_same_years_later_where_a_direct_visit_takes_an_earlier
         generic_event(visitor, VERSION_MOMENT, "add_to_cart", source="blog.example")
         for visitor in visitors
     ]
+    for visitor in ("slow", "hasty"):
+        earlier = VERSION_MOMENT - timedelta(days=9)
+        before += [generic_event(visitor, earlier, "page_view", source="only.example")]
+    minute = VERSION_MOMENT - timedelta(minutes=1)
+    before += [generic_event("slow", minute, "add_to_cart", source="machines.example")]
+    before += _machine_minute("hasty", minute)
+    behind += _machine_minute("slow", VERSION_MOMENT)
+    behind += [generic_event("hasty", VERSION_MOMENT, "purchase", value="70")]
     first.drop("generic", "earlier", [*valued.earlier, *before])
     first.drop("orders", "orders", valued.orders)
     first.night()
@@ -149,6 +165,17 @@ def test_a_version_is_the_same_years_later_where_a_direct_visit_takes_an_earlier
     known = first.query(query)
     assert Counter(row["intent_class"] for row in known) == {"email": 3, "brand": 3}
     assert later.query(query) == known
+    read = f"""
+        select visitor_id, session_key in (select session_key from {{}}) as is_there
+        from intermediate.int_all_sessions where started_at = timestamp '{minute}'
+        and visitor_id in ('slow', 'hasty') order by visitor_id
+    """
+    for home, table, there in (
+        (first, "valuation.val_sessions", [False, True]),
+        (later, "valuation.val_sessions", [False, True]),
+        (later, "intermediate.int_sessions", [True, False]),
+    ):
+        assert [row["is_there"] for row in home.query(read.format(table))] == there
     written, again = (kept(home.tables(["valuation"])) for home in (first, later))
     said = differences(to_nine_digits(written), to_nine_digits(again))
     assert not said, "\n".join(said)
@@ -158,6 +185,14 @@ def test_a_version_is_the_same_years_later_where_a_direct_visit_takes_an_earlier
         using (value_version, macro_conversion, micro_conversion, intent_class, visitor_type)
     """
     assert not later.query(without_value)
+
+
+def _machine_minute(visitor: str, minute: datetime) -> list[Row]:
+    """More acts in a minute than a person does."""
+    return [
+        generic_event(visitor, minute, "view_item", event_id=f"{visitor} {number}")
+        for number in range(301)
+    ]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ trials as (
 
 micro_conversions as (
 
-    select * from {{ ref('int_micro_conversions') }}
-    where occurred_at < {{ version_moment() }}
+    select * from {{ ref('val_micro_conversions') }}
 
 ),
 
@@ -36,7 +35,7 @@ identities as (
 
 sessions as (
 
-    select * from {{ ref('int_sessions') }}
+    select * from {{ ref('int_all_sessions') }}
 
 ),
 
@@ -223,7 +222,7 @@ first_times as (
     inner join sessions on first_times_ranked.session_key = sessions.session_key
     left join sessions_of_version
         on first_times_ranked.session_key = sessions_of_version.session_key
-    inner join traffic_sources
+    left join traffic_sources
         on sessions.source = traffic_sources.source
         and sessions.medium = traffic_sources.medium
         and sessions.campaign = traffic_sources.campaign

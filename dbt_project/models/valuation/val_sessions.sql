@@ -9,9 +9,22 @@
 
 with
 
-sessions as (
+all_sessions as (
 
-    select * from {{ ref('int_sessions') }}
+    select * from {{ ref('int_all_sessions') }}
+    where started_at < {{ version_moment() }}
+
+),
+
+bots_then as (
+
+    select * from {{ ref('val_bot_sessions') }}
+
+),
+
+bots_today as (
+
+    select * from {{ ref('int_bot_sessions') }}
 
 ),
 
@@ -33,15 +46,24 @@ intent_rules as (
 
 ),
 
+-- not as an anti join, for the reason given in int_sessions
+sessions as (
+
+    select all_sessions.*
+
+    from all_sessions
+    left join bots_then on all_sessions.session_key = bots_then.session_key
+    where coalesce(bots_then.bot_rule, '(none)') = '(none)'
+
+),
+
 {% if source_days > 0 %}
 
     -- those that may run across the version date, and those whose source these may have taken
     last_sessions as (
 
-        select * from {{ ref('int_all_sessions') }}
-        where
-            started_at < {{ version_moment() }}
-            and started_at >= {{ days_before_version(longest_session_days + source_days) }}
+        select * from all_sessions
+        where started_at >= {{ days_before_version(longest_session_days + source_days) }}
 
     ),
 
@@ -98,25 +120,49 @@ intent_rules as (
             '(not set)' as campaign
 
         from sessions
-        where
-            started_at < {{ version_moment() }}
-            and sourced_at >= {{ version_moment() }}
+        where sourced_at >= {{ version_moment() }}
 
     ),
 
 {% endif %}
 
+-- int_traffic_sources does not know where machines came from
+sources_of_bots_since as (
+
+    select
+        sessions.session_key,
+        sessions.source,
+        sessions.medium,
+        sessions.campaign
+
+    from sessions
+    inner join bots_today on sessions.session_key = bots_today.session_key
+    left join sources_then on sessions.session_key = sources_then.session_key
+    where sources_then.session_key is null
+
+),
+
+sources_told as (
+
+    select * from sources_then
+
+    union all
+
+    select * from sources_of_bots_since
+
+),
+
 -- told by the rules: perhaps no session has that source today
 intent_classes_then as (
 
     select
-        sources_then.session_key,
+        sources_told.session_key,
         coalesce(min_by(intent_rules.intent_class, intent_rules.rule_order), 'other')
             as intent_class
 
-    from sources_then
-    left join intent_rules on {{ meets_intent_rule('sources_then', 'intent_rules') }}
-    group by sources_then.session_key
+    from sources_told
+    left join intent_rules on {{ meets_intent_rule('sources_told', 'intent_rules') }}
+    group by sources_told.session_key
 
 ),
 
@@ -134,7 +180,6 @@ settling as (
         ) as settled_until
 
     from sessions
-    where started_at < {{ version_moment() }}
 
 )
 
@@ -157,13 +202,10 @@ from sessions
 cross join settling
 left join identities on sessions.visitor_key = identities.visitor_key
 left join intent_classes_then on sessions.session_key = intent_classes_then.session_key
-inner join traffic_sources
-    on
-    sessions.source = traffic_sources.source
+left join traffic_sources
+    on sessions.source = traffic_sources.source
     and sessions.medium = traffic_sources.medium
     and sessions.campaign = traffic_sources.campaign
-where
-    sessions.started_at < {{ version_moment() }}
-    and sessions.started_at >= {{ days_before_version(
-        var('look_back_days') | int + settled_days + settled_days
-    ) }}
+where sessions.started_at >= {{ days_before_version(
+    var('look_back_days') | int + settled_days + settled_days
+) }}

@@ -19,8 +19,7 @@ identities as (
 
 micro_conversions as (
 
-    select * from {{ ref('int_micro_conversions') }}
-    where occurred_at < {{ version_moment() }}
+    select * from {{ ref('val_micro_conversions') }}
 
 ),
 
