@@ -28,10 +28,16 @@ def quarters_between(first: date, last: date) -> list[date]:
     return days
 
 
-def version_date(as_of: date | None, today: date) -> date:
+def version_date(as_of: date | None, today: date, project_start: date) -> date:
     """The first day of the quarter to value; raises IntentMapError when as_of is none."""
     if as_of is None:
         return first_day_of_quarter(today)
+    earliest = first_day_of_quarter(project_start)
+    if as_of < earliest:
+        raise IntentMapError(
+            f"{as_of} is before project_start_date ({project_start}), and no event from before "
+            f"that is read. The first quarter that can be asked for is {earliest}."
+        )
     if as_of > today:
         raise IntentMapError(
             f"{as_of} is in the future. A value version rests on what happened before it; the "

@@ -54,12 +54,12 @@ def run_quarterly(
 ) -> None:
     """Write the value version that is valid from as_of on, then marts and publishing.
 
-    as_of: first day of a quarter, not in the future; None is the quarter going on in the
-    reporting time zone. restate_why: the reason for writing a version that is there once more,
-    beside its old rows; None leaves it as it is. Raises IntentMapError, also when as_of is no such
-    day or there is nothing to restate.
+    as_of: first day of a quarter that has begun since the project's start; None is the quarter
+    going on in the reporting time zone. restate_why: the reason for writing a version that is there
+    once more, beside its old rows; None leaves it as it is. Raises IntentMapError, also when as_of
+    is no such day or there is nothing to restate.
     """
-    version = version_date(as_of, _today(settings, report))
+    version = version_date(as_of, _today(settings, report), _project_start(settings))
     _run(settings, QUARTERLY, report, (version, version), restate_why)
 
 
@@ -84,10 +84,11 @@ def run_quarters(
 ) -> None:
     """Write the versions of the quarters from first to last, in order, then marts and publishing.
 
-    Raises IntentMapError, also when one of them is no first day of a quarter that has begun.
+    Raises IntentMapError, also when one of them is no first day of a quarter that has begun since
+    the project's start.
     """
-    today = _today(settings, report)
-    if version_date(first, today) > version_date(last, today):
+    today, start = _today(settings, report), _project_start(settings)
+    if version_date(first, today, start) > version_date(last, today, start):
         raise IntentMapError(f"The quarters {first} to {last} are not in order.")
     _run(settings, QUARTERLY, report, (first, last))
 

@@ -6,7 +6,7 @@ Does not belong here: calling dbt (dbt_runner.py), building anew (fingerprint.py
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date
 from typing import Any
 
 import duckdb
@@ -31,6 +31,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import arrivals, dbt_runner, fingerprint, retention
+from orchestration.defs.partitions import time_zone
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
@@ -140,9 +141,11 @@ def build_dbt_assets(
         ):
             days = _chosen(context)
             newest = date.fromisoformat(quarters.get_last_partition_key())
+            noted = dbt_runner.manifest_vars(manifest)
+            start = date.fromisoformat(noted["project_start_date"])
             # Dagster takes the partition of a tag as it is, or the next one that there is
             for day in (*_asked(context), *days):
-                version_date(day, newest)
+                version_date(day, newest, start)
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             refuse_part_of_a_version(manifest, selected.names)
@@ -154,7 +157,7 @@ def build_dbt_assets(
                     raise IntentMapError("One version is restated at a time; choose one quarter.")
                 restatement = next_restatement(settings, days[0], config.why)
                 context.log.info(f"Restatement {restatement.number}: {restatement.reason}")
-            first = _first_day(settings)
+            first = _first_day(settings, noted["reporting_time_zone"])
             *earlier, last = _with_history(first, sorted(days))
             for day in (*earlier, last):
                 context.log.info(_announced(first, day))
@@ -211,14 +214,15 @@ def _asked(context: AssetExecutionContext) -> list[date]:
     return [date.fromisoformat(tags[name]) for name in PARTITION_TAGS if name in tags]
 
 
-def _first_day(settings: Settings) -> date | None:
-    """The day of the first session; None where there is none, or nothing was built yet."""
+def _first_day(settings: Settings, zone: str) -> date | None:
+    """The day of the first session in the reporting time zone, in which versions begin; None where
+    there is none, or nothing was built yet."""
     with (
         contextlib.suppress(duckdb.CatalogException, duckdb.IOException),
         duckdb.connect(str(settings.warehouse), read_only=True) as con,
     ):
         (first,) = con.execute("select min(started_at) from intermediate.int_sessions").fetchone()
-        return first.date() if first else None
+        return first.replace(tzinfo=UTC).astimezone(time_zone(zone)).date() if first else None
     return None
 
 

@@ -21,6 +21,7 @@ from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
 from orchestration.definitions import build_definitions
 from orchestration.defs import landing, published, steps
+from orchestration.defs.dbt_assets import _first_day
 from orchestration.defs.steps import WRITER_POOL
 from orchestration.erasure.files import Erased
 from orchestration.erasure.history import erase_from_history
@@ -37,22 +38,22 @@ from orchestration.runs import (
     run_rebuild,
     version_date,
 )
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import PROJECT_ROOT, Settings
 
 pytest_plugins = ["stub_project", "postgres_server"]
 
-TODAY = date(2026, 11, 22)
+START, TODAY = date(2015, 2, 3), date(2026, 11, 22)
 ARRIVED = date(2026, 2, 3)
 
 
 def test_without_a_date_the_quarter_going_on_is_valued():
-    assert version_date(None, TODAY) == date(2026, 10, 1)
-    assert version_date(None, date(2026, 10, 1)) == date(2026, 10, 1)
+    assert version_date(None, TODAY, START) == date(2026, 10, 1)
+    assert version_date(None, date(2026, 10, 1), START) == date(2026, 10, 1)
 
 
 def test_the_first_day_of_a_quarter_is_taken_as_it_is():
-    assert version_date(date(2026, 7, 1), TODAY) == date(2026, 7, 1)
-    assert version_date(TODAY.replace(month=10, day=1), TODAY) == date(2026, 10, 1)
+    assert version_date(date(2026, 7, 1), TODAY, START) == date(2026, 7, 1)
+    assert version_date(TODAY.replace(month=10, day=1), TODAY, START) == date(2026, 10, 1)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +69,35 @@ def test_another_day_is_refused_with_the_nearest_valid_ones(day, nearest):
     with pytest.raises(
         IntentMapError, match=rf"{day} is not the first day .* Nearest: {nearest}\."
     ):
-        version_date(day, TODAY)
+        version_date(day, TODAY, START)
 
 
 def test_a_day_in_the_future_is_refused_with_the_newest_that_can_be_computed():
     with pytest.raises(IntentMapError, match=r"in the future\. .* computed is 2026-10-01\."):
-        version_date(date(2027, 1, 1), TODAY)
+        version_date(date(2027, 1, 1), TODAY, START)
+
+
+@pytest.mark.parametrize("day", [date(2014, 10, 1), date(1, 1, 1), date(2014, 12, 31)])
+def test_a_day_before_the_projects_start_is_refused_with_the_earliest_version(day):
+    assert version_date(date(2015, 1, 1), TODAY, START) == date(2015, 1, 1)
+    with pytest.raises(
+        IntentMapError,
+        match=rf"{day} is before project_start_date \(2015-02-03\), .* asked for is 2015-01-01\.",
+    ):
+        version_date(day, TODAY, START)
+
+
+def test_the_first_day_is_that_of_the_reporting_time_zone(tmp_path):
+    settings = Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+    _make_folder(settings)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("create schema intermediate")
+        con.execute(
+            "create table intermediate.int_sessions as "
+            "select timestamp '2026-07-01 02:00' as started_at"
+        )
+    for zone, first in (("America/New_York", date(2026, 6, 30)), ("UTC", date(2026, 7, 1))):
+        assert _first_day(settings, zone) == first
 
 
 class Landing:
