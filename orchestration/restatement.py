@@ -1,7 +1,8 @@
 """Restating a value version: the same quarter once more, under the rules and rows of today.
 
-Belongs here: what a restatement is, which number the next one gets. Does not belong here: how a
-version is computed and kept (the models of dbt_project/models/valuation), the commands (cli.py).
+Belongs here: what a restatement is, whether a version is there, which number the next one gets.
+Does not belong here: how a version is computed and kept (the models of
+dbt_project/models/valuation), the commands (cli.py).
 
 A version that was published is never changed. A restatement stands beside it with a number of its
 own and a reason, and is in force in its stead from the moment on when it is written.
@@ -68,11 +69,17 @@ def next_restatement(settings: Settings, version_date: date, why: str) -> Restat
     written = _newest_written(settings, version_date)
     if written is None:
         raise IntentMapError(
-            f"There is no value version valid from {version_date} to restate. The same run writes "
-            "it without --restate on the command line, in Dagster without restate in the config of "
-            "quarterly_models."
+            f"There is no value version valid from {version_date} to restate. Where anything "
+            "happened before that day, the same run writes it without --restate on the command "
+            "line, in Dagster without restate in the config of quarterly_models."
         )
     return Restatement(written + 1, reason)
+
+
+def is_written(settings: Settings, version_date: date) -> bool:
+    """Whether the version valid from version_date is there as a whole: then only a restatement
+    writes it."""
+    return _newest_written(settings, version_date) is not None
 
 
 def _newest_written(settings: Settings, version_date: date) -> int | None:

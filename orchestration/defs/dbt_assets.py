@@ -37,7 +37,7 @@ from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
 from orchestration.quarters import version_date
-from orchestration.restatement import next_restatement
+from orchestration.restatement import is_written, next_restatement
 from orchestration.settings import Settings
 
 # a run with this tag builds every row anew from raw
@@ -160,7 +160,8 @@ def build_dbt_assets(
             first = _first_day(settings, noted["reporting_time_zone"])
             *earlier, last = _with_history(first, sorted(days))
             for day in (*earlier, last):
-                context.log.info(_announced(first, day))
+                kept = restatement is None and is_written(settings, day)
+                context.log.info(_announced(first, day, kept))
                 args = dbt_runner.quarterly_args(
                     settings, day, selected.names, restatement, among=selected.clocks
                 )
@@ -231,7 +232,13 @@ def _with_history(first: date | None, days: list[date]) -> list[date]:
     return [day for day in days[:-1] if first is not None and first < day] + days[-1:]
 
 
-def _announced(first: date | None, day: date) -> str:
+def _announced(first: date | None, day: date, kept: bool) -> str:
+    if kept:
+        return (
+            f"Value version {day} is there already and stays as it is, whatever came or was "
+            "changed since. To write it once more: --restate --why TEXT on the command line, in "
+            "Dagster restate and why in the config of quarterly_models."
+        )
     if first is None or first >= day:
         return f"Nothing happened before {day}, so there is no value version of that day."
     return f"Value version {day}: from what happened before that day."

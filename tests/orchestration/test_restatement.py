@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from orchestration.errors import IntentMapError
-from orchestration.restatement import KEPT_TABLES, Restatement, next_restatement
+from orchestration.restatement import KEPT_TABLES, Restatement, is_written, next_restatement
 from orchestration.settings import PROJECT_ROOT, Settings
 
 DAY = date(2026, 7, 1)
@@ -87,3 +87,14 @@ def test_what_is_missing_is_told_in_the_words_of_the_command_line_and_of_a_run_i
     with pytest.raises(IntentMapError) as no_version:
         next_restatement(settings, DAY, "why")
     assert "in Dagster without restate in the config of quarterly_models" in str(no_version.value)
+
+
+def test_a_version_that_is_there_is_kept_and_one_cut_short_is_not(settings):
+    assert not is_written(settings, DAY)
+    write(settings, 0, KEPT_TABLES[:2])
+    write(settings, 0, KEPT_TABLES[2:3], columns="valid_from")
+    assert is_written(settings, DAY)
+    assert not is_written(settings, date(2026, 4, 1))
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute(f"delete from valuation.{KEPT_TABLES[2]}")
+    assert not is_written(settings, DAY)
