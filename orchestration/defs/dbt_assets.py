@@ -139,7 +139,7 @@ def build_dbt_assets(
             problems_in_words(context),
             writer_lock(settings, f"value version {_chosen(context)[-1]}", report=context.log.info),
         ):
-            days = _chosen(context)
+            why, days = restatement_reason(config), _chosen(context)
             newest = date.fromisoformat(quarters.get_last_partition_key())
             noted = dbt_runner.manifest_vars(manifest)
             start = date.fromisoformat(noted["project_start_date"])
@@ -152,10 +152,10 @@ def build_dbt_assets(
             rules = fingerprint.current(settings, manifest)
             fingerprint.refuse_to_value(settings, rules, manifest, selected.names)
             restatement = None
-            if config.restate:
+            if why is not None:
                 if len(days) > 1:
                     raise IntentMapError("One version is restated at a time; choose one quarter.")
-                restatement = next_restatement(settings, days[0], config.why)
+                restatement = next_restatement(settings, days[0], why)
                 context.log.info(f"Restatement {restatement.number}: {restatement.reason}")
             first = _first_day(settings, noted["reporting_time_zone"])
             *earlier, last = _with_history(first, sorted(days))
@@ -172,6 +172,17 @@ def build_dbt_assets(
                     selected.run_unseen(settings, args)
 
     return nightly_models, quarterly_models
+
+
+def restatement_reason(config: ValuationConfig) -> str | None:
+    """Why a version is to be written once more; None where none is. Raises IntentMapError on a
+    reason for nothing."""
+    if config.why and not config.restate:
+        raise IntentMapError(
+            "why is the reason for a restatement; set restate beside it in the config of "
+            "quarterly_models to do it."
+        )
+    return config.why if config.restate else None
 
 
 def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) -> None:

@@ -22,7 +22,12 @@ from dbt.cli.main import dbtRunner
 
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
-from orchestration.defs.dbt_assets import refuse_part_of_a_version, with_all_tests_attached
+from orchestration.defs.dbt_assets import (
+    ValuationConfig,
+    refuse_part_of_a_version,
+    restatement_reason,
+    with_all_tests_attached,
+)
 from orchestration.defs.partitions import arrival_days, first_day_offered, quarters
 from orchestration.defs.schedules import missed_quarters
 from orchestration.defs.sensors import look_for_files
@@ -214,6 +219,15 @@ def test_dbt_chooses_by_tag_what_the_steps_of_a_clock_choose_by_name(real):
             kinds = [f"--resource-type={kind}" for kind in ("model", "seed", "test")]
             listed = dbtRunner().invoke(["list", *args[1:], *kinds, "--output", "name"])
         assert sorted(listed.result) == sorted(names), clock
+
+
+def test_a_reason_without_a_restatement_is_not_passed_over():
+    assert restatement_reason(ValuationConfig()) is None
+    assert restatement_reason(ValuationConfig(restate=True, why="twice")) == "twice"
+    # refused behind this by who checks reasons
+    assert restatement_reason(ValuationConfig(restate=True)) == ""
+    with pytest.raises(IntentMapError, match="set restate beside it"):
+        restatement_reason(ValuationConfig(why="twice"))
 
 
 def test_a_version_is_written_with_all_that_it_is_computed_from_or_not_at_all(real):
