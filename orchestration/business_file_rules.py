@@ -54,9 +54,10 @@ def name(cell: str) -> str | None:
 
 
 def property_name(cell: str) -> str | None:
-    if re.search(r"[\"|]", cell):
-        return "has a quote or a bar in it, which no property name may have"
-    return text(cell)
+    # all of them mean something in a JSON path, a star alone all properties at once
+    if re.search(r"[\"|\\]", cell):
+        return "has a quote, a bar or a backslash in it, which no property name may have"
+    return "names no one property" if cell == "*" else text(cell)
 
 
 def mail_domain(cell: str) -> str | None:

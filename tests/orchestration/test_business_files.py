@@ -166,8 +166,21 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "micro_conversions.csv",
             "percent_scrolled",
             "percent|scrolled",
-            "row 3, column property: 'percent|scrolled' has a quote or a bar in it, which no "
-            "property name may have.",
+            "row 3, column property: 'percent|scrolled' has a quote, a bar or a backslash in it, "
+            "which no property name may have.",
+        ),
+        (
+            "micro_conversions.csv",
+            "percent_scrolled",
+            "percent_scrolled\\",
+            "row 3, column property: 'percent_scrolled\\' has a quote, a bar or a backslash in it, "
+            "which no property name may have.",
+        ),
+        (
+            "required_properties.csv",
+            "add_to_cart,value",
+            "add_to_cart,*",
+            "row 3, column property: '*' names no one property.",
         ),
         (
             "required_properties.csv",
