@@ -53,6 +53,12 @@ def name(cell: str) -> str | None:
     return text(cell)
 
 
+def event(cell: str) -> str | None:
+    if cell.startswith("("):
+        return "is no event, and only a micro-conversion can be met by the start of a session"
+    return text(cell)
+
+
 def property_name(cell: str) -> str | None:
     # all of them mean something in a JSON path, a star alone all properties at once
     if re.search(r"[\"|\\]", cell):
@@ -125,6 +131,9 @@ def whole_number(low: int, high: int = LARGEST_INTEGER) -> CellCheck:
     def check(cell: str) -> str | None:
         if not re.fullmatch(r"-?[0-9]+", cell):
             return "is not a whole number"
+        # else 1 and 01 would pass for two places of an order
+        if re.match(r"-?0.|-0", cell):
+            return "has a zero in front; write the number without"
         # by its digits first: Python refuses to read thousands of them
         if len(cell.lstrip("-0")) > 10 or int(cell) > high:
             return f"is more than {high}" if cell[0] != "-" else f"is less than {low}"
@@ -340,7 +349,7 @@ BUSINESS_FILES = (
         (
             Column("source_system", one_of(*EVENT_SOURCES, "any")),
             Column("source_event_name", text),
-            Column("event_name", text),
+            Column("event_name", event),
         ),
         unique=("source_system", "source_event_name"),
         unique_said="two meanings for one name of a source",
@@ -348,7 +357,7 @@ BUSINESS_FILES = (
     BusinessFile(
         "required_properties.csv",
         (
-            Column("event_name", text),
+            Column("event_name", event),
             Column("property", property_name),
         ),
         unique=("event_name", "property"),
@@ -392,12 +401,12 @@ BUSINESS_FILES = (
         "macro_conversions.csv",
         (
             Column("macro_conversion", name),
-            Column("event_name", text),
+            Column("event_name", event),
             Column("value_source", one_of("event", "fixed", "orders")),
             Column("fixed_value", number(0, LARGEST_AMOUNT), required=False),
             Column("default_value", number(0, LARGEST_AMOUNT)),
             Column("counting", one_of("once_per_order", "once_per_session", "every")),
-            Column("refund_event_name", text, required=False),
+            Column("refund_event_name", event, required=False),
             STARTER_PACK,
             IS_ENABLED,
         ),
@@ -411,7 +420,7 @@ BUSINESS_FILES = (
         (
             Column("funnel", name),
             Column("step_number", whole_number(1)),
-            Column("event_name", text),
+            Column("event_name", event),
             Column("window_hours", whole_number(1, LONGEST_WINDOW)),
             STARTER_PACK,
         ),

@@ -63,6 +63,7 @@ def check_business_files(settings: Settings) -> list[str]:
     values = effective_vars(settings)
     if not faults:
         faults += _rates_of_the_reporting_currency(tables, values["reporting_currency"])
+        faults += _amounts_of_goals(tables, values["largest_amount"])
     if faults:
         heading = f"{len(faults)} faults in the business files of '{settings.seeds}':\n"
         lines = "\n".join(str(fault) for fault in faults)
@@ -223,6 +224,19 @@ def _rates_of_the_reporting_currency(
                 line,
                 "rate",
             )
+
+
+def _amounts_of_goals(tables: dict[str, dict[int, Row]], largest_amount: float) -> Iterator[Fault]:
+    for line, row in tables["macro_conversions.csv"].items():
+        for column in ("fixed_value", "default_value"):
+            if row[column] and float(row[column]) > largest_amount:
+                yield Fault(
+                    "macro_conversions.csv",
+                    f"'{row[column]}' is more than {largest_amount}, the var largest_amount, "
+                    "beyond which money counts nowhere",
+                    line,
+                    column,
+                )
 
 
 def _warnings(tables: dict[str, dict[int, Row]], starter_pack: str) -> list[str]:

@@ -208,6 +208,19 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "row 3, column rule: 'clicks_per_minute' is not measured; known are "
             "events_per_minute, events_per_session.",
         ),
+        (
+            "macro_conversions.csv",
+            "purchase,purchase,event",
+            "purchase,(session),event",
+            "row 2, column event_name: '(session)' is no event, and only a micro-conversion can "
+            "be met by the start of a session.",
+        ),
+        (
+            "funnels.csv",
+            "buying,1,view_item",
+            "buying,1,(session)",
+            "row 2, column event_name: '(session)' is no event",
+        ),
         # cells
         (
             "micro_conversions.csv",
@@ -311,6 +324,18 @@ def test_shipped_files_pass_without_warning_in_every_starter_pack():
             "2026-04-01,1.2",
             "2026-04-01,0.000000001",
             "row 3, column rate: '0.000000001' is not between 0.00000001 and 9999999999.",
+        ),
+        (
+            "funnels.csv",
+            "buying,2,",
+            "buying,01,",
+            "row 3, column step_number: '01' has a zero in front; write the number without.",
+        ),
+        (
+            "intent_rules.csv",
+            "30,,,,other",
+            "-0,,,,other",
+            "row 4, column rule_order: '-0' has a zero in front",
         ),
         (
             "micro_conversions.csv",
@@ -537,6 +562,20 @@ def test_wrong_row_is_named_by_file_row_and_column(seeds, file, old, new, said):
     answer = said_about(seeds)
     assert said in answer
     assert file in answer
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("fixed,500,500", "fixed,1000000.5,500", "row 3, column fixed_value: '1000000.5'"),
+        ("event,,60", "event,,1000001", "row 2, column default_value: '1000001'"),
+    ],
+)
+def test_an_amount_of_a_goal_that_would_count_nowhere_is_refused(seeds, old, new, place):
+    replace(seeds, "macro_conversions.csv", old, new)
+    assert check_business_files(settings_of(seeds)) == []
+    answer = said_about(seeds, largest_amount=1_000_000)
+    assert f"{place} is more than 1000000, the var largest_amount" in answer
 
 
 def test_all_faults_of_all_files_are_listed(seeds):
