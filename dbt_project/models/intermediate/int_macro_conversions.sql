@@ -96,13 +96,14 @@ orders_ranked as (
 
 ),
 
+-- what gives money back is a refund; of a goal with an amount below nothing none is known
 firsts as (
 
     select
         *,
         case
             when value_source = 'fixed' then fixed_value
-            else value
+            when value >= 0 then value
         end as event_value,
         case
             when value_source <> 'fixed' and currency is not null then currency

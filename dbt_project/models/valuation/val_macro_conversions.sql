@@ -69,7 +69,11 @@ amounts_then as (
         macro_conversions.event_key,
         macro_conversions.macro_conversion,
         {{ in_reporting_currency('orders_then.value', 'order_rates.rate') }} as order_value,
-        {{ in_reporting_currency('order_events.value', 'event_rates.rate') }} as own_value
+        -- as in int_macro_conversions: what gives money back is a refund
+        case
+            when order_events.value >= 0
+                then {{ in_reporting_currency('order_events.value', 'event_rates.rate') }}
+        end as own_value
 
     from macro_conversions
     inner join orders_then on macro_conversions.order_id = orders_then.order_id
