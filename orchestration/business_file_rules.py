@@ -135,7 +135,7 @@ def whole_number(low: int, high: int = LARGEST_INTEGER) -> CellCheck:
         if re.match(r"-?0.|-0", cell):
             return "has a zero in front; write the number without"
         # by its digits first: Python refuses to read thousands of them
-        if len(cell.lstrip("-0")) > 10 or int(cell) > high:
+        if len(cell.lstrip("-")) > 10 or int(cell) > high:
             return f"is more than {high}" if cell[0] != "-" else f"is less than {low}"
         return f"is less than {low}" if int(cell) < low else None
 

@@ -397,8 +397,8 @@ BOUNDS = (
     Mutation(
         "what a visit did behind midnight is of the day on which it began",
         "macros/hooks/changed_since_last_build.sql",
-        "set days_after = 2 + (",
-        "set days_after = 1 + 0 * (",
+        "set days_after = 2 + longest",
+        "set days_after = 1 + 0 * longest",
     ),
     Mutation(
         "of days near each other that changed the first one is read too",

@@ -60,7 +60,7 @@ OTHERS: dict[str, Row] = {
 def identities(workshop: Workshop) -> dict[str, tuple[str, int]]:
     """Case → id and key of its event."""
     home = workshop.home("ga4_keys")
-    cases = SAME | OTHERS
+    cases = SAME | OTHERS | {"no list of parameters": BASE}
     # declared columns that a row leaves out are null
     home.drop("ga4", "events_20260105", list(cases.values()))
     home.night(select=["stg_ga4__events"])
@@ -72,6 +72,7 @@ def identities(workshop: Workshop) -> dict[str, tuple[str, int]]:
 
 def test_an_event_keeps_its_id_and_key_however_the_export_writes_it(identities) -> None:
     assert len({identities[case] for case in SAME}) == 1
+    assert identities["no list of parameters"] == identities["no parameters"]
 
 
 @pytest.mark.parametrize("part", [0, 1], ids=["id", "key"])

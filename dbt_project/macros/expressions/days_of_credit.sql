@@ -3,6 +3,6 @@
         it happens, and a day for the time zone. -#}
     {{ return(
         var('attribution_look_back_days') | int
-        + (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int + 1
+        + longest_session_days() + 1
     ) }}
 {%- endmacro %}

@@ -20,7 +20,7 @@
     {%- else -%}
         {%- set day = modules.datetime.timedelta(days=1) -%}
         {#- to either side a day for the reporting time zone, and behind it what a session may last -#}
-        {%- set days_after = 2 + (var('session_maximum_hours') | int + 23) // 24 -%}
+        {%- set days_after = 2 + longest_session_days() -%}
         {%- set spans = [] -%}
         {%- for row in run_query(
             "select distinct changed.session_date " ~ changes.noted ~ " order by 1"

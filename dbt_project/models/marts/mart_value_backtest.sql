@@ -1,7 +1,7 @@
 {#- a visit is credited with what happens in it, however long it goes on -#}
 {% set settled_days = [
     var('attribution_look_back_days') | int,
-    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int,
+    longest_session_days(),
 ] | max -%}
 
 with

@@ -1,5 +1,3 @@
-{%- set longest_session_days =
-    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int -%}
 {{ config(tags=['quarterly']) }}
 
 with
@@ -32,7 +30,7 @@ session_events as (
     from {{ ref('int_session_events') }}
     where
         occurred_at < {{ version_moment() }}
-        and occurred_at >= {{ days_before_version(longest_session_days) }}
+        and occurred_at >= {{ days_before_version(longest_session_days()) }}
 
 ),
 
@@ -64,7 +62,7 @@ busy_sessions_across as (
     from sessions
     inner join lowest_threshold on sessions.events > lowest_threshold.events
     where
-        sessions.started_at >= {{ days_before_version(longest_session_days) }}
+        sessions.started_at >= {{ days_before_version(longest_session_days()) }}
         and sessions.ended_at >= {{ version_moment() }}
 
 ),

@@ -1,6 +1,4 @@
-{%- set longest_session_days =
-    (var('session_maximum_hours') | int / 24) | round(0, 'ceil') | int -%}
-{%- set settled_days = [var('attribution_look_back_days') | int, longest_session_days] | max -%}
+{%- set settled_days = [var('attribution_look_back_days') | int, longest_session_days()] | max -%}
 {%- set source_days = var('direct_source_look_back_days') | int -%}
 {%- set half_of_the_history -%}
     cast({{ seconds_between('min(started_at)', version_moment()) }} / 2 as bigint)
@@ -63,7 +61,7 @@ sessions as (
     last_sessions as (
 
         select * from all_sessions
-        where started_at >= {{ days_before_version(longest_session_days + source_days) }}
+        where started_at >= {{ days_before_version(longest_session_days() + source_days) }}
 
     ),
 
@@ -84,7 +82,7 @@ sessions as (
         inner join visitors_sourced_later
             on last_sessions.visitor_key = visitors_sourced_later.visitor_key
         where
-            last_sessions.started_at >= {{ days_before_version(longest_session_days) }}
+            last_sessions.started_at >= {{ days_before_version(longest_session_days()) }}
             and coalesce(last_sessions.sourced_at >= {{ version_moment() }}, true)
 
     ),
@@ -176,7 +174,7 @@ settling as (
                 {{ days_before_version(settled_days) }},
                 {{ dbt.dateadd('second', half_of_the_history, 'min(started_at)') }}
             ),
-            {{ days_before_version(longest_session_days) }}
+            {{ days_before_version(longest_session_days()) }}
         ) as settled_until
 
     from sessions
