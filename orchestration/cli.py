@@ -45,7 +45,12 @@ class Command:
 
 def program() -> NoReturn:
     """The command that the arguments of this process name; ends the process."""
-    status = main()
+    # to the very end: allowed again, the search would begin at once, for what ends with the process
+    with garbage_left():
+        _end(main())
+
+
+def _end(status: int) -> NoReturn:
     # what an end in order does, but for taking a million objects apart, which the system takes
     # back at once: that would be a second of each night
     atexit._run_exitfuncs()

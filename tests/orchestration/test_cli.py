@@ -114,6 +114,19 @@ def test_a_program_ends_with_the_commands_status_and_loses_nothing_said(home, da
     assert ("2026-13-01" in done.stderr) == (day is not None)
 
 
+def test_a_program_never_looks_for_garbage_that_ends_with_it(home):
+    code = (
+        "import atexit, gc, sys; from orchestration.cli import program\n"
+        "atexit.register(lambda: print('looks for it:', gc.isenabled()))\n"
+        "sys.argv = ['intent-map', 'check']\n"
+        "program()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "looks for it: False", done.stderr
+
+
 def test_check_says_that_all_is_in_order_and_leaves_no_home(home, capsys):
     assert cli.main(["check"]) == 0
     assert "are in order" in capsys.readouterr().out
