@@ -113,8 +113,7 @@ repeats_judged as (
         on arrivals_to_judge.user_agent = user_agents.user_agent
     left join currency_rates
         on arrivals_to_judge.currency = currency_rates.currency
-        and cast(arrivals_to_judge.occurred_at as date) >= currency_rates.valid_from
-        and cast(arrivals_to_judge.occurred_at as date) < currency_rates.valid_to
+        and {{ rate_holds('currency_rates', believable_time('arrivals_to_judge')) }}
 
 ),
 
@@ -232,8 +231,7 @@ events_judged as (
         on events_opened.user_agent = user_agents.user_agent
     left join currency_rates
         on events_opened.currency = currency_rates.currency
-        and cast(events_opened.occurred_at as date) >= currency_rates.valid_from
-        and cast(events_opened.occurred_at as date) < currency_rates.valid_to
+        and {{ rate_holds('currency_rates', believable_time('events_opened')) }}
     left join rules_met_by_name on events_opened.event_name = rules_met_by_name.event_name
 
 )

@@ -133,12 +133,10 @@ firsts_priced as (
         and orders_ranked.copy_number = 1
     left join currency_rates as order_rates
         on orders_ranked.currency = order_rates.currency
-        and cast(firsts.occurred_at as date) >= order_rates.valid_from
-        and cast(firsts.occurred_at as date) < order_rates.valid_to
+        and {{ rate_holds('order_rates', 'firsts.occurred_at') }}
     left join currency_rates as event_rates
         on firsts.event_currency = event_rates.currency
-        and cast(firsts.occurred_at as date) >= event_rates.valid_from
-        and cast(firsts.occurred_at as date) < event_rates.valid_to
+        and {{ rate_holds('event_rates', 'firsts.occurred_at') }}
 
 )
 

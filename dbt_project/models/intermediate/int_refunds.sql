@@ -169,8 +169,7 @@ refunds_matched as (
         and orders_counted.copy_number = 1
     left join currency_rates
         on refunds.currency = currency_rates.currency
-        and cast(refunds.occurred_at as date) >= currency_rates.valid_from
-        and cast(refunds.occurred_at as date) < currency_rates.valid_to
+        and {{ rate_holds('currency_rates', 'refunds.occurred_at') }}
 
 ),
 

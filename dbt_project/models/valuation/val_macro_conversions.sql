@@ -80,13 +80,11 @@ amounts_then as (
     inner join order_events on macro_conversions.event_key = order_events.event_key
     left join currency_rates as order_rates
         on orders_then.currency = order_rates.currency
-        and cast(macro_conversions.occurred_at as date) >= order_rates.valid_from
-        and cast(macro_conversions.occurred_at as date) < order_rates.valid_to
+        and {{ rate_holds('order_rates', 'macro_conversions.occurred_at') }}
     left join currency_rates as event_rates
         on coalesce(order_events.currency, '{{ var("reporting_currency") }}')
         = event_rates.currency
-        and cast(macro_conversions.occurred_at as date) >= event_rates.valid_from
-        and cast(macro_conversions.occurred_at as date) < event_rates.valid_to
+        and {{ rate_holds('event_rates', 'macro_conversions.occurred_at') }}
 
 ),
 
