@@ -7,15 +7,18 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import pytest
+import yaml
 from dagster import AssetCheckSeverity
 
 from orchestration import cli, erasure, fingerprint, health
 from orchestration.defs.health import result
 from orchestration.landing.declaration import create_raw_tables
+from orchestration.policy import PROJECT_FILE
 from orchestration.settings import PROJECT_ROOT, Settings
 
 # a Friday; the quarter going on began on 1 October
@@ -266,6 +269,15 @@ def test_few_rows_are_not_judged(home):
     assert home.found("volume")[0] == "ok"
     home.publish(usual_days(rows=1000, weeks=2) | {TODAY - timedelta(1): (1, 0)})
     assert home.found("volume")[0] == "ok"
+
+
+def test_the_shortest_history_that_policy_takes_has_weekdays_enough_for_a_norm(home):
+    policy = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["vars"]["policy"]
+    shortest = policy["health_history_days"]["minimum"]
+    home.settings = replace(home.settings, dbt_vars={"health_history_days": shortest})
+    home.publish(usual_days() | {TODAY - timedelta(1): (1, 0)})
+    severity, sentence = home.found("volume")
+    assert (severity, sentence) == ("error", "1 rows on Thursday, 2026-11-19, usually 1,000.")
 
 
 def test_a_rise_of_the_refused_share_is_a_warning(home):
