@@ -233,7 +233,7 @@ def check_whole(file: LandingFile, content: Content) -> bytes:
 def _check_parquet(file: LandingFile, content: Content) -> None:
     # head mark, tail mark and the length of the footer between them
     if content.size < 12:
-        raise Refused(f"it has {content.size} bytes, too few for a Parquet file: written halfway?")
+        raise Refused(f"it has {content.size} bytes, too few for a Parquet file: cut off")
     with file.path.open("rb") as opened:
         head = opened.read(4)
         opened.seek(-4, os.SEEK_END)
@@ -249,7 +249,7 @@ def _check_parquet(file: LandingFile, content: Content) -> None:
 def _check_gzip(file: LandingFile, content: Content) -> bytes:
     # DuckDB does not compare the checksum, so a damaged file would give wrong rows
     if content.size == 0:
-        raise Refused("it has no bytes at all, not even a gzip header: written halfway?")
+        raise Refused("it has no bytes at all, not even a gzip header")
     tail = b""
     try:
         with gzip.open(file.path, "rb") as opened:

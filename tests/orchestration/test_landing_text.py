@@ -200,6 +200,8 @@ def test_a_file_that_cannot_become_rows_is_set_aside_in_words_and_stops_nothing(
     assert {name: reasons[f"generic/{name}"][: len(r)] for name, (_, r) in files.items()} == {
         name: reason for name, (_, reason) in files.items()
     }
+    # each is the end of a sentence
+    assert not [reason for reason in reasons.values() if reason[-1] in ".?!"]
     for name in files:
         assert home.aside(f"generic/{name}.reason.txt").read_text() == (
             f"generic/{name} was set aside: {reasons[f'generic/{name}']}.\n"
