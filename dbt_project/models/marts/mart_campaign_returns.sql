@@ -221,7 +221,7 @@ judged as (
             when weeks_now.campaign = '(not set)' then 'no_campaign'
             when weeks_now.has_prior_values then 'no_version'
             when weeks_now.value <= 0 then 'no_value'
-            -- from three degrees of freedom on t_quantile is Student's
+            -- from three degrees of freedom on t_quantile is near Student's
             when
                 coalesce(sums.n, 0) < {{ var('minimum_response_weeks') }}
                 or sums.degrees_of_freedom < 3
