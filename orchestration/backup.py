@@ -140,14 +140,14 @@ def restore(
     report(f"Checking {len(backup.files):,} files of the backup made at {backup.made_at} ...")
     check_backup(source, backup)
     folder = settings.warehouse.parent
-    with writer_lock(settings, "restore", report=report, to_replace=force):
+    with writer_lock(settings, "restore", report=report, restores=True, to_replace=force):
         if not force and _holds_files(folder):
             raise IntentMapError(
                 f"The home {settings.home} has a warehouse already, or files of one. Set "
                 "INTENT_MAP_HOME to an empty folder, or add --force, which keeps the old one aside "
                 "in that home."
             )
-        part = folder.with_name(folder.name + UNFINISHED)
+        part = settings.restoring
         try:
             shutil.rmtree(part, ignore_errors=True)
             for file in backup.files:

@@ -30,7 +30,7 @@ from orchestration.erasure import UNFINISHED as UNFINISHED_ERASURE
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql
 from orchestration.landing.files import SET_ASIDE_FOLDER
-from orchestration.locking import HeldError, writer_lock
+from orchestration.locking import HeldError, half_restored, writer_lock
 from orchestration.policy import effective_vars
 from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK
 from orchestration.quarters import first_day_of_quarter, next_quarter
@@ -188,7 +188,8 @@ def as_table(findings: Sequence[Finding]) -> list[str]:
 def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Finding]]:
     """What the warehouse knows, or the note of it and a finding that says so."""
     if not settings.warehouse.exists():
-        return None, []
+        why = half_restored(settings) or _lost(settings)
+        return _from_note(settings, "warehouse", ERROR, why) if why else (None, [])
     try:
         # the lock is only tried: who looks must not wait, and must not make a run wait for long
         with writer_lock(settings, "looking at the health", 0, report=lambda _: None):
@@ -205,6 +206,16 @@ def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Find
         part.write_text(json.dumps(asdict(ledger)), encoding="utf-8")
         part.replace(settings.home / NOTE_FILE)
     return ledger, [Finding("warehouse", OK, CHECKS["warehouse"])]
+
+
+def _lost(settings: Settings) -> str | None:
+    """What to say of a warehouse that is gone, None in a home that has published nothing yet."""
+    if not (settings.serving / MANIFEST_FILE).exists():
+        return None
+    return (
+        f"{settings.warehouse} is not there, though marts were published from it: the next run "
+        "would begin an empty history and publish that. Put it back, or restore a backup"
+    )
 
 
 def _from_note(

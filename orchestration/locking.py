@@ -50,15 +50,17 @@ def writer_lock(
     what: str,
     wait_seconds: float = WAIT_SECONDS,
     report: Callable[[str], None] = print,
+    restores: bool = False,
     to_replace: bool = False,
 ) -> Iterator[None]:
     """Hold the home's writer lock while the block runs; entering again inside it is free.
 
-    what: a word or two that others who wait are told, such as "landing". to_replace: the warehouse
-    file is put aside, so it need not be readable.
+    what: a word or two that others who wait are told, such as "landing". restores: it puts a
+    warehouse in place, as one before it may have failed to. to_replace: the warehouse file is put
+    aside, so it need not be readable.
     Waits with growing pauses and reports once who holds it; then also waits until no other program
     has the warehouse file open. Raises HeldError after wait_seconds, naming the holder,
-    UnreadableError, or IntentMapError when the home cannot be written.
+    UnreadableError, or IntentMapError when the home cannot be written or is half restored.
     """
     path = settings.home / LOCK_FILE
     me = (path, threading.get_ident())
@@ -72,6 +74,8 @@ def writer_lock(
 
     deadline = time.monotonic() + wait_seconds
     with file_lock(path, what, wait_seconds, report):
+        if not restores and (why := half_restored(settings)):
+            raise IntentMapError(why)
         try:
             wait_for_warehouse(settings, wait_seconds, report, deadline)
         except UnreadableError:
@@ -142,6 +146,19 @@ def wait_for_warehouse(
             report(f"Waiting: the warehouse file is open in {holder}.")
             told = True
         time.sleep(_until(deadline, next(pauses)))
+
+
+def half_restored(settings: Settings) -> str | None:
+    """What to say where a killed restore left no warehouse, None elsewhere: a run would begin an
+    empty history there, and publish it."""
+    if settings.warehouse.exists() or not settings.restoring.exists():
+        return None
+    return (
+        f"A restore into {settings.home} was killed, so there is no warehouse in it. Run the same "
+        "`intent-map restore` again; what was here before a --force is in the newest folder below "
+        f"{settings.home / 'replaced'}. To begin with an empty warehouse instead, remove "
+        f"{settings.restoring}."
+    )
 
 
 def _open(path: Path) -> int:

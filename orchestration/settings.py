@@ -67,6 +67,11 @@ class Settings:
         return self.home / "warehouse" / "intent_map.duckdb"
 
     @property
+    def restoring(self) -> Path:
+        """Where a restore puts the warehouse together before it gives it its name."""
+        return self.home / "warehouse.unfinished"
+
+    @property
     def serving(self) -> Path:
         return self.home / "serving"
 

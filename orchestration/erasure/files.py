@@ -23,7 +23,6 @@ from typing import Any
 import duckdb
 
 from orchestration.backup import REPLACED
-from orchestration.backup import UNFINISHED as RESTORING
 from orchestration.compaction import UNFINISHED as COMPACTING
 from orchestration.compaction import clean_sqlite, is_sqlite
 from orchestration.disk import to_disk
@@ -396,7 +395,7 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
             shutil.rmtree(clock / name, ignore_errors=True)
     warehouse = settings.warehouse.parent
     # of a restore that was killed
-    shutil.rmtree(warehouse.with_name(warehouse.name + RESTORING), ignore_errors=True)
+    shutil.rmtree(settings.restoring, ignore_errors=True)
     cannot_be_searched: Counter[str] = Counter()
     for path in sorted(settings.home.rglob("*")):
         below = path.relative_to(settings.home)

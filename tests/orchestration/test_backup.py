@@ -12,6 +12,7 @@ from orchestration import backup as backups
 from orchestration.backup import back_up, read_backup, restore
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
+from orchestration.locking import writer_lock
 from orchestration.settings import DASHBOARD_FILE, SERVING_FILE
 
 EVENTS = (
@@ -169,6 +170,29 @@ def test_a_killed_restore_is_made_good_by_the_next_one(home, tmp_path, monkeypat
     restore(home.settings, tmp_path / "backup", force=True, report=silent)
     assert home.rows("select count(*) from raw.generic_events") == [(6,)]
     assert not list(home.settings.home.glob("*.unfinished"))
+
+
+def test_between_a_killed_restore_and_the_next_nobody_begins_an_empty_warehouse(
+    home, tmp_path, monkeypatch
+):
+    def killed(*_):
+        put_aside(*_)
+        raise KeyboardInterrupt
+
+    put_aside = backups._put_aside
+    back_up(home.settings, tmp_path / "backup", silent)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(backups, "_put_aside", killed)
+        restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    with (
+        pytest.raises(IntentMapError, match=r"restore into .* was killed.*`intent-map restore` ag"),
+        writer_lock(home.settings, "landing", report=silent),
+    ):
+        pass
+    assert not home.settings.warehouse.exists()
+    restore(home.settings, tmp_path / "backup", report=silent)
+    with writer_lock(home.settings, "landing", report=silent):
+        assert home.rows("select count(*) from raw.generic_events") == [(6,)]
 
 
 def test_a_backup_that_fails_leaves_nothing_by_its_name(home, tmp_path, monkeypatch):

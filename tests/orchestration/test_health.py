@@ -495,6 +495,19 @@ def test_looking_does_not_wait_for_a_writer_and_says_how_old_the_arrivals_are(ho
     assert home.found("writer")[1].endswith("Arrivals are shown when that is over.")
 
 
+def test_a_warehouse_that_is_gone_is_an_error_where_marts_were_published(home):
+    home.arrive_daily(5)
+    home.publish(usual_days())
+    health.look(home.settings, NOW)
+    home.settings.warehouse.unlink()
+    severity, sentence = home.found("warehouse")
+    assert severity == "error"
+    assert "is not there, though marts were published from it" in sentence
+    assert sentence.endswith("Arrivals are those known at 2026-11-20 04:00 UTC.")
+    home.settings.restoring.mkdir()
+    assert "was killed, so there is no warehouse" in home.found("warehouse")[1]
+
+
 def test_a_warehouse_that_cannot_be_read_is_an_error(home):
     home.arrive_daily(5)
     home.publish(usual_days())
