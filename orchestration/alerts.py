@@ -8,6 +8,8 @@ An alert must never cost a night: whatever goes wrong on the way out is a senten
 """
 
 import json
+import queue
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -24,7 +26,9 @@ from orchestration.settings import SERVING_FILE, Settings
 
 TABLE = "mart_early_warnings"
 SENT_FILE = "alerts_sent.json"
+# for a single answer of the network, and for all of it
 TIMEOUT_SECONDS = 10
+LONGEST_SECONDS = 30
 MOST_LINES = 20
 # the newest date is often a day that has only begun, so the day before it is news too
 DAYS_SHOWN = 2
@@ -108,7 +112,7 @@ def alert(
         news = [warning for warning in warnings if warning.key not in sent]
         if not news:
             return 0
-        _post(settings.webhook, news)
+        _within(LONGEST_SECONDS, lambda: _post(settings.webhook, news))
         # only what may come up again is kept
         keys = sorted({warning.key for warning in warnings})
         (settings.home / SENT_FILE).write_text(json.dumps(keys, indent=1) + "\n", "utf-8")
@@ -120,6 +124,31 @@ def alert(
         return 0
     report(f"{len(news)} early warnings sent to INTENT_MAP_WEBHOOK.")
     return len(news)
+
+
+def _within(seconds: float, act: Callable[[], None]) -> None:
+    """Do it, but wait no longer than this; raises what it raises, or TimeoutError.
+
+    A socket's own timeout begins anew with every byte, and a look-up of a name has none: a server
+    that trickles would hold the night, and the home's lock, for ever.
+    """
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def acted() -> None:
+        try:
+            act()
+        except BaseException as error:
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    threading.Thread(target=acted, name="webhook", daemon=True).start()
+    try:
+        error = ended.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
 
 
 def _post(address: str, news: Sequence[EarlyWarning]) -> None:
@@ -166,4 +195,4 @@ def _in_words(error: Exception) -> str:
         elsewhere = ", another address; name that one" if 300 <= error.code < 400 else ""
         return f"it answered {error.code}{elsewhere}"
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
-    return str(reason or type(error).__name__)
+    return str(reason or (isinstance(error, TimeoutError) and error) or type(error).__name__)

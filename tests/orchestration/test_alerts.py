@@ -5,11 +5,13 @@ import http.server
 import json
 import socketserver
 import threading
+import time
 from datetime import date
 
 import duckdb
 import pytest
 
+from orchestration import alerts
 from orchestration.alerts import alert, newest_warnings
 from orchestration.defs.published import early_warnings_check
 from orchestration.errors import IntentMapError
@@ -162,6 +164,39 @@ def test_an_address_that_speaks_another_protocol_breaks_nothing(settings):
         said = []
         assert alert(settings, newest_warnings(settings), said.append) == 0
     assert "could not be sent to INTENT_MAP_WEBHOOK (BadStatusLine)" in said[-1]
+
+
+def test_an_answer_that_trickles_for_ever_does_not_hold_the_night(settings, monkeypatch):
+    monkeypatch.setattr(alerts, "LONGEST_SECONDS", 0.5)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trickles) as server:
+        server.over = threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = dataclasses.replace(
+            settings, webhook=f"http://127.0.0.1:{server.server_address[1]}/hook"
+        )
+        said, begun = [], time.monotonic()
+        assert alert(settings, newest_warnings(settings), said.append) == 0
+        took = time.monotonic() - begun
+        server.over.set()
+        server.shutdown()
+    assert took < Trickles.SECONDS
+    assert "could not be sent to INTENT_MAP_WEBHOOK (no answer within 0.5 s)" in said[-1]
+    assert not (settings.home / "alerts_sent.json").exists()
+
+
+class Trickles(socketserver.BaseRequestHandler):
+    """Sends header after header, each before the one who waits gives up."""
+
+    SECONDS = 5
+
+    def handle(self):
+        self.request.recv(65536)
+        self.request.sendall(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(self.SECONDS * 20):
+            if self.server.over.wait(0.05):
+                return
+            self.request.sendall(b"X-A: b\r\n")
+        self.request.sendall(b"\r\n")
 
 
 class SpeaksAnother(socketserver.BaseRequestHandler):
