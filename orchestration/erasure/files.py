@@ -145,9 +145,11 @@ def _erase_from_file(
 
 
 def _note(warehouse: Warehouse, file: LandingFile, part: Path) -> None:
-    """Tell the ledger the new content of a landed file."""
-    content = content_of(LandingFile(file.source, file.name, part))
+    """Tell the ledger the new content of a landed file; one that has not landed is still to."""
     known = ledger.read_known(warehouse.con, file.source)
+    if (file.shown, content_of(file).sha256) not in known.seen:
+        return
+    content = content_of(LandingFile(file.source, file.name, part))
     before = known.with_rows_by_name.get(file.shown)
     if (file.shown, content.sha256) in known.seen:
         return

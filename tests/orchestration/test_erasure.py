@@ -456,6 +456,24 @@ def test_a_landed_file_with_the_longest_name_is_rewritten_too(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_file_that_has_not_landed_yet_lands_without_them_later(tmp_path):
+    theirs = tmp_path / "theirs.duckdb"
+    with duckdb.connect(str(theirs)) as con:
+        con.execute(
+            "create table events (visitor_id varchar, occurred_at timestamp, event_name varchar, "
+            "arrived timestamp)"
+        )
+    entry = {"database": str(theirs), "table": "events", "arrival_column": "arrived"}
+    home = Home(tmp_path / "home", attached_sources={"generic": entry})
+    home.drop("generic/a.jsonl", [event("device-gone"), event("device-stays")])
+    receipt = erase(home, tmp_path, "device-gone\n")
+    assert receipt.file_rows["landing/generic"] == 1
+    # once the table is out of the var, files count again
+    home = Home(tmp_path / "home")
+    assert home.land().files_landed == 1
+    assert home.events("visitor_id") == [("device-stays",)]
+
+
 def test_a_linked_folder_outside_the_home_is_named_as_not_searched(tmp_path):
     home = Home(tmp_path / "home")
     share = tmp_path / "share"
