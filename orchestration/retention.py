@@ -225,16 +225,21 @@ def _counted(con: duckdb.DuckDBPyConnection, reason: str) -> list[Old]:
 
 
 def _landing_files(warehouse: Warehouse, loads: Iterable[int]) -> list[Path]:
-    """Landed files, still lying there as they landed, of loads whose rows go."""
+    """Landed files, still lying there as they landed, of loads whose rows go, and their copies."""
     loads, found = set(loads), []
     for source in EVENT_SOURCES:
         known = ledger.read_known(warehouse.con, source)
+        # what an erasure left of a landed file is known by the name alone
+        landed = {n for n, load in known.with_rows_by_name.items() if load.load_id in loads}
+        old = {h for h, load in known.with_rows_by_content.items() if load.load_id in loads}
+        copies = {(name, digest) for name, digest in known.seen if digest in old}
+        names = landed | {name for name, _ in copies}
         for file in files_of(warehouse.settings.landing, source):
-            before = known.with_rows_by_name.get(file.shown)
-            if before is None or before.load_id not in loads:
+            if file.shown not in names:
                 continue
             with contextlib.suppress(OSError):
-                if (file.shown, content_of(file).sha256) in known.seen:
+                held = (file.shown, content_of(file).sha256)
+                if held in copies or (file.shown in landed and held in known.seen):
                     found.append(file.path)
     return found
 

@@ -83,6 +83,21 @@ def test_old_rows_go_with_their_files_and_what_was_not_built_stays(tmp_path, mon
     assert apply(home)[-1] == "Nothing is older than that."
 
 
+def test_copies_of_old_files_go_with_them_and_what_took_the_name_of_one_stays(
+    tmp_path, monkeypatch
+):
+    home = home_of_three_ages(tmp_path, monkeypatch, raw_retention_days=30)
+    old = (home.settings.landing / "generic" / "1.csv").read_bytes()
+    home.drop("generic/copy.csv", old)
+    home.drop("generic/taken.csv", old)
+    home.land()
+    home.drop("generic/taken.csv", HEADER + ROW.replace("v1", "v9"))
+    home.land()
+    assert {"copy.csv", "taken.csv"} <= {*names(home)}
+    assert any("3 files below landing/" in line for line in apply(home))
+    assert names(home) == ["3.csv", "4.csv", "taken.csv", "x.xyz", "x.xyz.reason.txt"]
+
+
 def test_refused_rows_go_earlier_and_the_others_keep_their_numbers(tmp_path, monkeypatch):
     home = home_of_three_ages(tmp_path, monkeypatch, refused_retention_days=5)
     apply(home)
