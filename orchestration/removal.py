@@ -9,7 +9,7 @@ checksum and rows, so no file that landed once lands again.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -85,10 +85,14 @@ def removal(warehouse: Warehouse, reason: str, now: datetime) -> Iterator[None]:
     kept.remove_leftovers(con, warehouse.kept_folder)
 
 
-def forget_rules(con: duckdb.DuckDBPyConnection) -> None:
-    """Let the next night build everything anew, by forgetting under which rules it was built."""
+def forget_rules(con: duckdb.DuckDBPyConnection, but: Iterable[str] = ()) -> None:
+    """Let the next night build everything anew, but for some models, by forgetting under which
+    rules it was built."""
     if is_there(con, layout.TABLE):
-        con.execute(f"delete from {layout.TABLE} where name <> ?", [layout.NOTE])
+        con.execute(
+            f"delete from {layout.TABLE} where not list_contains(?::varchar[], name)",
+            [[layout.NOTE, *but]],
+        )
 
 
 def _without_removed(warehouse: Warehouse, source: str, now: datetime) -> list[kept.KeptFile]:

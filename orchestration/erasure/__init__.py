@@ -107,9 +107,10 @@ def erase_users(
             are_held = bool(raw_rows) or are_in_tables(warehouse.con)
             if are_held:
                 with removal.removal(warehouse, removal.ERASED, begun_at):
-                    removal.forget_rules(warehouse.con)
                     emptied = _empty_what_the_night_does_not_build(settings, warehouse.con)
-                    _erase_from_readers(settings, warehouse.con)
+                    stays = _erase_from_readers(settings, warehouse.con)
+                    # what is not built anew follows the rules that it followed before
+                    removal.forget_rules(warehouse.con, but=stays)
                     _clean_reasons(warehouse.con, Mentions(people.ids.all))
         except duckdb.Error as error:
             raise IntentMapError(
@@ -224,10 +225,11 @@ def _readers_of_raw(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return sorted((node["schema"], node["name"]) for node in nodes if node["name"] in bit_by_bit)
 
 
-def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> None:
-    """Where rows are retired, take the people out of what cannot be built anew."""
+def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Where rows are retired, take the people out of what cannot be built anew; returns the names
+    of these models."""
     if not retired_rows(con):
-        return
+        return []
     con.execute(
         "create or replace temp table erased_receipts as "
         "select source_system, load_id, row_number, outcome, event_key, visitor_key "
@@ -263,11 +265,10 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> N
                     f"delete from {table} where {key} in (select {key} from erased_receipts "
                     "where outcome = 'accepted')"
                 )
+    names = [name for _, name in readers]
     # they note no change that tests could go by, so all of them is tested
-    con.execute(
-        "delete from raw.tested where list_contains(?::varchar[], model)",
-        [[name for _, name in readers]],
-    )
+    con.execute("delete from raw.tested where list_contains(?::varchar[], model)", [names])
+    return names
 
 
 def _build(settings: Settings, report: Callable[[str], None]) -> None:
