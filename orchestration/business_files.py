@@ -85,6 +85,9 @@ def _descriptions_beside(seeds: Path) -> Iterator[Fault]:
 def _tables_beside(seeds: Path) -> Iterator[Fault]:
     """dbt makes a table of every CSV below the folder, by its name."""
     known = {seeds / file.name for file in BUSINESS_FILES}
+    if not any(map(Path.is_file, known)):
+        # a folder of something else, which may be a whole disk
+        return
     for path in sorted(seeds.rglob("*.csv")):
         if path not in known:
             yield Fault(

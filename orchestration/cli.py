@@ -226,8 +226,9 @@ def _backfill(settings: Settings, arguments: argparse.Namespace) -> None:
     ]
     asked = [any(days), any(quarters), arguments.all]
     if sum(map(bool, asked)) != 1:
+        asks = "Say one thing at a time to backfill" if any(asked) else "Say what to backfill"
         raise IntentMapError(
-            "Say what to backfill: days of arrival (--from DATE, --to DATE), quarters "
+            f"{asks}: days of arrival (--from DATE, --to DATE), quarters "
             "(--from-quarter DATE, --to-quarter DATE), or the whole history (--all)."
         )
     from orchestration.runs import run_backfill, run_quarters, run_rebuild

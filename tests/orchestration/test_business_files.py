@@ -720,3 +720,11 @@ def test_a_csv_that_is_no_business_file_is_named_since_dbt_would_read_it(seeds, 
     (seeds / "old").mkdir()
     (seeds / name).write_text("rule,kind\n")
     assert f"{name}: is none of the business files" in said_about(seeds)
+
+
+def test_a_folder_of_something_else_is_not_searched_for_more(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "any.csv").write_text("a\n")
+    said = said_about(tmp_path)
+    assert "bot_rules.csv" in said
+    assert "any.csv" not in said

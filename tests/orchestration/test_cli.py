@@ -362,8 +362,8 @@ def test_backfill_takes_days_quarters_or_everything(home, runs, options, called)
     ("options", "said"),
     [
         ("", "Say what to backfill"),
-        ("--all --from 2026-11-20", "Say what to backfill"),
-        ("--from 2026-11-20 --to-quarter 2026-10-01", "Say what to backfill"),
+        ("--all --from 2026-11-20", "Say one thing at a time to backfill"),
+        ("--from 2026-11-20 --to-quarter 2026-10-01", "Say one thing at a time to backfill"),
         ("--from 20.11.2026", "--from is '20.11.2026'; write a date"),
         ("--to-quarter 2026Q3", "--to-quarter is '2026Q3'; write a date"),
     ],
