@@ -321,9 +321,12 @@ def _say_who_came_back(settings: Settings, backup: Backup, report: Callable[[str
         if datetime.strptime(path.stem, "%Y%m%dT%H%M%SZ") > made_at
     ]
     if later:
+        made = "1 erasure was" if len(later) == 1 else f"{len(later)} erasures were"
         report(
-            f"{len(later)} erasures were made after this backup ({', '.join(later)}), and the "
-            "people are back with it: run `intent-map erase-user` again for each."
+            f"{made} made after this backup ({', '.join(later)}), and the people are back with it: "
+            "run `intent-map erase-user` again for each. It sets aside as changed the landing "
+            "files here that an erasure rewrote; delete them there, since the backup has all their "
+            "rows."
         )
 
 

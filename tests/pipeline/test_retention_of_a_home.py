@@ -112,6 +112,7 @@ def test_an_erasure_leaves_the_same_tables_with_and_without_the_old_rows(
     ids = write(tmp_path / "ids", ERASED)
     for home in homes:
         home.take_up()
+        dbt_runner.prepare_manifest(home.settings, report=lambda _: None)
         manifest = dbt_runner.load_manifest(home.settings)
         rules = fingerprint.current(home.settings, manifest)
         names = {node["name"] for node in manifest["nodes"].values()}
