@@ -166,6 +166,12 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
+        if path.exists():
+            # left by another user, as by one command under sudo
+            raise IntentMapError(
+                f"The file {path} cannot be written ({error.strerror}). Give it, and whatever else "
+                f"in {path.parent} is another user's, to this user."
+            ) from error
         raise IntentMapError(
             f"The folder {path.parent} cannot be written ({error.strerror}). Give this user write "
             "permission there, or set INTENT_MAP_HOME to a folder that has it."

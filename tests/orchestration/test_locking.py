@@ -118,6 +118,20 @@ def test_a_home_that_cannot_be_made_is_named_in_a_sentence(tmp_path):
         pass
 
 
+def test_a_lock_file_that_this_user_may_not_write_is_named_itself(settings, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with writer_lock(settings, "run"):
+        pass
+    monkeypatch.setattr("orchestration.locking.os.open", refused)
+    with (
+        pytest.raises(IntentMapError, match=rf"file .*{LOCK_FILE} cannot be written"),
+        writer_lock(settings, "run"),
+    ):
+        pass
+
+
 def test_a_warehouse_that_is_open_elsewhere_is_waited_for(settings):
     settings.warehouse.parent.mkdir(parents=True)
     lines = []
