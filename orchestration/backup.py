@@ -147,18 +147,23 @@ def restore(
                 "INTENT_MAP_HOME to an empty folder, or add --force, which keeps the old one aside "
                 "in that home."
             )
-        part = settings.restoring
+        part, is_whole = settings.restoring, False
         try:
             shutil.rmtree(part, ignore_errors=True)
-            for file in backup.files:
-                if file.path.startswith(f"{WAREHOUSE}/"):
-                    _copy(source / file.path, part / Path(file.path).relative_to(WAREHOUSE))
+            wanted = [file for file in backup.files if file.path.startswith(f"{WAREHOUSE}/")]
+            _see_to_room(settings.home, sum(file.size for file in wanted))
+            for file in wanted:
+                _copy(source / file.path, part / Path(file.path).relative_to(WAREHOUSE))
             to_disk(part)
+            is_whole = True
             _put_aside(settings, report)
             part.rename(folder)
             to_disk(folder.parent)
             _put_notes_back(settings, source, backup)
         except OSError as error:
+            if not is_whole:
+                # or the nights of what is still in its place would find the disk full of it
+                shutil.rmtree(part, ignore_errors=True)
             raise IntentMapError(
                 f"The restore stopped: {error.strerror or error}. Run the same command again; the "
                 f"backup is unchanged, and what was here before is in {settings.home / REPLACED} "

@@ -199,6 +199,29 @@ def test_between_a_killed_restore_and_the_next_nobody_begins_an_empty_warehouse(
         assert home.rows("select count(*) from raw.generic_events") == [(6,)]
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_restore_for_which_the_disk_has_no_room_leaves_the_home_as_it_was(
+    home, tmp_path, monkeypatch, when
+):
+    def full(source, target, path=""):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    back_up(home.settings, tmp_path / "backup", silent)
+    before = home.settings.warehouse.read_bytes()
+    with monkeypatch.context() as patched:
+        if when == "before":
+            patched.setattr(backups, "SPARE_BYTES", 1 << 60)
+        else:
+            patched.setattr(backups, "_copy", full)
+        with pytest.raises(IntentMapError, match=r"No space left|MB are free"):
+            restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    assert home.settings.warehouse.read_bytes() == before
+    assert not list(home.settings.home.glob("*.unfinished"))
+    assert not (home.settings.home / "replaced").exists()
+
+
 def test_a_backup_that_fails_leaves_nothing_by_its_name(home, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
