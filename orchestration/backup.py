@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from orchestration.disk import checksum_of, to_disk
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
 from orchestration.landing.warehouse import Warehouse
+from orchestration.layout import layout_of
 from orchestration.locking import writer_lock
 from orchestration.publishing import publish
 from orchestration.settings import Settings
@@ -139,6 +140,7 @@ def restore(
     backup = read_backup(source)
     report(f"Checking {len(backup.files):,} files of the backup made at {backup.made_at} ...")
     check_backup(source, backup)
+    _refuse_newer_layout(settings, source)
     folder = settings.warehouse.parent
     with writer_lock(settings, "restore", report=report, restores=True, to_replace=force):
         if not force and _holds_files(folder):
@@ -227,6 +229,14 @@ def check_backup(folder: Path, backup: Backup) -> None:
             raise IntentMapError(
                 f"{path} cannot be read ({error.strerror}), so nothing was restored."
             ) from error
+
+
+def _refuse_newer_layout(settings: Settings, folder: Path) -> None:
+    """What no command could use must not take the place of a warehouse that is well."""
+    # a backup has its warehouse where a home has it
+    saved = replace(settings, home=folder)
+    with duckdb.connect(str(saved.warehouse), read_only=True) as con:
+        layout_of(con, saved)
 
 
 def _to_save(settings: Settings) -> Iterator[tuple[Path, str]]:

@@ -30,6 +30,7 @@ from orchestration.erasure import UNFINISHED as UNFINISHED_ERASURE
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql
 from orchestration.landing.files import SET_ASIDE_FOLDER
+from orchestration.layout import layout_of
 from orchestration.locking import HeldError, half_restored, writer_lock
 from orchestration.policy import effective_vars
 from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK
@@ -236,6 +237,8 @@ def _read_ledger(settings: Settings, now: datetime) -> Ledger:
     ledger = Ledger(now.isoformat(timespec="seconds"))
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
+        # every other command refuses a newer one
+        layout_of(con, settings)
         try:
             rows = con.execute(ARRIVALS, [values["reporting_time_zone"]]).fetchall()
             failed = con.execute(LAST_FAILED).fetchall()

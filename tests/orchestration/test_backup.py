@@ -9,6 +9,7 @@ import pytest
 from test_landing_home import HEADER, ROW, Home
 
 from orchestration import backup as backups
+from orchestration import layout
 from orchestration.backup import back_up, read_backup, restore
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
@@ -112,6 +113,21 @@ def test_what_is_no_whole_backup_of_this_release_is_refused(home, tmp_path):
         path.write_text(json.dumps(manifest | change), encoding="utf-8")
         with pytest.raises(IntentMapError, match=said):
             restore(Home(tmp_path / "other").settings, tmp_path / "backup", report=silent)
+
+
+def test_a_backup_of_a_newer_release_puts_no_warehouse_aside(home, tmp_path):
+    before = home.settings.warehouse.read_bytes()
+    home.rows(
+        f"create table {layout.TABLE} as select '{layout.NOTE}' as name, "
+        f"'{layout.LAYOUT + 1}' as value"
+    )
+    back_up(home.settings, tmp_path / "backup", silent)
+    home.settings.warehouse.write_bytes(before)
+    said = r"backup/warehouse/intent_map\.duckdb was made by a newer release"
+    with pytest.raises(IntentMapError, match=said):
+        restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    assert home.settings.warehouse.read_bytes() == before
+    assert not (home.settings.home / "replaced").exists()
 
 
 def test_a_home_with_a_warehouse_is_replaced_only_when_forced_and_kept_aside(home, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from dagster import AssetCheckSeverity
 
-from orchestration import cli, erasure, fingerprint, health
+from orchestration import cli, erasure, fingerprint, health, layout
 from orchestration.defs.health import result
 from orchestration.landing.declaration import create_raw_tables
 from orchestration.policy import PROJECT_FILE
@@ -506,6 +506,17 @@ def test_a_warehouse_that_is_gone_is_an_error_where_marts_were_published(home):
     assert sentence.endswith("Arrivals are those known at 2026-11-20 04:00 UTC.")
     home.settings.restoring.mkdir()
     assert "was killed, so there is no warehouse" in home.found("warehouse")[1]
+
+
+def test_a_warehouse_of_a_newer_release_is_an_error(home):
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute(
+            f"create table {layout.TABLE} as select '{layout.NOTE}' as name, "
+            f"'{layout.LAYOUT + 1}' as value"
+        )
+    severity, sentence = home.found("warehouse")
+    assert severity == "error"
+    assert "made by a newer release" in sentence
 
 
 def test_a_warehouse_that_cannot_be_read_is_an_error(home):
