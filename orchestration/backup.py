@@ -77,8 +77,19 @@ def back_up(settings: Settings, destination: Path, report: Callable[[str], None]
         raise IntentMapError(f"There is nothing to back up: {settings.warehouse} is not there.")
     if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
         raise IntentMapError(f"{destination} is there already; name a folder that is not.")
-    if destination.is_relative_to(settings.warehouse.parent):
-        raise IntentMapError(f"{destination} is inside of what is backed up; name another folder.")
+    of_runs = (
+        settings.warehouse.parent,
+        settings.landing,
+        settings.serving,
+        settings.dagster_home,
+        settings.dbt_target_path.parent,
+    )
+    if any(destination.is_relative_to(folder) for folder in of_runs):
+        # a landing would set its files aside one by one
+        raise IntentMapError(
+            f"{destination} is in a folder of the home that runs read and write; name another "
+            "folder, better on another disk."
+        )
     part = destination.with_name(destination.name + UNFINISHED)
     with writer_lock(settings, "backup", report=report):
         # what the log beside the warehouse still holds goes into the file

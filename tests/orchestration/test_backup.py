@@ -83,6 +83,14 @@ def test_business_files_and_versions_are_in_the_backup(home, tmp_path):
     assert len(found) == len(paths) + 1
 
 
+@pytest.mark.parametrize("place", ["warehouse", "landing/generic", "serving", "dagster", "dbt/x"])
+def test_a_backup_is_not_put_where_runs_would_take_it_for_theirs(home, place):
+    folder = home.settings.home / place / "backup"
+    with pytest.raises(IntentMapError, match="that runs read and write; name another folder"):
+        back_up(home.settings, folder, silent)
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("fault", ["changed", "gone", "shorter"])
 def test_a_damaged_backup_is_refused_and_the_home_stays(home, tmp_path, fault):
     back_up(home.settings, tmp_path / "backup", silent)
