@@ -76,14 +76,20 @@ def erase_users(
 ) -> Receipt:
     """Erase the people that the file names; returns the receipt, which also stays in the home.
 
-    Raises IntentMapError when the file names nobody, when its path mentions somebody, when an
-    attached table holds rows of theirs, or when a step fails; the same command again then goes on.
+    Raises IntentMapError when the file names nobody, lies in the home or has a path that mentions
+    somebody, when an attached table holds rows of theirs, or when a step fails; the same command
+    again then goes on.
     """
     given = read_ids(ids_file)
     if Mentions(given.all).mentioned_in(str(ids_file)):
         raise IntentMapError(
             "The path of the file mentions an id that is in it, and paths stay in logs and in "
             "Dagster's list of runs. Rename the file and give its new path."
+        )
+    if ids_file.resolve().is_relative_to(settings.home.resolve()):
+        raise IntentMapError(
+            f"The file {ids_file} lies in the home, where these ids are taken out of every file: "
+            "killed half-way, the same command would find nobody in it. Move it elsewhere."
         )
     with writer_lock(settings, "erasure", report=report):
         begun_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)

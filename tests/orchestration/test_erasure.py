@@ -631,6 +631,15 @@ def test_a_file_whose_path_names_somebody_is_refused_without_saying_whom(home, t
     assert "login-gone" not in str(refused.value)
 
 
+def test_a_file_of_ids_in_the_home_is_refused_since_it_would_lose_them_half_way(home, tmp_path):
+    ids = ids_file(home.settings.home, "login-gone\n")
+    (tmp_path / "link").symlink_to(home.settings.home)
+    for path in (ids, tmp_path / "link" / "ids.txt"):
+        with pytest.raises(IntentMapError, match=r"lies in the home.*Move it elsewhere"):
+            erase_users(home.settings, path, report=home.said.append)
+    assert ids.read_text() == "login-gone\n"
+
+
 def test_a_storage_that_others_read_meanwhile_stops_it_before_raw_forgets_whom_to_look_for(
     home, tmp_path, monkeypatch
 ):

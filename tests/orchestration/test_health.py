@@ -422,7 +422,7 @@ def test_the_run_that_published_may_look_before_it_writes_the_page(home):
 
 def test_an_erasure_that_did_not_end_is_a_warning(home, monkeypatch):
     assert home.found("erasure")[0] == "ok"
-    ids = home.settings.home / "ids.txt"
+    ids = home.settings.home.parent / "ids.txt"
     ids.write_text("somebody-gone\n")
 
     def killed(settings):
