@@ -19,6 +19,7 @@ import duckdb
 
 from orchestration import removal
 from orchestration.compaction import compact_warehouse
+from orchestration.dbt_runner import in_short
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, ledger
 from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
@@ -90,6 +91,8 @@ def apply_retention(
                 if loads and not dry_run:
                     with removal.removal(warehouse, reason, now):
                         pass
+            # a run that was killed, or was refused the folder, left files of rows that had gone
+            old_loads |= _gone_before(warehouse.con, days)
             landing_files = _landing_files(warehouse, old_loads)
         except duckdb.Error as error:
             raise IntentMapError(
@@ -102,10 +105,9 @@ def apply_retention(
         result = Retention(found, landing_files, aside)
         _say(result, days, dry_run, report)
         if not dry_run:
-            for path in (*landing_files, *aside):
-                path.unlink(missing_ok=True)
-            if found:
+            if found or landing_files:
                 compact_warehouse(settings)
+            _remove([*landing_files, *aside])
         return result
 
 
@@ -213,6 +215,30 @@ def _name_rows(
         )
     rows = con.execute(f"select distinct load_id from {removal.REMOVED}").fetchall()
     return {load for (load,) in rows}
+
+
+def _gone_before(con: duckdb.DuckDBPyConnection, reasons: Iterable[str]) -> set[int]:
+    """Loads of which rows went by these limits."""
+    rows = con.execute(
+        "select distinct load_id from raw.removals where list_contains(?::varchar[], reason)",
+        [[*reasons]],
+    ).fetchall()
+    return {load for (load,) in rows}
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Raises IntentMapError that names the files which cannot be removed, when all others are."""
+    left = []
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            left.append(f"{path} ({error.strerror})")
+    if left:
+        raise IntentMapError(
+            f"The rows are gone, but {_files(len(left))} cannot be removed: {in_short(left)}. Give "
+            "this user the right to, or remove them yourself; the next run tries again."
+        )
 
 
 def _counted(con: duckdb.DuckDBPyConnection, reason: str) -> list[Old]:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -96,6 +97,26 @@ def test_copies_of_old_files_go_with_them_and_what_took_the_name_of_one_stays(
     assert {"copy.csv", "taken.csv"} <= {*names(home)}
     assert any("3 files below landing/" in line for line in apply(home))
     assert names(home) == ["3.csv", "4.csv", "taken.csv", "x.xyz", "x.xyz.reason.txt"]
+
+
+def test_files_that_could_not_be_removed_are_named_and_go_with_the_next_run(tmp_path, monkeypatch):
+    home = home_of_three_ages(tmp_path, monkeypatch, raw_retention_days=30)
+    unlink = Path.unlink
+
+    def refused(path, missing_ok=False):
+        if path.name == "1.csv":
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        with pytest.raises(IntentMapError, match=r"1 file cannot be removed: \S*1\.csv \(Perm"):
+            apply(home)
+    assert names(home) == ["1.csv", "3.csv", "4.csv", "x.xyz", "x.xyz.reason.txt"]
+    # no byte of what went stays because of it
+    assert home.rows("select free_blocks from pragma_database_size()") == [(0,)]
+    assert any("1 file below landing/" in line for line in apply(home))
+    assert names(home) == ["3.csv", "4.csv", "x.xyz", "x.xyz.reason.txt"]
 
 
 def test_refused_rows_go_earlier_and_the_others_keep_their_numbers(tmp_path, monkeypatch):
