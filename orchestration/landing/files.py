@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from orchestration.landing.columns import Refused
+from orchestration.landing.columns import Refused, shown_text
 from orchestration.sources import LANDING_SOURCES
 
 SET_ASIDE_FOLDER = "_set_aside"
@@ -41,6 +41,7 @@ FORMATS = {
 # what copying and downloading programs call a file that is not complete yet
 UNFINISHED = (".tmp", ".part", ".crdownload", ".filepart")
 LONGEST_NAME = 255
+LONGEST_PATH = 4096
 # the coarsest clock of a file system has two seconds
 SETTLED_SECONDS = 3
 FILES_AT_ONCE = 4
@@ -72,7 +73,8 @@ class LandingFile:
         return os.fsencode(self.name).decode("utf-8", "backslashreplace")
 
     def __str__(self) -> str:
-        return f"{self.source}/{self.shown}"
+        """For a sentence: a name may hold line ends, and what a terminal takes for an order."""
+        return shown_text(f"{self.source}/{self.shown}", LONGEST_PATH)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,17 @@ class Home:
         return self.settings.landing / "_set_aside" / name
 
 
+def test_a_name_that_holds_line_ends_is_one_line_in_what_is_said(tmp_path):
+    home = Home(tmp_path)
+    name = "generic/a\nearly warning: \x1b[2J.csv"
+    home.drop(name, HEADER + ROW)
+    assert home.land().files_landed == 1
+    home.drop(name, HEADER + ROW + ROW)
+    home.land()
+    assert any("generic/a?early warning: ?[2J.csv was set aside" in said for said in home.said)
+    assert home.events("file_name") == [("a\nearly warning: \x1b[2J.csv",)]
+
+
 def test_every_format_lands_with_the_name_of_its_file_and_the_number_of_its_row(tmp_path):
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + ROW + ROW)
