@@ -192,7 +192,8 @@ def restore(
         _say_who_came_back(settings, backup, report)
         report(f"Restored {backup.loads:,} loads with {backup.raw_rows:,} rows to {folder}.")
         if _has_marts(settings):
-            publish(settings, f"restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", report)
+            run_id = f"restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            publish(settings, run_id, report, whole=True)
             write_dashboard(settings, report)
     return backup
 

@@ -198,6 +198,15 @@ def read_before(manifest: Path, file: Path, same: dict[str, str]) -> Before:
     return before
 
 
+def rows_published(manifest: Path, name: str) -> int:
+    """Rows of a mart in the last publish; 0 where nothing says how many."""
+    try:
+        tables = json.loads(manifest.read_text(encoding="utf-8"))["tables"]
+        return next((int(table["rows"]) for table in tables if table["name"] == name), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def expect_most_kept(sources: dict[str, Sources], before: Before) -> None:
     """Raise NotAsPublishedError when most rows differ: writing everything is cheaper then.
 

@@ -45,6 +45,7 @@ from orchestration.published_parts import (
     expect_most_kept,
     read_before,
     rows_of_part,
+    rows_published,
     sources_of,
     sums_of,
 )
@@ -54,6 +55,8 @@ from orchestration.sql_text import literal, quoted
 
 SCHEMA = "marts"
 PUBLICATION = "publication"
+# the mart without whose rows there is nothing to read
+VISITS = "mart_sessions"
 
 # the oldest storage that DuckDB still writes: clients from 1.1 on read it
 STORAGE_VERSION = "v1.0.0"
@@ -92,9 +95,9 @@ def publish(
 ) -> Manifest:
     """Publish all marts of the warehouse; returns what was published.
 
-    whole: write every row anew, so that nothing of what was served is left in freed blocks.
-    Raises IntentMapError when there is nothing to publish or a file cannot be written; the served
-    files are then as they were.
+    whole: write every row anew, so that nothing of what was served is left in freed blocks, and
+    whatever there is. Raises IntentMapError when there is nothing to publish, no session is left of
+    those that are served, or a file cannot be written; the served files are then as they were.
     """
     with writer_lock(settings, "publishing", report=report):
         if not settings.warehouse.exists():
@@ -139,6 +142,8 @@ def _publish(
         )
     before = None if whole else _before(settings, report)
     sources = _sources(settings, new_file if before else None)
+    if not whole:
+        _refuse_an_emptied_history(sources, serving / MANIFEST_FILE)
     if before is not None:
         try:
             expect_most_kept(sources, before)
@@ -187,6 +192,18 @@ def _publish(
         f"anew): {serving / SERVING_FILE}"
     )
     return manifest
+
+
+def _refuse_an_emptied_history(sources: dict[str, Sources], manifest: Path) -> None:
+    """Whoever reads in the morning rather has what was published before."""
+    rows = rows_published(manifest, VISITS)
+    if rows and not _rows(sources.get(VISITS, {})):
+        raise IntentMapError(
+            f"Nothing was published: the warehouse holds no session any more, and {rows:,} are "
+            "served. That is what a lost warehouse leaves behind, or a setting that refuses every "
+            "event: `intent-map status` and marts.mart_event_audit in the warehouse say more. If "
+            f"it is meant, remove {manifest} and publish again."
+        )
 
 
 @dataclass(frozen=True)
@@ -363,7 +380,7 @@ def _written(
         old = None
     changed = different(sources, old)
     if old is None or (changed and day == NO_DAY):
-        changed = sorted(sources)
+        changed = sorted({*sources, *changed})
         kept = {}
         # the warehouse has them in order of days, so a week stands nearly together here too, and
         # replacing it later rewrites few other rows

@@ -146,6 +146,31 @@ def test_on_top_of_another_publish_it_is_as_written_whole(settings, tmp_path, wh
         assert served(settings) == whole
 
 
+def test_a_mart_that_is_emptied_is_no_reason_to_write_all_others_anew(settings):
+    change(settings, CHANGES["a mart that is emptied"])
+    text = said(settings, "run-1")
+    assert "published anew" not in text
+    assert written(text) == 0
+
+
+@pytest.mark.parametrize("as_an_erasure", [True, False])
+def test_a_history_without_any_session_takes_the_place_of_none_with(settings, as_an_erasure):
+    before = served(settings)
+    change(settings, "delete from marts.mart_sessions")
+    with pytest.raises(IntentMapError, match="holds no session any more") as refused:
+        said(settings, "run-1")
+    assert str(settings.serving / publishing.MANIFEST_FILE) in str(refused.value)
+    assert served(settings) == before
+    if as_an_erasure:
+        said(settings, "run-2", whole=True)
+    else:
+        (settings.serving / publishing.MANIFEST_FILE).unlink()
+        said(settings, "run-2")
+    assert served(settings)["marts.mart_sessions"][1] == []
+    # and then goes on
+    said(settings, "run-3")
+
+
 @pytest.mark.parametrize("key", ["another key", None])
 def test_another_key_leaves_no_part_as_it_was(settings, tmp_path, key):
     path = settings.serving / publishing.SERVING_FILE
