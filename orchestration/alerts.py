@@ -20,8 +20,8 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.one_line import one_line
 from orchestration.publishing import SCHEMA
-from orchestration.report import one_line
 from orchestration.settings import SERVING_FILE, Settings
 
 TABLE = "mart_early_warnings"

@@ -22,6 +22,7 @@ from orchestration.demo import RECORD, SIMULATED
 from orchestration.disk import has_no_room, to_disk
 from orchestration.errors import IntentMapError, first_line
 from orchestration.locking import writer_lock
+from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.publishing import UNFINISHED
 from orchestration.report import (
@@ -30,7 +31,6 @@ from orchestration.report import (
     funnel_counts,
     funnel_sums,
     latest_version,
-    one_line,
     over,
     published_file,
     restated,

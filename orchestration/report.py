@@ -6,7 +6,6 @@ Does not belong here: building or publishing anything.
 """
 
 import contextlib
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orchestration.errors import IntentMapError, first_line
+from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.settings import DASHBOARD_FILE, PROJECT_ROOT, SERVING_FILE, Settings
 
@@ -27,11 +27,6 @@ FILES_SHOWN = 5
 ABSENT = "-"
 TIERS = ("soft", "medium", "hard", "macro")
 LONGEST_CHANNEL = 24
-# what HTML has no character for, what acts in a terminal, and what turns the direction of the text
-# around it
-_UNSHOWN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
-)
 
 Section = Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], Iterator[str]]
 
@@ -475,14 +470,6 @@ def percent(part: float | None, whole: float) -> str:
 
 def money(value: Any) -> str:
     return ABSENT if value is None else f"{float(value):,.2f}"
-
-
-def one_line(text: Any, longest: int | None = None) -> str:
-    """Text that came with the data, as it can stand in a line: nothing in it acts."""
-    text = " ".join(_UNSHOWN.sub("\ufffd", str(text)).split())
-    if longest is None or len(text) <= longest:
-        return text
-    return text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def table(

@@ -32,6 +32,7 @@ from orchestration.landing.values import (
     microseconds,
     nested_value,
 )
+from orchestration.one_line import one_line
 from orchestration.sources import LANDING_SOURCES
 from orchestration.sql_text import literal, quoted
 
@@ -114,15 +115,9 @@ def _either(first: SourceColumn, second: SourceColumn) -> SourceColumn:
 
 def shown_names(names: Sequence[str]) -> str:
     """Column names for a sentence, also when they are many or not text at all."""
-    shown = [shown_text(name, 40) for name in names[:30]]
+    shown = [one_line(name, 40) for name in names[:30]]
     more = f" and {len(names) - 30} more" if len(names) > 30 else ""
     return (", ".join(shown) or "none") + more
-
-
-def shown_text(text: str, length: int) -> str:
-    """At most `length` printable characters of a text that may hold anything."""
-    kept = "".join(char if char.isprintable() else "?" for char in text[:length])
-    return kept + ("…" if len(text) > length else "")
 
 
 def landing_select(

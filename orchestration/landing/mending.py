@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.landing.columns import NOT_UTF8, Refused, shown_text
+from orchestration.landing.columns import NOT_UTF8, Refused
 from orchestration.landing.files import LandingFile
+from orchestration.one_line import one_line
 
 # a record that runs on for longer than this is a quote that was never closed
 LONGEST_RECORD = 64 * 1024 * 1024
@@ -182,4 +183,4 @@ def _write(target: Path, rows: Iterable[list[str]]) -> Mended:
 
 def nothing_readable(example: str) -> Refused:
     """The verdict on a file without a single good row."""
-    return Refused(f"none of its rows can be read; the first is: {shown_text(example, 80)}")
+    return Refused(f"none of its rows can be read; the first is: {one_line(example, 80)}")

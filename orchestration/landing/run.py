@@ -19,7 +19,7 @@ import duckdb
 
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import ahead, attached, kept, ledger, mending, reading
-from orchestration.landing.columns import Refused, shown_text
+from orchestration.landing.columns import Refused
 from orchestration.landing.files import (
     Content,
     LandingFile,
@@ -34,6 +34,7 @@ from orchestration.landing.files import (
 )
 from orchestration.landing.result import LandingResult, SourceLanding
 from orchestration.landing.warehouse import Candidate, ChangedMeanwhile, Kept, Warehouse, Written
+from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -163,7 +164,7 @@ class _Landing:
             meant = difflib.get_close_matches(child.name.lower(), SOURCES, n=1, cutoff=0.5)
             hint = f"; did you mean {meant[0]}?" if meant else ""
             self.warn(
-                f"landing/{shown_text(child.name, 200)} is not read: the folders there are "
+                f"landing/{one_line(child.name, 200)} is not read: the folders there are "
                 f"{', '.join(SOURCES)}{hint}"
             )
 
@@ -448,7 +449,7 @@ class _Landing:
     def _in_words(self, error: Exception, file: LandingFile) -> str:
         lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
         text = lines[0].replace(str(file.path), file.shown)
-        return f"it cannot be read ({shown_text(text, 300).rstrip('. ')})"
+        return f"it cannot be read ({one_line(text, 300).rstrip('. ')})"
 
     def _summarize(self) -> None:
         outcome = self.outcome

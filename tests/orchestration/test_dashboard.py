@@ -637,6 +637,7 @@ def test_names_from_the_data_cannot_act(settings):
 def test_names_are_one_line_of_bounded_length_that_stays_in_its_place():
     assert name("a\n\tb") == "a b"
     assert name("a\x00b\u202ec") == "a\ufffdb\ufffdc"
+    assert name("a\ud800\u061cb") == "a\ufffd\ufffdb"
     assert len(name("x" * 9999)) == 120
     assert name(None) == NONE
 

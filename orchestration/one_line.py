@@ -1,0 +1,23 @@
+"""Text of unknown origin, as it can stand in a sentence, a table or a line of the log.
+
+Belongs here: the one rule for that. Does not belong here: what a page escapes, which its template
+does.
+"""
+
+import re
+from typing import Any
+
+# what HTML has no character for, what acts in a terminal, what turns the direction of the text
+# around it, and halves of characters, which no file takes: names of files may hold them
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+    "\ufffe\uffff]"
+)
+
+
+def one_line(text: Any, longest: int | None = None) -> str:
+    """The text on one line of at most `longest` characters: nothing in it acts."""
+    text = " ".join(_UNSHOWN.sub("\ufffd", str(text)).split())
+    if longest is None or len(text) <= longest:
+        return text
+    return text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
