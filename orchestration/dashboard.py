@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -334,7 +335,8 @@ def days_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
             select
                 date, sum(sessions) as sessions, sum(cost) as cost, sum(revenue) as revenue,
                 sum(expected_revenue) as expected_revenue,
-                bool_or(value_version = '(prior)' and sessions > 0) as is_prior
+                bool_or(value_version = '(prior)' and sessions > 0) as is_prior,
+                max(value_version) filter (where sessions > 0) as value_version
             from marts.mart_daily_values
             where date between ? and ?
             group by date
@@ -355,9 +357,21 @@ def days_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
         "figures": _figures(now, before, asked.has_spend),
         "without_rows": [sum(day["sessions"] is None for day in days[part]) for part in HALVES],
         "prior_days": [sum(bool(day.get("is_prior")) for day in days[part]) for part in HALVES],
+        "new_versions": _new_versions(days),
         "plots": _plots(calendar, series),
         "names": list(series),
     }
+
+
+def _new_versions(days: Iterable[Mapping[str, Any]]) -> Rows:
+    """The days from which on another version than before values them, the configured weights
+    aside."""
+    valued_days = [day for day in days if day.get("value_version") not in (None, "(prior)")]
+    return [
+        {"date": day["date"], "version": day["value_version"], "before": past["value_version"]}
+        for past, day in pairwise(valued_days)
+        if day["value_version"] != past["value_version"]
+    ]
 
 
 def _plots(days: Sequence[date], series: Mapping[str, Sequence[float | None]]) -> list[DayPlot]:
@@ -615,7 +629,7 @@ def change(now: float | None, before: float | None) -> str | None:
 
 
 def count(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:,.0f}".replace("-", MINUS)
+    return ABSENT if value is None else f"{value:z,.0f}".replace("-", MINUS)
 
 
 def money(value: float | None) -> str:
@@ -633,7 +647,7 @@ def percent(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:,.2f}".replace("-", MINUS)
+    return ABSENT if value is None else f"{value:z,.2f}".replace("-", MINUS)
 
 
 def name(value: Any) -> str:

@@ -346,7 +346,7 @@ def day_section(connection: duckdb.DuckDBPyConnection, values: dict[str, Any]) -
                 *(money(n) for n in row[4:7]),
                 ABSENT
                 if (value := over(row[5], row[6] if is_money else None)) is None
-                else f"{value:,.2f}",
+                else f"{value:z,.2f}",
             )
             for row in rows
         ],
@@ -465,11 +465,11 @@ def over(part: Any, whole: Any) -> float | None:
 
 def percent(part: float | None, whole: float) -> str:
     """Share of the whole as text; a dash when there is none."""
-    return f"{100 * part / whole:.1f} %" if part is not None and whole else ABSENT
+    return f"{100 * part / whole:z.1f} %" if part is not None and whole else ABSENT
 
 
 def money(value: Any) -> str:
-    return ABSENT if value is None else f"{float(value):,.2f}"
+    return ABSENT if value is None else f"{float(value):z,.2f}"
 
 
 def table(

@@ -13,7 +13,17 @@ import pytest
 import yaml
 
 from orchestration import cli, dashboard
-from orchestration.dashboard import change, count, money, name, over, page_of, percent, ratio
+from orchestration.dashboard import (
+    change,
+    count,
+    money,
+    name,
+    over,
+    page_of,
+    percent,
+    ratio,
+    signed_money,
+)
 from orchestration.day_plot import day_plot, tick_label, ticks_over
 from orchestration.errors import IntentMapError
 from orchestration.settings import DASHBOARD_FILE, PROJECT_ROOT, SERVING_FILE, Settings
@@ -593,6 +603,20 @@ def test_configured_weights_of_the_days_before_are_no_measure_of_these(settings)
     assert "On 0 of these days and 5 of those before the configured weights" in shown(settings).text
 
 
+def test_a_new_version_within_the_days_shown_is_said_to_have_moved_the_values(settings):
+    a_shop(settings)
+    said = "a new version moves all values at once, so expected revenue and value ROAS differ"
+    assert said not in shown(settings).text
+    run(
+        settings,
+        "update marts.mart_daily_values set value_version = '2026-Q3' "
+        f"where date < date '{DAY - timedelta(days=20)}'",
+    )
+    text = shown(settings).text
+    assert "Days from 2026-11-09 on are valued by version 2026-Q4, those before by 2026-Q3" in text
+    assert said in text
+
+
 def test_days_without_data_are_counted_and_left_open_in_the_plot(settings):
     a_shop(settings)
     run(settings, "delete from marts.mart_daily_values where date = date '2026-11-20'")
@@ -766,6 +790,9 @@ def test_numbers_as_text():
     assert (count(None), count(1234567), count(-3)) == (NONE, "1,234,567", f"{MINUS}3")
     assert (money(None), money(-1234.5), money(0)) == (NONE, f"{MINUS}1,234.50", "0.00")
     assert (percent(None), percent(0.1234), ratio(2)) == (NONE, "12.3 %", "2.00")
+    assert [form(-0.0001) for form in (count, money, signed_money, ratio, percent)] == [
+        *("0", "0.00", "0.00", "0.00", "0.0 %")
+    ]
     assert (over(1, 0), over(1, -2), over(None, 2), over(1, 4)) == (None, None, None, 0.25)
     assert (change(110, 100), change(90, 100), change(5, 0)) == ("+10.0 %", f"{MINUS}10.0 %", None)
     assert change(100.0001, 100) == change(99.9999, 100) == "±0.0 %"
