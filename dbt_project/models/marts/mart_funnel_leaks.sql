@@ -27,9 +27,34 @@ funnels as (
 
 ),
 
+event_counts as (
+
+    select * from {{ ref('int_event_counts') }}
+
+),
+
+landings as (
+
+    select max(landed_date) as landed_date from event_counts
+
+),
+
+dates_with_steps as (
+
+    select max(date) as step_date from funnel_steps
+
+),
+
+-- a day that a device is ahead has not come yet
 last_days as (
 
-    select max(date) as last_date from funnel_steps
+    select
+        least(
+            dates_with_steps.step_date, coalesce(landings.landed_date, dates_with_steps.step_date)
+        ) as last_date
+
+    from dates_with_steps
+    cross join landings
 
 ),
 
@@ -167,7 +192,9 @@ steps_of_periods as (
             as continued_before
 
     from steps_by_channel as steps
-    inner join periods on steps.date > periods.before_from
+    inner join periods
+        on steps.date > periods.before_from
+        and steps.date <= periods.last_date
     group by
         steps.funnel, steps.step_number, steps.event_name, steps.channel_group, periods.last_date
 

@@ -26,10 +26,36 @@ periods as (
 
 ),
 
+event_counts as (
+
+    select * from {{ ref('int_event_counts') }}
+
+),
+
+landings as (
+
+    select max(landed_date) as landed_date from event_counts
+
+),
+
+dates_with_sessions as (
+
+    select max(date) as session_date from daily_values
+    where sessions > 0
+
+),
+
+-- a device whose clock runs ahead settles nothing
 last_day as (
 
-    select max(date) as last_date from daily_values
-    where sessions > 0
+    select
+        least(
+            dates_with_sessions.session_date,
+            coalesce(landings.landed_date, dates_with_sessions.session_date)
+        ) as last_date
+
+    from dates_with_sessions
+    cross join landings
 
 ),
 

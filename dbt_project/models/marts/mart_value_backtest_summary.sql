@@ -120,9 +120,35 @@ credit_weeks as (
 
 ),
 
+event_counts as (
+
+    select * from {{ ref('int_event_counts') }}
+
+),
+
+landings as (
+
+    select max(landed_date) as landed_date from event_counts
+
+),
+
+dates_with_sessions as (
+
+    select max(date) as session_date from daily_values
+
+),
+
+-- a device whose clock runs ahead ends no week
 last_day as (
 
-    select max(date) as last_date from daily_values
+    select
+        least(
+            dates_with_sessions.session_date,
+            coalesce(landings.landed_date, dates_with_sessions.session_date)
+        ) as last_date
+
+    from dates_with_sessions
+    cross join landings
 
 ),
 
