@@ -1,7 +1,9 @@
 {% macro get_incremental_replace_differing_sql(arg_dict) %}
     {#- Incremental strategy of a small table that is computed whole: only rows that differ are
         written. With meta `speaks_of`, the columns by which sessions are found, the sessions that
-        they speak of are noted as changed; with meta `date_of`, a column, the dates of these rows.
+        they speak of are noted as changed; with meta `and_of_later_ones` (beside a session_key) those
+        of the same visitor that did not end before them too; with meta `date_of`, a column, the dates
+        of these rows.
         With meta `part_by`, a column, the new rows are a part of the table: kept rows of other
         values stay. A value that has no rows any more is found by its kept rows of sessions that
         changed: `changed_by` says the column and the key, as for changed_since_last_build. -#}
@@ -38,6 +40,14 @@
         {%- set notes = note_changed_sessions(
             "select distinct 0 as session_key, 0 as public_session_key, " ~ date_of
             ~ " as session_date from " ~ differing
+        ) -%}
+    {%- elif meta.get('and_of_later_ones') -%}
+        {%- set notes = note_changed_sessions(
+            "select distinct later.session_key, later.public_session_key, later.session_date from "
+            ~ ref('int_all_sessions') ~ " as spoken_of inner join " ~ ref('int_all_sessions')
+            ~ " as later on spoken_of.visitor_key = later.visitor_key"
+            ~ " and spoken_of.started_at <= later.ended_at"
+            ~ " where spoken_of.session_key in (select session_key from " ~ differing ~ ")"
         ) -%}
     {%- elif speaks_of -%}
         {%- set notes = note_changed_sessions(

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_differing',
     unique_key='session_key',
-    meta={'notes_changes': true, 'speaks_of': ['session_key']}
+    meta={'notes_changes': true, 'speaks_of': ['session_key'], 'and_of_later_ones': true}
 ) }}
 -- depends_on: {{ ref('int_all_sessions') }}
 

@@ -46,6 +46,12 @@ sessions as (
 
 ),
 
+bot_sessions as (
+
+    select * from {{ ref('int_bot_sessions') }}
+
+),
+
 -- numbers instead of names: what is grouped below is narrow
 rules as (
 
@@ -153,21 +159,48 @@ occurrences as (
 
 ),
 
--- which occurrence it is, where it takes more than one
+occurrences_judged as (
+
+    select
+        occurrences.*,
+        coalesce(bot_sessions.bot_rule, '(none)') <> '(none)' as is_of_a_machine
+
+    from occurrences
+    left join bot_sessions on occurrences.session_key = bot_sessions.session_key
+
+),
+
+-- which occurrence it is, where it takes more than one: what a machine did is none of a person's
 occurrences_numbered as (
 
     select
         *,
-        row_number() over (
+        count(case when not is_of_a_machine then 1 end) over (
             partition by
                 rule_number,
                 visitor_key,
                 case when occurrence_scope = 'session' then session_key end
             -- the source's own sessions may hold events of one moment and number
             order by occurred_at, sequence, event_number, session_key
+            rows between unbounded preceding and current row
         ) as occurrence_number
 
-    from occurrences
+    from occurrences_judged
+
+),
+
+-- a machine's visit counts its own besides: a version may take it for a person's
+occurrences_of_machines as (
+
+    select
+        *,
+        occurrence_number + row_number() over (
+            partition by rule_number, session_key
+            order by occurred_at, sequence, event_number
+        ) as number_in_all
+
+    from occurrences_numbered
+    where is_of_a_machine
 
 ),
 
@@ -212,6 +245,22 @@ occurrences_met as (
     from occurrences_numbered
     where
         occurrence_number >= min_occurrences
+        and not is_of_a_machine
+        and {{ changed_since_last_build('session_key') }}
+
+    union all
+
+    select
+        session_key,
+        visitor_key,
+        rule_number,
+        occurred_at,
+        sequence,
+        event_number
+
+    from occurrences_of_machines
+    where
+        number_in_all >= min_occurrences
         and {{ changed_since_last_build('session_key') }}
 
 ),
