@@ -55,7 +55,8 @@ dates_with_data as (
 
     select
         max(date) as any_date,
-        max(case when sessions > 0 then date end) as session_date
+        max(case when sessions > 0 then date end) as session_date,
+        max(case when cost <> 0 then date end) as spend_date
 
     from daily_values
 
@@ -66,6 +67,7 @@ dates_with_data as (
 last_days as (
 
     select
+        dates_with_data.spend_date as last_spend_date,
         least(
             coalesce(dates_with_data.session_date, dates_with_data.any_date),
             coalesce(landings.landed_date, dates_with_data.any_date)
@@ -85,8 +87,15 @@ weeks_numbered as (
                 {{ seconds_between(first_monday, 'cast(weeks.week as timestamp)') }} / 604800
             ) as integer
         ) as week_number,
-        -- the newest date has only begun
-        {{ dbt.dateadd('day', 6, 'weeks.week') }} < last_days.last_date as is_complete,
+        weeks.week > last_days.last_spend_date as is_behind_all_spend,
+        -- the newest date has only begun; and where spend ends within the week, the rest of it may
+        -- be on its way: by what is there a campaign would have brought more than it did
+        {{ dbt.dateadd('day', 6, 'weeks.week') }} < last_days.last_date
+        and not coalesce(
+            weeks.week <= last_days.last_spend_date
+            and {{ dbt.dateadd('day', 6, 'weeks.week') }} > last_days.last_spend_date,
+            false
+        ) as is_complete,
         max(weeks.value) over (partition by weeks.week) as highest_value_of_week,
         sum(weeks.sessions) over (partition by weeks.week) as sessions_of_week
 
@@ -344,6 +353,7 @@ returns as (
         judged.marginal_roas_status,
         judged.highest_value_of_week,
         judged.sessions_of_week,
+        judged.is_behind_all_spend,
         case
             when judged.marginal_roas_status = 'estimated' then judged.observed_cost_from
         end as observed_cost_from,
@@ -428,7 +438,9 @@ select
     recommendation,
     case
         when marginal_roas_status = 'incomplete_week'
-            then 'The week is not over yet, or not all of its events have come.'
+            then 'The week is not over yet, or not all of its events and its spend have come.'
+        when marginal_roas_status = 'no_spend' and is_behind_all_spend
+            then 'No spend has come of this week or a later one, of any campaign.'
         when marginal_roas_status = 'no_spend' then 'Nothing was spent in this week.'
         when marginal_roas_status = 'no_campaign'
             then 'This spend names no campaign, and these sessions are all that name none: what it '
