@@ -42,6 +42,7 @@ days_summed as (
     select
         date,
         campaign,
+        value_version,
         sum(macro_conversions) over last_30_days as macro_conversions_30d,
         sum(sessions) over last_28_days as sessions_now,
         sum(micro_conversions) over last_28_days as micros_now,
@@ -238,6 +239,12 @@ select
         when is_trap
             then ' Trap: micro-conversions rose and macro-conversions did not, so what they '
             || 'promise and ROAS drift apart; see which micro-conversion it buys.'
+        else ''
+    end
+    || case
+        when value_version = '(prior)'
+            then ' No value version is in force yet: values of micro-conversions are configured '
+            || 'weights, which rank and are no money. Run `make quarterly`.'
         else ''
     end as reason
 
