@@ -1,3 +1,6 @@
+{#- of the normal distribution, 95 % lie below -#}
+{% set surely = 1.6449 -%}
+
 with
 
 probabilities as (
@@ -51,7 +54,8 @@ versions_with_previous as (
 ),
 
 -- the first that applies: what cannot be judged, what deceives, what says nothing, what others say.
--- What was never done, or never followed by the goal, has no growth that could deceive
+-- What was never done, or never followed by the goal, has no growth that could deceive; and that as
+-- few as before reached the goal must be beyond chance, as for the traps of campaigns
 versions_judged as (
 
     select
@@ -63,6 +67,12 @@ versions_judged as (
                 trials >= {{ var('trap_growth') }} * previous_trials
                 and conversions <= previous_conversions
                 and previous_conversions > 0
+                and ln(1.0 * nullif(trials, 0) / nullif(previous_trials, 0))
+                - ln((conversions + 0.5) / (previous_conversions + 0.5))
+                > {{ surely }} * sqrt(
+                    1.0 / nullif(trials, 0) + 1.0 / nullif(previous_trials, 0)
+                    + 1.0 / (conversions + 0.5) + 1.0 / (previous_conversions + 0.5)
+                )
                 then 'trap'
             when verdict = 'unclear' then 'too_soft'
             when
