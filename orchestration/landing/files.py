@@ -21,7 +21,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from orchestration.landing.columns import Refused, shown_text
+from orchestration.landing.columns import Refused
+from orchestration.one_line import one_line
 from orchestration.sources import LANDING_SOURCES
 
 SET_ASIDE_FOLDER = "_set_aside"
@@ -74,7 +75,7 @@ class LandingFile:
 
     def __str__(self) -> str:
         """For a sentence: a name may hold line ends, and what a terminal takes for an order."""
-        return shown_text(f"{self.source}/{self.shown}", LONGEST_PATH)
+        return one_line(f"{self.source}/{self.shown}", LONGEST_PATH)
 
 
 @dataclass(frozen=True)
