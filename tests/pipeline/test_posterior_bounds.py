@@ -57,6 +57,13 @@ def test_bounds_are_the_equal_tailed_ones():
     assert (lower, upper) == pytest.approx(stats.beta(24, 96).interval(0.95), abs=1e-12)
 
 
+@pytest.mark.parametrize("small", [1e-3, 0.01, 0.1, 0.5])
+def test_an_estimate_lies_between_its_bounds_however_skewed(small):
+    (of_few,), (of_many,) = bounds_of((small, 60)), bounds_of((60, small))
+    assert of_few[0] <= small / (small + 60) <= of_few[1]
+    assert of_many[0] <= 60 / (small + 60) <= of_many[1]
+
+
 def test_without_a_success_or_a_failure_one_bound_is_the_edge_and_the_other_is_close():
     never, always = bounds_of((0, 69), (70, 0))
     assert never == pytest.approx((0, stats.beta(0.5, 69).ppf(0.975)), abs=1e-12)

@@ -13,7 +13,8 @@ from scipy import special
 
 
 def model(dbt, session):
-    """Equal-tailed interval of var interval_level, and the normal quantile of the same level."""
+    """Equal-tailed interval of var interval_level, with the estimate in it, and the normal
+    quantile of the same level."""
     dbt.config(materialized="table", tags=["quarterly"])
     tail = (1 - dbt.config.get("interval_level")) / 2
     keys = ("macro_conversion", "micro_conversion", "intent_class", "visitor_type")
@@ -26,8 +27,11 @@ def model(dbt, session):
     a = numpy.where(successes > 0, successes, 0.5)
     b = numpy.where(failures > 0, failures, 0.5)
     lower, upper = special.betaincinv(a, b, tail), special.betaincinv(a, b, 1 - tail)
-    bounds["probability_lower"] = numpy.where(successes > 0, lower, 0.0)
-    bounds["probability_upper"] = numpy.where(failures > 0, upper, 1.0)
+    # a Beta of a small part of one success is so skewed that its mean, the estimate, is rarer than
+    # the tail: the interval goes on to it
+    mean = a / (a + b)
+    bounds["probability_lower"] = numpy.where(successes > 0, numpy.minimum(lower, mean), 0.0)
+    bounds["probability_upper"] = numpy.where(failures > 0, numpy.maximum(upper, mean), 1.0)
     bounds["z"] = numpy.full(len(successes), -special.ndtri(tail))
     bounds["z_of_family"] = -special.ndtri(tail / _groups_judged(dbt, rows))
     return session.query(
