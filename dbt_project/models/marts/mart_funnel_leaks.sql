@@ -214,19 +214,20 @@ steps_with_last as (
 
 ),
 
--- who is lost here would have gone on as those before did, and the last ones would have paid
+-- who is lost here would have gone on as those before did, and the last ones would have paid. Rates
+-- as doubles: an engine cuts the digits of decimals that are divided and multiplied
 losses as (
 
     select
         steps.*,
         steps_named.next_event_name,
-        1.0 * steps.continued / nullif(steps.entered, 0) as rate,
-        1.0 * steps.continued_before / nullif(steps.entered_before, 0) as rate_before,
-        1.0 * (steps.continued + steps.continued_before)
+        cast(steps.continued as double) / nullif(steps.entered, 0) as rate,
+        cast(steps.continued_before as double) / nullif(steps.entered_before, 0) as rate_before,
+        cast(steps.continued + steps.continued_before as double)
         / nullif(steps.entered + steps.entered_before, 0) as rate_pooled,
         case
             when steps.steps_of_channel = last_steps.step_number
-                then 1.0 * steps.finished_before / nullif(steps.continued_before, 0)
+                then cast(steps.finished_before as double) / nullif(steps.continued_before, 0)
             else 0
         end as share_that_finishes,
         coalesce(average_macros.value, 0) as macro_value
@@ -254,7 +255,8 @@ losses_valued as (
         (rate - rate_before) / nullif(
             sqrt(
                 rate_pooled * (
-                    greatest(1 - rate_pooled, 1.0 / nullif(entered, 0)) / nullif(entered, 0)
+                    greatest(1 - rate_pooled, 1 / cast(nullif(entered, 0) as double))
+                    / nullif(entered, 0)
                     + (1 - rate_pooled) / nullif(entered_before, 0)
                 )
             ),
@@ -294,7 +296,7 @@ select
     cast(entered_before as bigint) as entered_before,
     cast(continued_before as bigint) as continued_before,
     {{ rounded('cast(lost as double)', 4) }} as lost,
-    cast(greatest(coalesce(money_lost, 0), 0) as decimal(18, 4)) as money_lost,
+    cast({{ rounded('greatest(coalesce(money_lost, 0), 0)', 4) }} as decimal(18, 4)) as money_lost,
     is_leak,
     is_leak and place_by_money = 1 as is_biggest_leak,
     case
