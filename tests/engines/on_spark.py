@@ -1,4 +1,5 @@
-"""A program of its own: a first night, a quarter and a second night on Spark, in one session.
+"""A program of its own: a first night, a quarter and a second night on Spark, in one session. Each
+night is killed first, and then run.
 
 Started by test_spark.py in an empty folder, where Spark keeps its metastore and its tables. First
 argument: JSON with `nights`, folders with the raw tables as Parquet, one for each night; `quarter`,
@@ -7,9 +8,13 @@ tables go.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+from dbt.adapters.spark.session import Cursor
 from pyspark.sql import SparkSession
 
 from orchestration import spark as dbt_on_spark
@@ -37,6 +42,30 @@ def dbt(*args: str) -> None:
         sys.exit(f"dbt {' '.join(args)} failed on Spark")
 
 
+def killed(statement: str, *args: str) -> None:
+    """A run of dbt that is killed at the first statement that begins so: neither it nor any behind
+    it is run. Of a table that it would have written the folder stays, unknown to the metastore."""
+    execute, alive = Cursor.execute, [True]
+
+    def execute_while_alive(cursor: Cursor, sql: str, *parameters: Any) -> None:
+        # in front dbt writes a comment
+        said = " ".join(sql.rpartition("*/")[2].split())
+        if alive[0] and said.startswith(statement):
+            alive[0] = False
+            if written := re.match(r"create table (\w+)\.(\w+)", said):
+                folder = Path.cwd() / "tables" / f"{written[1]}.db" / written[2]
+                folder.mkdir()
+                (folder / "part").touch()
+        if not alive[0]:
+            raise RuntimeError("killed")
+        execute(cursor, sql, *parameters)
+
+    with patch.object(Cursor, "execute", execute_while_alive):
+        succeeded = dbt_on_spark.run(list(args))
+    if alive[0] or succeeded:
+        sys.exit(f"dbt {' '.join(args)} came to no {statement}")
+
+
 def load(spark: SparkSession, folder: Path) -> None:
     """The raw tables as another loader would keep them: the declared ones, filled by name."""
     for file in sorted(folder.glob("*.parquet")):
@@ -52,9 +81,13 @@ def main() -> None:
     build = ["build", "--exclude-resource-type", "test", "unit_test", *asked["common"]]
     nightly = [*build, "--exclude", "tag:quarterly", "resource_type:seed"]
     load(spark, first)
+    killed("create table intermediate.int_event_receipts", *nightly)
     dbt(*nightly)
     dbt(*build, "--select", "tag:quarterly", *asked["quarter"])
+    # as if that run had been killed when it dropped the changes that all have seen
+    spark.sql("alter table raw.session_changes rename to raw.session_changes__right_0000dead")
     load(spark, second)
+    killed("insert into intermediate.int_session_events", *nightly)
     dbt(*nightly)
     for floor in FLOORS:
         for table in spark.catalog.listTables(floor):

@@ -4,8 +4,11 @@
     {%- set changed_by = config.get('meta')['changed_by'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {{ one_after_another([
-        deletion(arg_dict['target_relation'], changed_since_last_build(**changed_by)),
-        "insert into " ~ arg_dict['target_relation'] ~ " (" ~ columns ~ ") select " ~ columns
-        ~ " from " ~ arg_dict['temp_relation']
+        replacement(
+            arg_dict['target_relation'],
+            changed_since_last_build(**changed_by),
+            columns,
+            "select " ~ columns ~ " from " ~ arg_dict['temp_relation']
+        )
     ]) }}
 {% endmacro %}

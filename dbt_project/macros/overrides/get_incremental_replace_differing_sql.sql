@@ -59,9 +59,12 @@
     {{ one_after_another([
         create_passing_table(differing, compared),
         notes or '',
-        deletion(kept, "(" ~ key ~ ") in (select " ~ key ~ " from " ~ differing ~ " where not is_new)"),
-        "insert into " ~ kept ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ differing
-        ~ " where is_new",
+        replacement(
+            kept,
+            "(" ~ key ~ ") in (select " ~ key ~ " from " ~ differing ~ " where not is_new)",
+            columns,
+            "select " ~ columns ~ " from " ~ differing ~ " where is_new"
+        ),
         "drop table " ~ differing
     ]) }}
 {% endmacro %}

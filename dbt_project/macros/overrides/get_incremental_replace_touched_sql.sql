@@ -25,8 +25,12 @@
     {%- endif -%}
     {{ one_after_another([
         notes or '',
-        deletion(kept, is_replaced, using=touched),
-        "insert into " ~ kept ~ " (" ~ columns ~ ") select " ~ columns ~ " from "
-        ~ arg_dict['temp_relation']
+        replacement(
+            kept,
+            is_replaced,
+            columns,
+            "select " ~ columns ~ " from " ~ arg_dict['temp_relation'],
+            using=touched
+        )
     ]) }}
 {% endmacro %}

@@ -20,6 +20,7 @@
     {%- endset -%}
     {#- asked first, so that older rows need not be read -#}
     {%- set earliest = run_query("select min(touched_from) from (" ~ touched ~ ") as touched").rows[0][0] -%}
+    {%- set rows = "select " ~ columns ~ " from " ~ new -%}
     {%- if earliest -%}
         {%- set touched_users -%}
             (
@@ -30,16 +31,17 @@
                 group by user_key
             ) as touched
         {%- endset -%}
-        {%- set gone = deletion(
+        {%- set replaced = replacement(
             kept,
             "kept.user_key = touched.user_key and kept.date >= touched.touched_from"
             ~ " and kept.date >= date '" ~ earliest ~ "'",
+            columns,
+            rows,
             using=touched_users
         ) -%}
     {%- endif -%}
     {{ one_after_another([
-        gone or '',
-        "insert into " ~ kept ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ new,
+        replaced or insertion(kept, columns, rows),
         note_changed_sessions(
             "select session_key, null as public_session_key, min(date) as session_date from " ~ new
             ~ " group by session_key"

@@ -13,14 +13,12 @@
         {%- do one_after_another([deletion(this, arrived_since_last_build())]) -%}
     {%- endif -%}
 
-    {%- do adapter.drop_relation(new) -%}
     {%- call statement('main', language=model['language']) -%}
         {{ create_table_as(False, new, compiled_code, model['language']) }}
     {%- endcall -%}
 
     {%- if is_built_anew -%}
-        {%- if existing is not none -%}{%- do adapter.drop_relation(existing) -%}{%- endif -%}
-        {%- do run_query('alter table ' ~ new ~ ' rename to ' ~ this) -%}
+        {{ put_in_place(existing, new) }}
     {%- else -%}
         {%- do process_schema_changes(
             incremental_validate_on_schema_change(config.get('on_schema_change'), default='ignore'),
