@@ -1,10 +1,10 @@
 """A program of its own: a first night, a quarter and a second night on Spark, in one session. Each
-night is killed first, and then run.
+night is killed first, and then run. At last the visits as the sources name them.
 
 Started by test_spark.py in an empty folder, where Spark keeps its metastore and its tables. First
 argument: JSON with `nights`, folders with the raw tables as Parquet, one for each night; `quarter`,
-dbt's arguments of the quarter between them; `common`, those of all runs; `written`, where the
-tables go.
+dbt's arguments of the quarter between them; `by_source`, those of the sources' visits; `common`,
+those of all runs; `written`, where the tables go.
 """
 
 import json
@@ -93,6 +93,8 @@ def main() -> None:
         for table in spark.catalog.listTables(floor):
             target = Path(asked["written"]) / floor / f"{table.name}.parquet"
             spark.table(f"{floor}.{table.name}").write.parquet(str(target))
+    # the first moment of the calendar is asked for there
+    dbt("run", *asked["common"], *asked["by_source"], "--select", "int_session_events")
 
 
 if __name__ == "__main__":

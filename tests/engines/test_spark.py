@@ -183,6 +183,7 @@ def engines(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> tup
         "nights": [str(night) for night in nights],
         # of two --vars dbt takes the last
         "quarter": ["--vars", json.dumps({**SETTING, "version_date": VERSION_DATE.isoformat()})],
+        "by_source": ["--vars", json.dumps({**SETTING, "session_id_source": "source"})],
         "common": [
             *("--vars", json.dumps(SETTING)),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),

@@ -5,7 +5,11 @@
     {%- if not is_incremental() -%}
         true
     {%- else -%}
-        {%- set moment = run_query(query).rows[0][0] -%}
+        {#- as text: Python's clock cannot tell the first day of its calendar -#}
+        {%- set moment = run_query(
+            "select cast(asked.moment as " ~ dbt.type_string() ~ ") from (" ~ query
+            ~ ") as asked (moment)"
+        ).rows[0][0] -%}
         {{ column ~ " >= cast('" ~ moment ~ "' as timestamp)" if moment else 'false' }}
     {%- endif -%}
 {%- endmacro %}

@@ -9,9 +9,10 @@
     {%- set kept = arg_dict['target_relation'] -%}
     {%- set touched = "(select distinct visitor_key, touched_from from "
         ~ arg_dict['temp_relation'] ~ ") as touched" -%}
-    {#- asked first, so that older rows need not be read -#}
+    {#- asked first, so that older rows need not be read; as text, see not_before -#}
     {%- set earliest = run_query(
-        "select coalesce(min(touched_from), timestamp '9999-12-31') from " ~ arg_dict['temp_relation']
+        "select cast(coalesce(min(touched_from), timestamp '9999-12-31') as " ~ dbt.type_string()
+        ~ ") from " ~ arg_dict['temp_relation']
     ).rows[0][0] -%}
     {%- set is_replaced = "kept.visitor_key = touched.visitor_key and kept." ~ touched_by
         ~ " >= touched.touched_from and kept." ~ touched_by ~ " >= timestamp '" ~ earliest ~ "'" -%}
