@@ -215,7 +215,8 @@ def _lost(settings: Settings) -> str | None:
         return None
     return (
         f"{settings.warehouse} is not there, though marts were published from it: the next run "
-        "would begin an empty history and publish that. Put it back, or restore a backup"
+        "would begin another history, of what lies in landing/ alone. Put it back, or restore a "
+        "backup"
     )
 
 

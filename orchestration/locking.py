@@ -149,8 +149,8 @@ def wait_for_warehouse(
 
 
 def half_restored(settings: Settings) -> str | None:
-    """What to say where a killed restore left no warehouse, None elsewhere: a run would begin an
-    empty history there, and publish it."""
+    """What to say where a killed restore left no warehouse, None elsewhere: a run would begin
+    another history there, of what lies in landing/ alone."""
     if settings.warehouse.exists() or not settings.restoring.exists():
         return None
     return (

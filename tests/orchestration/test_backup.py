@@ -14,6 +14,7 @@ from orchestration.backup import back_up, read_backup, restore
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept
 from orchestration.locking import writer_lock
+from orchestration.publishing import publish
 from orchestration.settings import DASHBOARD_FILE, SERVING_FILE
 
 EVENTS = (
@@ -71,6 +72,21 @@ def test_a_restored_home_serves_its_marts_and_the_page_over_them(home, tmp_path)
     with duckdb.connect(str(other.settings.serving / SERVING_FILE), read_only=True) as served:
         assert served.execute("select count(*) from marts.mart_of_five").fetchall() == [(5,)]
     assert (other.settings.serving / DASHBOARD_FILE).exists()
+
+
+def test_a_backup_from_before_any_session_takes_the_place_of_what_is_served(home, tmp_path):
+    def sessions(number):
+        with duckdb.connect(str(home.settings.warehouse)) as con:
+            con.execute("create schema if not exists marts")
+            con.execute(f"create or replace table marts.mart_sessions as from range({number})")
+
+    sessions(0)
+    back_up(home.settings, tmp_path / "backup", silent)
+    sessions(5)
+    publish(home.settings, "a night", report=silent)
+    restore(home.settings, tmp_path / "backup", force=True, report=silent)
+    with duckdb.connect(str(home.settings.serving / SERVING_FILE), read_only=True) as served:
+        assert served.execute("select count(*) from marts.mart_sessions").fetchall() == [(0,)]
 
 
 def test_business_files_and_versions_are_in_the_backup(home, tmp_path):

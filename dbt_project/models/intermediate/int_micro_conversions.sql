@@ -190,17 +190,20 @@ occurrences_numbered as (
 ),
 
 -- a machine's visit counts its own besides: a version may take it for a person's
-occurrences_of_machines as (
+occurrences_counted as (
 
     select
         *,
-        occurrence_number + row_number() over (
-            partition by rule_number, session_key
-            order by occurred_at, sequence, event_number
-        ) as number_in_all
+        occurrence_number + case
+            when is_of_a_machine
+                then row_number() over (
+                    partition by rule_number, session_key
+                    order by occurred_at, sequence, event_number
+                )
+            else 0
+        end as number_that_counts
 
     from occurrences_numbered
-    where is_of_a_machine
 
 ),
 
@@ -242,25 +245,9 @@ occurrences_met as (
         sequence,
         event_number
 
-    from occurrences_numbered
+    from occurrences_counted
     where
-        occurrence_number >= min_occurrences
-        and not is_of_a_machine
-        and {{ changed_since_last_build('session_key') }}
-
-    union all
-
-    select
-        session_key,
-        visitor_key,
-        rule_number,
-        occurred_at,
-        sequence,
-        event_number
-
-    from occurrences_of_machines
-    where
-        number_in_all >= min_occurrences
+        number_that_counts >= min_occurrences
         and {{ changed_since_last_build('session_key') }}
 
 ),
