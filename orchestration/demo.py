@@ -39,8 +39,9 @@ RECORD = "simulated.json"
 # where a shop's files are made; they come to their place when all are there
 UNFINISHED = "simulation.unfinished"
 SIMULATED = "SIMULATED SHOP: every number here comes from a random generator, none from people."
-# what a new day's shop replaces; Dagster's and dbt's own folders stay
-REPLACED = ("landing", "warehouse", "serving", "simulation_truth")
+# what a new day's shop replaces, in this order, since marts without a warehouse are a lost one;
+# Dagster's and dbt's own folders stay
+REPLACED = ("landing", "serving", "warehouse", "simulation_truth")
 
 Report = Callable[[str], None]
 

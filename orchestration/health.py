@@ -31,12 +31,12 @@ from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql
 from orchestration.landing.files import SET_ASIDE_FOLDER
 from orchestration.layout import layout_of
-from orchestration.locking import HeldError, half_restored, writer_lock
+from orchestration.locking import HeldError, missing_warehouse, writer_lock
 from orchestration.policy import effective_vars
-from orchestration.publishing import MANIFEST_FILE, PARQUET_LINK
+from orchestration.publishing import PARQUET_LINK
 from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.removal import REFUSED, RETIRED, is_there
-from orchestration.settings import DASHBOARD_FILE, SERVING_FILE, Settings
+from orchestration.settings import DASHBOARD_FILE, MANIFEST_FILE, SERVING_FILE, Settings
 from orchestration.sources import EVENT_SOURCES, SOURCES
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -189,7 +189,7 @@ def as_table(findings: Sequence[Finding]) -> list[str]:
 def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Finding]]:
     """What the warehouse knows, or the note of it and a finding that says so."""
     if not settings.warehouse.exists():
-        why = half_restored(settings) or _lost(settings)
+        why = missing_warehouse(settings)
         return _from_note(settings, "warehouse", ERROR, why) if why else (None, [])
     try:
         # the lock is only tried: who looks must not wait, and must not make a run wait for long
@@ -207,17 +207,6 @@ def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Find
         part.write_text(json.dumps(asdict(ledger)), encoding="utf-8")
         part.replace(settings.home / NOTE_FILE)
     return ledger, [Finding("warehouse", OK, CHECKS["warehouse"])]
-
-
-def _lost(settings: Settings) -> str | None:
-    """What to say of a warehouse that is gone, None in a home that has published nothing yet."""
-    if not (settings.serving / MANIFEST_FILE).exists():
-        return None
-    return (
-        f"{settings.warehouse} is not there, though marts were published from it: the next run "
-        "would begin another history, of what lies in landing/ alone. Put it back, or restore a "
-        "backup"
-    )
 
 
 def _from_note(

@@ -23,7 +23,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.errors import IntentMapError, first_line
-from orchestration.settings import SERVING_FILE, Settings
+from orchestration.settings import MANIFEST_FILE, SERVING_FILE, Settings
 
 LOCK_FILE = "intent_map.lock"
 WAIT_SECONDS = 3600.0
@@ -60,7 +60,7 @@ def writer_lock(
     aside, so it need not be readable.
     Waits with growing pauses and reports once who holds it; then also waits until no other program
     has the warehouse file open. Raises HeldError after wait_seconds, naming the holder,
-    UnreadableError, or IntentMapError when the home cannot be written or is half restored.
+    UnreadableError, or IntentMapError when the home cannot be written or its warehouse is gone.
     """
     path = settings.home / LOCK_FILE
     me = (path, threading.get_ident())
@@ -74,7 +74,7 @@ def writer_lock(
 
     deadline = time.monotonic() + wait_seconds
     with file_lock(path, what, wait_seconds, report):
-        if not restores and (why := half_restored(settings)):
+        if not restores and (why := missing_warehouse(settings)):
             raise IntentMapError(why)
         try:
             wait_for_warehouse(settings, wait_seconds, report, deadline)
@@ -148,17 +148,26 @@ def wait_for_warehouse(
         time.sleep(_until(deadline, next(pauses)))
 
 
-def half_restored(settings: Settings) -> str | None:
-    """What to say where a killed restore left no warehouse, None elsewhere: a run would begin
-    another history there, of what lies in landing/ alone."""
-    if settings.warehouse.exists() or not settings.restoring.exists():
+def missing_warehouse(settings: Settings) -> str | None:
+    """What to say of a warehouse that was there and is not, None elsewhere: a run would begin
+    another history there, of what lies in landing/ alone, and publish it."""
+    if settings.warehouse.exists():
         return None
-    return (
-        f"A restore into {settings.home} was killed, so there is no warehouse in it. Run the same "
-        "`intent-map restore` again; what was here before a --force is in the newest folder below "
-        f"{settings.home / 'replaced'}. To begin with an empty warehouse instead, remove "
-        f"{settings.restoring}."
-    )
+    if settings.restoring.exists():
+        return (
+            f"A restore into {settings.home} was killed, so there is no warehouse in it. Run the "
+            "same `intent-map restore` again; what was here before a --force is in the newest "
+            f"folder below {settings.home / 'replaced'}. To begin with an empty warehouse instead, "
+            f"remove {settings.restoring}."
+        )
+    manifest = settings.serving / MANIFEST_FILE
+    if manifest.exists():
+        return (
+            f"{settings.warehouse} is not there, though marts were published from it. Put it back, "
+            "or get a backup by `intent-map restore`. To begin another history, of what lies in "
+            f"{settings.landing} alone, remove {manifest}."
+        )
+    return None
 
 
 def _open(path: Path) -> int:

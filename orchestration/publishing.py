@@ -50,7 +50,7 @@ from orchestration.published_parts import (
     sums_of,
 )
 from orchestration.reading_back import Copy, Summed, Taken, expect_as_written, summed
-from orchestration.settings import SERVING_FILE, Settings
+from orchestration.settings import MANIFEST_FILE, SERVING_FILE, Settings
 from orchestration.sql_text import literal, quoted
 
 SCHEMA = "marts"
@@ -63,7 +63,6 @@ STORAGE_VERSION = "v1.0.0"
 
 PARQUET_LINK = "parquet"
 PARQUET_VERSIONS = "parquet_versions"
-MANIFEST_FILE = "manifest.json"
 UNFINISHED = ".unfinished"
 
 
@@ -200,8 +199,8 @@ def _refuse_an_emptied_history(sources: dict[str, Sources], manifest: Path) -> N
     if rows and not _rows(sources.get(VISITS, {})):
         raise IntentMapError(
             f"Nothing was published: the warehouse holds no session any more, and {rows:,} are "
-            "served. That is what a lost warehouse leaves behind, or a setting that refuses every "
-            "event: `intent-map status` and marts.mart_event_audit in the warehouse say more. If "
+            "served. That is what a setting that refuses every event leaves behind: "
+            "`intent-map status` and marts.mart_event_audit in the warehouse say more. If "
             f"it is meant, remove {manifest} and publish again."
         )
 

@@ -19,6 +19,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # what people and tools open, in the folder `serving`
 SERVING_FILE = "intent_map.duckdb"
 DASHBOARD_FILE = "dashboard.html"
+# what was published last; its absence means that nothing was
+MANIFEST_FILE = "manifest.json"
 TARGETS = ("duckdb",)
 
 # in the name of a folder, what databases read as something else in a path

@@ -16,7 +16,7 @@ import pytest
 
 from orchestration.errors import IntentMapError
 from orchestration.locking import LOCK_FILE, writer_lock
-from orchestration.settings import Settings
+from orchestration.settings import MANIFEST_FILE, Settings
 
 HOLD = """
     import sys, time
@@ -172,6 +172,28 @@ def test_a_warehouse_open_in_this_very_process_is_no_hindrance(settings):
         duckdb.connect(str(settings.warehouse), config={"threads": 1}),
         writer_lock(settings, "nightly", wait_seconds=1),
     ):
+        pass
+
+
+def test_where_the_warehouse_is_gone_that_marts_came_from_no_other_history_is_begun(settings):
+    settings.warehouse.parent.mkdir(parents=True)
+    duckdb.connect(str(settings.warehouse)).close()
+    settings.serving.mkdir()
+    manifest = settings.serving / MANIFEST_FILE
+    manifest.write_text("{}")
+    with writer_lock(settings, "nightly"):
+        pass
+    settings.warehouse.unlink()
+    with (
+        pytest.raises(IntentMapError, match=r"is not there, though .*`intent-map restore`") as gone,
+        writer_lock(settings, "nightly"),
+    ):
+        pass
+    assert f"remove {manifest}." in str(gone.value)
+    with writer_lock(settings, "restore", restores=True):
+        pass
+    manifest.unlink()
+    with writer_lock(settings, "nightly"):
         pass
 
 
