@@ -183,7 +183,13 @@ def as_table(findings: Sequence[Finding]) -> list[str]:
     counted = {severity: 0 for severity in SEVERITIES}
     for finding in findings:
         counted[finding.severity] += 1
-    return [*lines, "", f"{counted[ERROR]} errors, {counted[WARN]} warnings, {counted[OK]} well."]
+    errors, warnings = counted[ERROR], counted[WARN]
+    return [
+        *lines,
+        "",
+        f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}, "
+        f"{counted[OK]} well.",
+    ]
 
 
 def _ledger(settings: Settings, now: datetime) -> tuple[Ledger | None, list[Finding]]:

@@ -578,7 +578,7 @@ def test_status_ends_with_1_only_for_an_error(home, monkeypatch, capsys):
     assert cli.main(["status"]) == 0
     said = capsys.readouterr().out
     assert "warn  value_version" in said
-    assert "0 errors, 1 warnings" in said
+    assert "0 errors, 1 warning," in said
     assert max(map(len, said.splitlines())) <= 100
     home.publish()
     (home.settings.serving / "manifest.json").write_text("{}")
