@@ -30,7 +30,7 @@ if [ "$$keep" = no ]; then
     found= without_venv=
     if [ -n "$${PYTHON:-}" ]; then set -- "$$PYTHON"; else set -- python3.13 python3.12 python3.11 python3 python; fi
     for name in "$$@"; do
-        base=$$("$$name" -c "import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys._base_executable)" 2>/dev/null) || continue
+        base=$$("$$name" -c "import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit(1); print(sys._base_executable)" 2>/dev/null) || continue
         [ -n "$$base" ] || continue
         if "$$base" -c "import venv, ensurepip" 2>/dev/null; then found=$$base; break; fi
         without_venv=$${without_venv:-$$base}
@@ -41,7 +41,7 @@ if [ "$$keep" = no ]; then
         exit 1
     fi
     if [ -z "$$found" ]; then
-        echo "error: no Python 3.11 or newer was found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2
+        echo "error: no Python 3.11, 3.12 or 3.13 was found, and no other will do. Install one, or name it: make setup PYTHON=/path/to/python3.13" >&2
         exit 1
     fi
     echo "Set-up: making .venv with $$("$$found" --version)"

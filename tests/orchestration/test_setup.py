@@ -4,11 +4,15 @@ The Makefile runs in a folder with a blank and umlauts, against pretended Python
 down how they were called.
 """
 
+import re
 import shutil
 import stat
 import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from orchestration.settings import PROJECT_ROOT
 
@@ -222,7 +226,28 @@ def test_missing_python_is_said_in_a_sentence(checkout):
     add_python(checkout, "python3", is_new=False)
     done = make(checkout, "setup")
     assert done.returncode != 0
-    assert "error: no Python 3.11 or newer was found." in done.stderr
+    assert "error: no Python 3.11, 3.12 or 3.13 was found" in done.stderr
+
+
+def test_a_python_that_the_project_takes_is_one_that_its_packages_take():
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lock = (PROJECT_ROOT / "constraints.txt").read_text("utf-8")
+    taken = SpecifierSet(project["requires-python"])
+    minors = [minor for minor in range(8, 40) if taken.contains(f"3.{minor}.0")]
+    (of_make,) = re.findall(
+        r"\(3, (\d+)\) <= sys.version_info < \(3, (\d+)\)", (PROJECT_ROOT / "Makefile").read_text()
+    )
+    assert minors == list(range(int(of_make[0]), int(of_make[1])))
+    refused = []
+    for name in re.findall(r"(?m)^([\w.-]+)==", lock):
+        try:
+            wanted = metadata(name)["Requires-Python"]
+        except PackageNotFoundError:
+            # of another platform
+            continue
+        if wanted and not all(SpecifierSet(wanted).contains(f"3.{minor}.9") for minor in minors):
+            refused.append(f"{name} takes Python {wanted}")
+    assert not refused
 
 
 def test_missing_venv_module_is_said_with_the_package_that_brings_it(checkout):
