@@ -1,10 +1,12 @@
-"""A program of its own: a first night, a quarter and a second night on Spark, in one session. Each
-night is killed first, and then run. At last the visits as the sources name them.
+"""A program of its own: two nights with a quarter between them, two more quarters and a last night,
+on Spark, in one session. The first two nights are killed first, and then run. At last the visits as
+the sources name them.
 
 Started by test_spark.py in an empty folder, where Spark keeps its metastore and its tables. First
-argument: JSON with `nights`, folders with the raw tables as Parquet, one for each night; `quarter`,
-dbt's arguments of the quarter between them; `by_source`, those of the sources' visits; `common`,
-those of all runs; `written`, where the tables go.
+argument: JSON with `nights`, folders with the raw tables as Parquet, one for each of the first two;
+`quarter` and `later_quarters`, dbt's arguments of what is written between and behind them;
+`by_source`, those of the sources' visits; `common`, those of all runs; `written`, where the tables
+go.
 """
 
 import json
@@ -88,6 +90,9 @@ def main() -> None:
     spark.sql("alter table raw.session_changes rename to raw.session_changes__right_0000dead")
     load(spark, second)
     killed("insert into intermediate.int_session_events", *nightly)
+    dbt(*nightly)
+    for quarter in asked["later_quarters"]:
+        dbt(*build, "--select", "tag:quarterly", *quarter)
     dbt(*nightly)
     for floor in FLOORS:
         for table in spark.catalog.listTables(floor):
