@@ -28,7 +28,8 @@ import duckdb
 from orchestration.erasure import FOLDER as ERASURES
 from orchestration.erasure import UNFINISHED as UNFINISHED_ERASURE
 from orchestration.errors import IntentMapError, first_line
-from orchestration.landing import RAW_TABLE, attach_sql
+from orchestration.landing import RAW_TABLE, attach_sql, attached_sources
+from orchestration.landing.attached import see_to_it
 from orchestration.landing.files import SET_ASIDE_FOLDER
 from orchestration.layout import layout_of
 from orchestration.locking import HeldError, missing_warehouse, writer_lock
@@ -52,6 +53,7 @@ WIDTH = 100
 # name of a check -> what it says when all is well
 CHECKS = {
     "warehouse": "The warehouse file can be read.",
+    "attached": "Every table that is read in another database is there.",
     "freshness": "Every source in use brought something within its usual time.",
     "failed_loads": "No file lies in the folder of what could not be landed.",
     "schema_drift": "The newest files have the columns that the files before them had.",
@@ -154,6 +156,7 @@ def look(
     ledger, of_warehouse = _ledger(settings, now)
     view = View(settings, effective_vars(settings), now, ledger, run_id)
     findings = [
+        *_of_attached(view),
         *_of_arrivals(view),
         *_of_served_tables(view),
         *_of_publish(view),
@@ -613,6 +616,18 @@ def _dashboard(view: View, published_at: datetime, run_id: str | None) -> Findin
         sentence = f"The page is of {written:%Y-%m-%d %H:%M} UTC, older than what is published."
         return Finding("dashboard", WARN, f"{sentence} {hint}")
     return Finding("dashboard", OK, CHECKS["dashboard"])
+
+
+def _of_attached(view: View) -> Iterator[Finding]:
+    for source, entry in attached_sources(view.settings).items():
+        severity, sentence = OK, f"{entry.shown} can be read."
+        try:
+            see_to_it(entry)
+        except HeldError as held:
+            sentence = str(held)
+        except IntentMapError as error:
+            severity, sentence = ERROR, str(error)
+        yield Finding("attached", severity, sentence, source)
 
 
 def _of_disk(view: View) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
 from orchestration.landing.declaration import RAW_TABLE, raw_tables
 from orchestration.landing.values import SourceColumn, moment_of
+from orchestration.locking import HeldError
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -120,6 +121,14 @@ def prepare(
     return attached
 
 
+def see_to_it(entry: AttachedSource) -> None:
+    """Raise IntentMapError when no run could read it, HeldError while another process writes it."""
+    with duckdb.connect() as con:
+        _open(con, entry)
+        for table in entry.tables:
+            _select(con, entry, table, 0)
+
+
 def note_arrivals(con: duckdb.DuckDBPyConnection, entry: AttachedSource, now: datetime) -> Arrivals:
     """Count what arrived since the last note and write it to raw.loads."""
     (last,) = con.execute(
@@ -216,7 +225,7 @@ def _open(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
     except duckdb.Error as error:
         holder = lock_holder(error)
         if holder:
-            raise IntentMapError(
+            raise HeldError(
                 f"{where}: {entry.database} is open for writing in {holder}; run again when that "
                 "process is done."
             ) from error

@@ -10,6 +10,7 @@ import pytest
 from test_landing_home import HEADER, ROW, Home
 
 from orchestration.errors import IntentMapError
+from orchestration.health import look
 from orchestration.landing import attach_sql, attached_sources, attachments
 
 EVENTS = """
@@ -231,8 +232,33 @@ def test_a_file_held_by_its_loader_is_named_with_the_process(tmp_path):
         try:
             with pytest.raises(IntentMapError, match=rf"open for writing in .*PID {loader.pid}\)"):
                 shop.home.land()
+            severity, sentence = status_of(shop)
+            assert severity == "ok"
+            assert f"PID {loader.pid})" in sentence
         finally:
             loader.stdin.close()
+
+
+def status_of(shop: Shop) -> tuple[str, str]:
+    (one,) = [found for found in look(shop.home.settings) if found.name == "attached"]
+    assert one.subject == "generic"
+    return one.severity, one.sentence
+
+
+def test_status_says_whether_the_next_run_can_read_it(tmp_path):
+    shop = Shop(tmp_path)
+    assert status_of(shop) == ("ok", f"main.events in {shop.path} can be read.")
+    shop.home.land()
+    assert status_of(shop)[0] == "ok"
+    shop.run("alter table events rename column _loaded_at to came_at")
+    severity, sentence = status_of(shop)
+    assert severity == "error"
+    assert "has no arrival column '_loaded_at'" in sentence
+    shop.run("alter table events rename to acts")
+    assert "there is no table main.events in" in status_of(shop)[1]
+    shop.path.unlink()
+    assert status_of(shop)[0] == "error"
+    assert "there is no file" in status_of(shop)[1]
 
 
 def test_the_profile_gets_what_it_needs_to_attach(tmp_path):
