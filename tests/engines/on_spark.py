@@ -1,6 +1,6 @@
 """A program of its own: two nights with a quarter between them, two more quarters and a last night,
 on Spark, in one session. The first two nights are killed first, and then run. At last the visits as
-the sources name them.
+the sources name them. The data tests are run on what all that leaves.
 
 Started by test_spark.py in an empty folder, where Spark keeps its metastore and its tables. First
 argument: JSON with `nights`, folders with the raw tables as Parquet, one for each of the first two;
@@ -94,6 +94,7 @@ def main() -> None:
     for quarter in asked["later_quarters"]:
         dbt(*build, "--select", "tag:quarterly", *quarter)
     dbt(*nightly)
+    dbt("test", "--select", "test_type:data", *asked["common"], *asked["later_quarters"][-1])
     for floor in FLOORS:
         for table in spark.catalog.listTables(floor):
             target = Path(asked["written"]) / floor / f"{table.name}.parquet"
