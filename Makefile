@@ -68,13 +68,14 @@ endef
 export SETUP_SCRIPT
 
 # Resolves pyproject.toml anew, the groups bench and spark by themselves; uv lives in a throw-away environment inside .venv.
+# sqlglotrs is left out: sqlglot, which asks for it, warns where it finds it, and has sqlglotc for the same.
 define LOCK_SCRIPT
 set -eu
 trap 'rm -rf .venv/uv' EXIT
 $(VENV_PYTHON) -m venv .venv/uv
 .venv/uv/bin/python -m pip --disable-pip-version-check install --quiet uv
 .venv/uv/bin/python -m uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
-    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet --no-emit-package sqlglotrs \
     --cache-dir .venv/uv/cache --output-file .venv/uv/constraints.txt
 $(VENV_PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
     > .venv/uv/bench.in
