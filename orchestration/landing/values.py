@@ -23,7 +23,8 @@ _INTEGERS = {
 _FLOATS = {"float", "double"}
 NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
-_TIMES = _PLAIN_TIMES | {"timestamp with time zone"}
+_ZONED_TIMES = {"timestamp with time zone", "timestamptz_ns"}
+_TIMES = _PLAIN_TIMES | _ZONED_TIMES
 _EMPTY, _EMPTY_JSON = "''", "'null'"
 # with blanks around it
 _LONGEST_PLACEHOLDER = 16
@@ -119,8 +120,8 @@ def clean_value(column: SourceColumn, as_text: bool) -> str:
 def _timestamp(given: str, kind: str, _: str) -> str:
     if kind in _PLAIN_TIMES or kind == "date":
         moment = f"try_cast({given} as timestamp)"
-    elif kind == "timestamp with time zone":
-        moment = f"make_timestamp(epoch_us({given}))"
+    elif kind in _ZONED_TIMES:
+        moment = f"make_timestamp(epoch_us({_in_microseconds(given, kind)}))"
     elif kind in _INTEGERS:
         moment = _moment_of_integer(f"try_cast({given} as bigint)")
     elif kind in _FLOATS or kind == "decimal":
@@ -140,6 +141,11 @@ def _timestamp(given: str, kind: str, _: str) -> str:
         f"case when {moment} between timestamp '0001-01-01' and "
         f"timestamp '9999-12-31 23:59:59.999999' then {moment} end"
     )
+
+
+def _in_microseconds(given: str, kind: str) -> str:
+    """A time with a zone in nanoseconds, as pandas writes them, has no function and no date."""
+    return f"cast({given} as timestamptz)" if kind == "timestamptz_ns" else given
 
 
 def _has_clear_zone(text: str) -> str:
@@ -191,8 +197,8 @@ def _moment_of_number(given: str) -> str:
 
 
 def _date(given: str, kind: str, _: str) -> str:
-    if kind in _PLAIN_TIMES or kind in ("date", "timestamp with time zone"):
-        day = f"try_cast({given} as date)"
+    if kind in _TIMES or kind == "date":
+        day = f"try_cast({_in_microseconds(given, kind)} as date)"
     elif kind == "varchar" or kind in NUMBERS:
         compact = f"cast({_date_of_digits(f'try_cast({given} as integer)')} as date)"
         day = f"coalesce(try_cast(cast({given} as varchar) as date), {compact})"

@@ -71,15 +71,16 @@ def test_a_timestamp_that_was_made_a_time_before_the_export_is_microseconds_agai
     home = Home(tmp_path)
     texts = ["2026-01-05 12:00:00.25 UTC", "2026-01-05T12:00:00.250Z", "1767614400250000"]
     home.drop("ga4/a.jsonl", [{"event_name": "x", "event_timestamp": text} for text in texts])
-    for name, kind in {"b": "timestamp", "c": "timestamptz", "d": "timestamp_ns"}.items():
+    kinds = ("timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns")
+    for name, kind in zip("bcde", kinds, strict=True):
         moment = f"cast('2026-01-05 12:00:00.25+00' as {kind})"
         home.drop_parquet(
             f"ga4/{name}.parquet", f"select 'x' as event_name, {moment} as event_timestamp"
         )
-    home.drop("ga4/e.jsonl", [{"event_name": "x", "event_timestamp": "1767614400.5"}])
+    home.drop("ga4/f.jsonl", [{"event_name": "x", "event_timestamp": "1767614400.5"}])
     home.land()
     assert ga4(home, "event_timestamp, unreadable") == [
-        *[(1767614400250000, None)] * 6,
+        *[(1767614400250000, None)] * 7,
         (None, '{"event_timestamp":"1767614400.5"}'),
     ]
 

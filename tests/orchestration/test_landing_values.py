@@ -146,6 +146,8 @@ def test_times_typed_in_parquet_become_utc(tmp_path):
         "p": "timestamp '0044-03-15 (BC) 00:00:00'",
         "q": "null::integer",
         "r": "date '5000000-01-01'",
+        # what pandas makes of times with a zone
+        "s": "cast(timestamptz '2026-01-05 14:00:00+02' as timestamptz_ns)",
     }.items():
         home.drop_parquet(
             f"generic/{name}.parquet",
@@ -154,7 +156,7 @@ def test_times_typed_in_parquet_become_utc(tmp_path):
     home.land()
     landed = {name: rest for name, *rest in home.events("visitor_id, occurred_at, unreadable")}
     assert {name: moment for name, (moment, _) in landed.items()} == (
-        dict.fromkeys("abcdefghijkl", NOON) | {"m": datetime(2026, 1, 5)} | dict.fromkeys("nopqr")
+        dict.fromkeys("abcdefghijkls", NOON) | {"m": datetime(2026, 1, 5)} | dict.fromkeys("nopqr")
     )
     assert {name for name, (_, unreadable) in landed.items() if unreadable} == set("nopr")
 
@@ -497,6 +499,11 @@ def test_spend_and_orders_are_read_by_their_own_columns(tmp_path):
         "select timestamp '2026-01-05 10:00' as date, 'c' as campaign, 1.5::float as cost, "
         "7::smallint as impressions",
     )
+    home.drop_parquet(
+        "ad_spend/d.parquet",
+        "select cast(timestamptz '2026-01-06 00:30+01' as timestamptz_ns) as date, "
+        "'d' as campaign, 2 as cost",
+    )
     home.drop(
         "orders/a.csv", "order_id,value,ordered_at,status\n1,12.5,2026-01-05T10:00:00+01,paid\n"
     )
@@ -508,6 +515,7 @@ def test_spend_and_orders_are_read_by_their_own_columns(tmp_path):
         (None, "brand", None, None, None, '{"date":"05.01.2026","clicks":"2.5","cost":"free"}'),
         (date(2026, 1, 5), "c", Decimal(1), None, None, None),
         (date(2026, 1, 5), "c", Decimal("1.5"), None, 7, None),
+        (date(2026, 1, 5), "d", Decimal(2), None, None, None),
     ]
     assert home.events("order_id, value, ordered_at, status", "orders") == [
         ("1", Decimal("12.5"), datetime(2026, 1, 5, 9), "paid")
