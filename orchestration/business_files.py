@@ -26,6 +26,8 @@ from orchestration.settings import PROJECT_ROOT, Settings
 
 SHIPPED_SEEDS = PROJECT_ROOT / "seeds"
 MOST_MICRO_CONVERSIONS = 10
+# above it a percentage is meant more often than a ratio
+USUAL_TARGET_ROAS = 50
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,16 @@ def _warnings(tables: dict[str, dict[int, Row]], starter_pack: str) -> list[str]
                 f"micro_conversions.csv, row {line}, column threshold: '{compared}' is no property "
                 f"that is {compared.lower()} in JSON; write it in lower case."
             )
-    known = {row["event_name"] for row in tables["event_dictionary.csv"].values()}
+    for line, row in tables["campaign_settings.csv"].items():
+        if row["target_roas"] and float(row["target_roas"]) > USUAL_TARGET_ROAS:
+            warnings.append(
+                f"campaign_settings.csv, row {line}, column target_roas: {row['target_roas']} asks "
+                f"for {row['target_roas']} of revenue for each 1 of cost; 400 % is written 4."
+            )
+    dictionary = tables["event_dictionary.csv"]
+    known = {row["event_name"] for row in dictionary.values()}
+    # compared in lower case, since names that differ in case only are the likeliest slip
+    in_lower_case = {event.lower(): event for event in known}
     named = [(file, "event_name", rows) for file, rows in enabled.items()]
     named.append(("macro_conversions.csv", "refund_event_name", enabled["macro_conversions.csv"]))
     named.append(("required_properties.csv", "event_name", tables["required_properties.csv"]))
@@ -282,10 +293,20 @@ def _warnings(tables: dict[str, dict[int, Row]], starter_pack: str) -> list[str]
     for file, column, rows in named:
         for line, row in rows.items():
             event = row[column]
-            nearest = difflib.get_close_matches(event, known, n=1, cutoff=0.8)
-            if event and event != SESSION_START and event not in known and nearest:
+            if not event or event == SESSION_START or event in known:
+                continue
+            place = f"{file}, row {line}, column {column}"
+            renamed = [i for i, it in dictionary.items() if it["source_event_name"] == event]
+            nearest = difflib.get_close_matches(event.lower(), in_lower_case, n=1, cutoff=0.8)
+            if renamed:
+                entry = dictionary[renamed[0]]
                 warnings.append(
-                    f"{file}, row {line}, column {column}: '{event}' is no event of "
-                    f"event_dictionary.csv; did you mean {nearest[0]}?"
+                    f"{place}: by event_dictionary.csv, row {renamed[0]}, the event '{event}' of "
+                    f"{entry['source_system']} counts as {entry['event_name']}; write that name."
+                )
+            elif nearest:
+                warnings.append(
+                    f"{place}: '{event}' is no event of event_dictionary.csv; did you mean "
+                    f"{in_lower_case[nearest[0]]}?"
                 )
     return warnings

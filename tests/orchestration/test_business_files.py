@@ -687,6 +687,36 @@ def test_event_name_close_to_a_known_one_is_a_warning(seeds):
     assert "did you mean add_to_cart?" in warning
 
 
+def test_event_name_that_differs_from_a_known_one_in_case_only_is_a_warning(seeds):
+    replace(seeds, "micro_conversions.csv", "big_cart,add_to_cart", "big_cart,Add_To_Cart")
+    (warning,) = check_business_files(settings_of(seeds))
+    assert "row 5, column event_name: 'Add_To_Cart'" in warning
+    assert "did you mean add_to_cart?" in warning
+
+
+def test_a_name_that_the_dictionary_gives_another_meaning_is_a_warning(seeds):
+    path = seeds / "event_dictionary.csv"
+    rows = [*path.read_text(encoding="utf-8").splitlines(), "generic,cart_add,add_to_cart"]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert check_business_files(settings_of(seeds)) == []
+    replace(seeds, "micro_conversions.csv", "big_cart,add_to_cart", "big_cart,cart_add")
+    assert check_business_files(settings_of(seeds)) == [
+        "micro_conversions.csv, row 5, column event_name: by event_dictionary.csv, "
+        f"row {len(rows)}, the event 'cart_add' of generic counts as add_to_cart; write that name."
+    ]
+
+
+@pytest.mark.parametrize(("target", "warned"), [("400", 1), ("50", 0), ("4", 0), ("", 0)])
+def test_a_target_that_looks_like_a_percentage_is_a_warning(seeds, target, warned):
+    path = seeds / "campaign_settings.csv"
+    header = path.read_text(encoding="utf-8").splitlines()[0]
+    path.write_text(f"{header}\nbrand,macro,{target}\n", encoding="utf-8")
+    warnings = check_business_files(settings_of(seeds))
+    assert len(warnings) == warned
+    assert all("campaign_settings.csv, row 2, column target_roas" in it for it in warnings)
+    assert all("400 % is written 4" in it for it in warnings)
+
+
 def test_funnel_step_close_to_a_known_event_is_a_warning(seeds):
     replace(seeds, "funnels.csv", "1,view_item,", "1,veiw_item,")
     (warning,) = check_business_files(settings_of(seeds))
