@@ -28,6 +28,7 @@ from orchestration.errors import IntentMapError
 from orchestration.garbage import garbage_left
 from orchestration.landing import attachments
 from orchestration.locking import file_lock
+from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.restatement import Restatement
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -50,6 +51,7 @@ VARS_IN_MANIFEST = ("reporting_time_zone", "project_start_date", "arrival_days_o
 NODE_RESULTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 # how DuckDB begins the message of a query that found no room within the memory limit
 NO_MEMORY = "Out of Memory Error"
+LONGEST_ROW_SAID = 300
 
 
 class DbtError(IntentMapError):
@@ -436,6 +438,21 @@ def compiled_path(settings: Settings, clock: str, node: Mapping[str, Any]) -> Pa
         # a test's own file lies beside the dbt project, and so does what was made of it
         return Path(os.path.normpath(project / file))
     return project / file / node["path"]
+
+
+def rows_found(path: Path, most: int) -> list[str]:
+    """The first rows that a data test found, each on one line, while run_dbt is on."""
+    try:
+        sql = path.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    rows = query(f"select to_json(found) from (\n{sql}\n) as found limit {most}")
+    shown = []
+    for (row,) in rows:
+        cells = json.loads(row).items()
+        told = ", ".join(f"{name} {value}" for name, value in cells if value is not None)
+        shown.append(one_line(told, LONGEST_ROW_SAID))
+    return shown
 
 
 def _seed_partial_parse(settings: Settings, args: list[str]) -> None:

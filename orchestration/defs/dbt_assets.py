@@ -49,6 +49,8 @@ PARTITION_TAGS = (
     ASSET_PARTITION_RANGE_START_TAG,
     ASSET_PARTITION_RANGE_END_TAG,
 )
+# of the rows that a warning is of
+MOST_ROWS_SAID = 5
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
 
 
@@ -302,12 +304,24 @@ class Selection:
                 passed += data["status"] == "pass"
                 if data["status"] != "pass":
                     log.info(f"data test {name}: {data['status']}, {data['num_failures']} rows")
+                if data["status"] == "warn":
+                    self._list_rows(settings, clock, data)
             else:
                 built += 1
                 failed = "" if data["status"].upper() != "ERROR" else " FAILED"
                 log.info(f"[{built}/{self._tables}] {name} {seconds:.1f} s{failed}")
             yield from self._to_dagster(settings, clock, event, seen)
         log.info(f"{built} tables built, {passed} data tests passed.")
+
+    def _list_rows(self, settings: Settings, clock: str, data: Mapping[str, Any]) -> None:
+        """Say which rows a warning is of: nobody else does who works at the command line."""
+        node = self._manifest["nodes"][data["node_info"]["unique_id"]]
+        path = dbt_runner.compiled_path(settings, clock, node)
+        rows = dbt_runner.rows_found(path, MOST_ROWS_SAID)
+        for row in rows:
+            self._context.log.info(f"  {row}")
+        if data["num_failures"] > len(rows):
+            self._context.log.info(f"  all of them by the query in {path}")
 
     def run_unseen(self, settings: Settings, args: list[str]) -> None:
         """Run dbt without telling Dagster of each table."""

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -226,6 +227,13 @@ def story(pretended, lasting_project, home):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(published, "write_dashboard", _no_page)
         story["no page"] = _chapter(run_nightly, changed)
+    lasting_project.write(
+        "tests/dbt/mart_sessions__visitors_are_few.sql",
+        "{{ config(severity='warn') }}\n"
+        "select visitor_id, 0 as clicks, null as cost, 'a' || chr(10) || 'b' as file_name\n"
+        "from {{ ref('mart_sessions') }} order by visitor_id\n",
+    )
+    story["warned"] = _chapter(run_nightly, changed)
     return story
 
 
@@ -273,6 +281,18 @@ def test_a_run_says_what_steps_say_and_counts_the_tables(story):
     assert any(line.startswith("  [1/6] ") for line in lines)
     assert "  6 tables built, 4 data tests passed." in lines
     assert any(re.fullmatch(r"landing done in \d+\.\d s", line) for line in lines)
+
+
+def test_a_night_lists_the_rows_that_a_data_test_warns_of(story, home):
+    lines = story["warned"].lines
+    at = next(i for i, line in enumerate(lines) if "mart_sessions__visitors_are_few: warn" in line)
+    assert lines[at + 1 : at + 3] == [
+        "    visitor_id v1, clicks 0, file_name a b",
+        "    visitor_id v10, clicks 0, file_name a b",
+    ]
+    prefix = "    all of them by the query in "
+    assert lines[at + 6].startswith(prefix)
+    assert Path(lines[at + 6].removeprefix(prefix)).is_file()
 
 
 def test_a_second_night_adds_what_arrived_and_builds_nothing_anew(story):
@@ -475,7 +495,7 @@ def test_the_query_of_every_data_test_lies_where_its_check_says(story, home):
     nodes = dbt_runner.load_manifest(home)["nodes"].values()
     tests = [node for node in nodes if node["resource_type"] == "test"]
     paths = [dbt_runner.compiled_path(home, "nightly", node) for node in tests]
-    assert len(paths) == 4
+    assert len(paths) == 5
     assert [path for path in paths if not path.is_file()] == []
 
 

@@ -55,3 +55,5 @@ where
     or {{ is_before_project_start('spend') }}
     or {{ is_in_the_future('spend') }}
     or greatest(spend.impressions, spend.clicks) > {{ var('largest_amount') }}
+-- the night's log shows the first of them
+order by spend.load_id desc, spend.row_number asc

@@ -43,3 +43,5 @@ where
     or currency_rates.rate is null
     or not {{ is_believable_amount('orders.value', 'currency_rates.rate') }}
     or not {{ is_usable_order_time('orders') }}
+-- the night's log shows the first of them
+order by orders.load_id desc, orders.row_number asc
