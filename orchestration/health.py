@@ -475,10 +475,11 @@ def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterato
         if source not in view.values["event_sources"]:
             continue
         filled = [day for day, (raw, _) in days.items() if raw and day <= view.today]
-        # the newest day is one that may still be coming in; what is refused on it stays so
-        told = [day for day in filled[-2:] if unrated[source, day]]
+        # until the rate is there, which has every row judged anew, money is missing
+        since = view.today - timedelta(view.values["health_history_days"])
+        told = [day for day in filled if day >= since and unrated[source, day]]
         if told:
-            yield _without_rate(source, told[-1], unrated[source, told[-1]])
+            yield _without_rate(source, told, sum(unrated[source, day] for day in told))
         if len(filled) > 1:
             yield from _volume(view, source, days, filled[-2], filled[0])
             yield from _refused_rows(view, source, days, filled[-2])
@@ -513,10 +514,11 @@ def _volume(
     yield Finding("volume", severity, f"{said}.", source, figures)
 
 
-def _without_rate(source: str, day: date, rows: int) -> Finding:
+def _without_rate(source: str, days: list[date], rows: int) -> Finding:
     """However few, and however usual: a shop in another currency has no order at all."""
+    when = str(days[-1]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
     sentence = (
-        f"{rows:,} of the rows of {day} were refused for money in a currency without a rate: give "
+        f"{rows:,} of the rows of {when} were refused for money in a currency without a rate: give "
         "currency_rates.csv the rate, or set the var reporting_currency."
     )
     return Finding("refused_rows", WARN, sentence, source, {"rows without a rate": rows})

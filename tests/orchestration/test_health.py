@@ -300,6 +300,17 @@ def test_money_in_a_currency_without_a_rate_is_told_however_few_rows_and_usual(h
     assert "1 of the rows of 2026-11-19 were" in home.found("refused_rows")[1]
 
 
+def test_money_without_a_rate_is_told_as_long_as_the_days_are_of_the_usual(home):
+    quiet = {TODAY - timedelta(days): (3, 0, 0) for days in range(28)}
+    old = {TODAY - timedelta(28): (3, 1, 1), TODAY - timedelta(20): (3, 2, 2)}
+    home.publish(quiet | old)
+    severity, sentence = home.found("refused_rows")
+    assert severity == "warn"
+    assert "3 of the rows of 2026-10-23 to 2026-10-31 were refused for money in a" in sentence
+    home.publish(quiet | {TODAY - timedelta(29): (3, 1, 1)})
+    assert not [it for it in health.look(home.settings, NOW) if it.name == "refused_rows"]
+
+
 def test_a_row_without_receipt_is_an_error_and_one_not_built_yet_is_none(home):
     home.arrive_daily(3)
     home.receipts(10, 7, 2, 1)
