@@ -30,9 +30,10 @@ from orchestration.erasure import UNFINISHED as UNFINISHED_ERASURE
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql, attached_sources
 from orchestration.landing.attached import see_to_it
-from orchestration.landing.files import SET_ASIDE_FOLDER
+from orchestration.landing.files import SET_ASIDE_FOLDER, LandingFile
 from orchestration.layout import layout_of
 from orchestration.locking import HeldError, missing_warehouse, writer_lock
+from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.publishing import PARQUET_LINK
 from orchestration.quarters import first_day_of_quarter, next_quarter
@@ -48,6 +49,7 @@ NOTE_FILE = "health.json"
 FEWEST_GAPS = 2
 FEWEST_WEEKDAYS = 3
 NAMES_SHOWN = 5
+LONGEST_NAME = 60
 WIDTH = 100
 
 # name of a check -> what it says when all is well
@@ -361,11 +363,11 @@ def _failed_loads(view: View) -> Iterator[Finding]:
     for source, names in found.items():
         if not names:
             continue
-        shown = ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
         newest = view.ledger is not None and source in view.ledger.last_failed
         sentence = (
-            f"{len(names)} of its files could not be landed{', the newest among them' * newest}: "
-            f"{shown}. The reason lies beside each in {top / source}; mend or delete them there."
+            f"{len(names)} of its files could not be landed: {_in_short(names)}. "
+            f"{'Nothing has landed since. ' * newest}The reason lies beside each in "
+            f"{top / source}; mend or delete them there."
         )
         severity = ERROR if newest else WARN
         yield Finding("failed_loads", severity, sentence, source, {"files": len(names)})
@@ -377,7 +379,14 @@ def _set_aside(folder: Path) -> Iterator[str]:
     with contextlib.suppress(OSError):
         for path in folder.rglob("*"):
             if path.is_file() and not path.name.endswith(".reason.txt"):
-                yield path.relative_to(folder).as_posix()
+                name = path.relative_to(folder).as_posix()
+                yield LandingFile(folder.name, name, path).shown
+
+
+def _in_short(names: Sequence[str]) -> str:
+    """The first of many names that came with files, and may hold anything."""
+    shown = ", ".join(one_line(name, LONGEST_NAME) for name in names[:NAMES_SHOWN])
+    return shown + (", ..." if len(names) > NAMES_SHOWN else "")
 
 
 def _schema_drift(source: str, days: list[list[Any]]) -> Iterator[Finding]:
@@ -394,7 +403,7 @@ def _schema_drift(source: str, days: list[list[Any]]) -> Iterator[Finding]:
         yield Finding("schema_drift", OK, sentence, source, figures)
         return
     parts = [
-        f"{what} {', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}"
+        f"{what} {_in_short(names)}"
         for what, names in (("new are", appeared), ("missing are", vanished))
         if names
     ]

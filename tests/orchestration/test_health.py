@@ -219,10 +219,23 @@ def test_a_file_set_aside_is_a_warning_until_it_is_taken_away(home):
     severity, sentence = home.found("failed_loads")
     assert severity == "warn"
     assert "1 of its files could not be landed: broken.csv." in sentence
+    assert "landed since" not in sentence
     home.arrive(NOW, status="set_aside", rows=0)
-    assert home.found("failed_loads")[0] == "error"
+    severity, sentence = home.found("failed_loads")
+    assert severity == "error"
+    assert "landed: broken.csv. Nothing has landed since. The reason" in sentence
     (folder / "broken.csv").unlink()
     assert home.found("failed_loads")[0] == "ok"
+
+
+def test_the_name_of_a_file_set_aside_is_one_short_line_of_text(home):
+    folder = home.settings.landing / "_set_aside" / "generic"
+    folder.mkdir(parents=True)
+    for name in (b"a\nb.csv", b"lat\xfcn.csv", b"x" * 200 + b".csv"):
+        (folder / os.fsdecode(name)).write_text("x")
+    _, sentence = home.found("failed_loads")
+    shown = ("a b.csv", r"lat\xfcn.csv", "x" * 59 + "\N{HORIZONTAL ELLIPSIS}")
+    assert f"landed: {', '.join(shown)}. The reason" in sentence
 
 
 def test_columns_that_appear_or_vanish_are_named(home):
@@ -234,6 +247,9 @@ def test_columns_that_appear_or_vanish_are_named(home):
     severity, sentence = home.found("schema_drift")
     assert severity == "warn"
     assert sentence == "In the files that arrived on 2026-11-19 new are c and missing are b."
+    home.arrive(NOW, columns=("a", "a\nb" + "c" * 90))
+    shown = "a b" + "c" * 56 + "\N{HORIZONTAL ELLIPSIS}"
+    assert f"new are {shown}" in home.found("schema_drift")[1]
 
 
 def test_columns_as_before_are_well(home):
