@@ -39,6 +39,11 @@ FORMATS = {
     ".ndjson.gz": "json",
     ".json.gz": "json",
 }
+# how a file begins that was given the ending of a text
+OTHER_FORMATS = {
+    b"\x1f\x8b": "compressed by gzip; add .gz to its name",
+    b"PK\x03\x04": "a zip archive, as an Excel workbook is too; save it as CSV, UTF-8",
+}
 # what copying and downloading programs call a file that is not complete yet
 UNFINISHED = (".tmp", ".part", ".crdownload", ".filepart")
 LONGEST_NAME = 255
@@ -229,6 +234,10 @@ def check_whole(file: LandingFile, content: Content) -> bytes:
     if file.is_gzip:
         return _check_gzip(file, content)
     with file.path.open("rb") as opened:
+        head = opened.read(4)
+        for mark, what in OTHER_FORMATS.items():
+            if head.startswith(mark):
+                raise Refused(f"it is no text but {what}")
         opened.seek(max(0, content.size - TAIL_BYTES))
         return opened.read(TAIL_BYTES)
 
