@@ -50,6 +50,7 @@ HALVES = (slice(0, DAYS), slice(DAYS, None))
 STALE_DAYS = 2
 # rows of a table; what is beyond them is counted, and its mart named
 MOST_ACTS = 12
+MOST_UNMET = 5
 MOST_CHANNELS = 20
 MOST_MICROS = 60
 MOST_VERSIONS = 6
@@ -216,7 +217,8 @@ def warnings_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dic
 
 
 def budgets_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:
-    """Campaigns of the newest complete week whose budget should move."""
+    """Campaigns of the newest complete week whose budget should move; unmet: those that no session
+    names."""
     week = connection.execute(
         "select max(week) from marts.mart_campaign_returns where is_complete"
     ).fetchone()[0]
@@ -242,7 +244,31 @@ def budgets_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict
         """,
         [week],
     ).fetchall()
-    return {"week": week, "others": others, **_top(rows, MOST_ACTS)}
+    return {
+        "week": week,
+        "others": others,
+        "unmet": _top(_unmet(connection, asked), MOST_UNMET),
+        **_top(rows, MOST_ACTS),
+    }
+
+
+def _unmet(connection: duckdb.DuckDBPyConnection, asked: Asked) -> Rows:
+    """Campaigns with cost in the last days that no session of them names: links and spend may spell
+    them in two ways."""
+    if asked.day is None:
+        return []
+    return _rows(
+        connection,
+        """
+        select campaign, sum(cost) as cost
+        from marts.mart_daily_values
+        where date between ? and ? and campaign <> '(not set)'
+        group by campaign
+        having sum(cost) > 0 and sum(sessions) = 0
+        order by cost desc, campaign
+        """,
+        [asked.first, asked.day],
+    )
 
 
 def bids_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:

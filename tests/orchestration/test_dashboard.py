@@ -431,6 +431,34 @@ def test_a_simulated_shop_is_labelled(settings):
     assert "SIMULATED SHOP" in shown(settings).text
 
 
+def test_campaigns_with_cost_that_no_session_names_are_told_with_what_they_cost(settings):
+    a_shop(settings)
+    assert "named by no session" not in shown(settings).text
+    alone = {"sessions": 0, "macro_conversions": 0, "revenue": 0, "expected_revenue": 0}
+    add(
+        settings,
+        "mart_daily_values",
+        *(a_day(back, **alone, campaign="Spring sale", cost=10.25) for back in (0, 27)),
+        # too long ago, met on another day, without a name
+        a_day(28, **alone, campaign="old", cost=99),
+        a_day(5, **alone, campaign="met", cost=99),
+        a_day(6, campaign="met", cost=0),
+        a_day(5, **alone, campaign="(not set)", cost=99),
+    )
+    said = (
+        "With cost in the last 28 days, but named by no session of them: {}. See that the links "
+        "and the spend spell the name alike, in upper and lower case too."
+    )
+    assert said.format("Spring sale (20.50 USD)") in shown(settings).text
+    add(
+        settings,
+        "mart_daily_values",
+        *(a_day(1, **alone, campaign=f"c{n}", cost=9 - n) for n in range(6)),
+    )
+    names = ", ".join(f"c{n} ({9 - n}.00 USD)" for n in range(4))
+    assert said.format(f"Spring sale (20.50 USD), {names}, and 2 more") in shown(settings).text
+
+
 def test_what_needs_an_act_is_listed_and_nothing_else(settings):
     a_shop(settings)
     page = shown(settings)
