@@ -484,14 +484,20 @@ def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterato
         if source not in view.values["event_sources"]:
             continue
         filled = [day for day, (raw, _) in days.items() if raw and day <= view.today]
-        # until the rate is there, which has every row judged anew, money is missing
         since = view.today - timedelta(view.values["health_history_days"])
-        told = [day for day in filled if day >= since and unrated[source, day]]
+        lately = [day for day in filled if day >= since]
+        # until the rate is there, which has every row judged anew, money is missing
+        told = [day for day in lately if unrated[source, day]]
+        nothing = bool(lately) and all(days[day][0] == days[day][1] for day in lately)
         if told:
             yield _without_rate(source, told, sum(unrated[source, day] for day in told))
+        elif nothing:
+            yield _all_refused(source, lately, sum(days[day][0] for day in lately))
         if len(filled) > 1:
+            # the newest day is one that may still be coming in
             yield from _volume(view, source, days, filled[-2], filled[0])
-            yield from _refused_rows(view, source, days, filled[-2])
+            if not nothing:
+                yield from _refused_rows(view, source, days, filled[-2])
 
 
 def _volume(
@@ -525,12 +531,24 @@ def _volume(
 
 def _without_rate(source: str, days: list[date], rows: int) -> Finding:
     """However few, and however usual: a shop in another currency has no order at all."""
-    when = str(days[-1]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
     sentence = (
-        f"{rows:,} of the rows of {when} were refused for money in a currency without a rate: give "
-        "currency_rates.csv the rate, or set the var reporting_currency."
+        f"{rows:,} of the rows of {_span(days)} were refused for money in a currency without a "
+        "rate: give currency_rates.csv the rate, or set the var reporting_currency."
     )
     return Finding("refused_rows", WARN, sentence, source, {"rows without a rate": rows})
+
+
+def _all_refused(source: str, days: list[date], rows: int) -> Finding:
+    """However few, and without a usual share: what a first file is wrong in, all its rows are."""
+    sentence = (
+        f"None of the {rows:,} rows of {_span(days)} was accepted; mart_event_audit has the "
+        "reasons."
+    )
+    return Finding("refused_rows", WARN, sentence, source, {"refused share": 1})
+
+
+def _span(days: list[date]) -> str:
+    return str(days[-1]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _refused_rows(

@@ -316,6 +316,22 @@ def test_money_in_a_currency_without_a_rate_is_told_however_few_rows_and_usual(h
     assert "1 of the rows of 2026-11-19 were" in home.found("refused_rows")[1]
 
 
+def test_rows_that_are_all_refused_are_told_however_few_and_without_a_usual_share(home):
+    home.publish({TODAY: (3, 3)})
+    assert home.found("refused_rows") == (
+        "warn",
+        "None of the 3 rows of 2026-11-20 was accepted; mart_event_audit has the reasons.",
+    )
+    home.publish({TODAY - timedelta(2): (2000, 2000), TODAY: (500, 500)})
+    _, sentence = home.found("refused_rows")
+    assert "None of the 2,500 rows of 2026-11-18 to 2026-11-20 was accepted" in sentence
+    # money without a rate is the better word for it
+    home.publish({TODAY: (3, 3, 1)})
+    assert "1 of the rows of 2026-11-20 were refused for money" in home.found("refused_rows")[1]
+    home.publish({TODAY - timedelta(1): (3, 2), TODAY: (3, 3)})
+    assert not [it for it in health.look(home.settings, NOW) if it.name == "refused_rows"]
+
+
 def test_money_without_a_rate_is_told_as_long_as_the_days_are_of_the_usual(home):
     quiet = {TODAY - timedelta(days): (3, 0, 0) for days in range(28)}
     old = {TODAY - timedelta(28): (3, 1, 1), TODAY - timedelta(20): (3, 2, 2)}
