@@ -393,3 +393,17 @@ def test_rows_that_count_nowhere_and_words_that_nobody_knows_are_warned_of(teste
         assert outcomes_of(home, name) == {name: ("warn", len(rows))}
     known = "int_staged_events__consent_is_a_known_word"
     assert outcomes_of(home, known) == {known: ("warn", 1)}
+
+
+def test_campaigns_of_the_settings_that_nothing_names_are_warned_of(tested: Home) -> None:
+    home = tested.copy("settings")
+    home.drop("ad_spend", "a", [SPEND | {"currency": ""}])
+    home.night()
+    name = "mart_bidding_targets__campaigns_of_settings_are_met"
+    assert outcomes_of(home, name) == {name: ("pass", 0)}
+    change(
+        home,
+        "insert into seeds.campaign_settings values "
+        "('c', 'macro', 2), ('C', 'macro', 2), ('gone', 'micro', null)",
+    )
+    assert outcomes_of(home, name) == {name: ("warn", 2)}
