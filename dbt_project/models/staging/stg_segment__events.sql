@@ -74,7 +74,9 @@ events_referred as (
             when
                 page_referrer is not null
                 and coalesce(
-                    context_campaign_source, context_campaign_medium, context_campaign_name
+                    {{ known_text('context_campaign_source') }},
+                    {{ known_text('context_campaign_medium') }},
+                    {{ known_text('context_campaign_name') }}
                 ) is null
                 and coalesce(gclid, gbraid, wbraid) is null
                 and {{ url_host('page_referrer') }} <> {{ url_host('page_url') }}
@@ -150,10 +152,9 @@ select
     {{ currency_code('currency') }} as currency,
 
     ---------- where the visit came from
-    coalesce(context_campaign_source, referring_host) as source,
-    coalesce(
-        context_campaign_medium, case when referring_host is not null then 'referral' end
-    ) as medium,
+    coalesce(referring_host, context_campaign_source) as source,
+    case when referring_host is not null then 'referral' else context_campaign_medium end
+        as medium,
     context_campaign_name as campaign,
     context_campaign_term as term,
     context_campaign_content as content,

@@ -101,7 +101,11 @@ events_referred as (
 
     select
         *,
-        coalesce(mkt_medium, mkt_source, mkt_campaign) is null
+        coalesce(
+            {{ known_text('mkt_medium') }},
+            {{ known_text('mkt_source') }},
+            {{ known_text('mkt_campaign') }}
+        ) is null
         and coalesce(gclid, gbraid, wbraid) is null
         and refr_medium in ('search', 'social', 'email', 'paid', 'unknown') as is_referred,
         case
