@@ -198,7 +198,9 @@ select
     {{ url_parameter('page_url', 'gbraid') }} as gbraid,
     {{ url_parameter('page_url', 'wbraid') }} as wbraid,
     {{ url_parameter('page_url', 'fbclid') }} as fbclid,
-    {{ ga4_given('session_cross_channel.default_channel_group') }} as source_channel_group,
+    -- the sum of all channels is called (all) in the marts, so no channel is
+    nullif({{ ga4_given('session_cross_channel.default_channel_group') }}, '(all)')
+        as source_channel_group,
 
     ---------- visitor's surroundings and consent
     lower({{ ga4_given('device.category') }}) as device_category,
