@@ -1,7 +1,7 @@
 {% macro shares_the_credit(started_at, session_key, macro_at, macro_session_key) -%}
     {#- True when a session of the same user shares the credit of a macro-conversion: it began
-        before it and within the look-back, whose first moment counts; the macro's own session
-        always does. -#}
+        before it, or at its very moment, and within the look-back, whose first moment counts; the
+        macro's own session always does. -#}
     (
         {{ started_at }} <= {{ macro_at }}
         and (

@@ -111,6 +111,7 @@ sessions_counted as (
         count(*) as events,
         count(case when is_page_view then 1 end) as page_views,
         min(event_number) as first_event_number,
+        min_by(sequence, event_number) as first_sequence,
         min_by(event_key, event_number) as first_event_key,
         min_by(event_key, case when carries_source then event_number end) as source_event_key,
         min_by(event_key, case when carries_page then event_number end) as page_event_key
@@ -127,7 +128,12 @@ sessions_numbered as (
         row_number()
             over (
                 partition by sessions_counted.visitor_key
-                order by sessions_counted.started_at, sessions_counted.first_event_key
+                -- a visit cut at a campaign may have two sessions that begin at one moment
+                order by
+                    sessions_counted.started_at,
+                    sessions_counted.first_sequence,
+                    sessions_counted.first_event_number,
+                    sessions_counted.first_event_key
             )
         {% if is_incremental() %}
             + coalesce(sessions_before.sessions_before, 0)
