@@ -26,9 +26,9 @@ from orchestration.settings import Settings
 
 # a file that nobody wrote to, and none that joined it, for so long
 STILL_SECONDS = 120
-NOT_FINISHED = (
+# not one that is only noted: a run that Dagster could not even queue stays so for ever
+GOING_ON = (
     DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
@@ -88,7 +88,7 @@ def look_for_files(
 
 
 def _is_going_on(instance: DagsterInstance) -> bool:
-    return bool(instance.get_runs(RunsFilter(statuses=list(NOT_FINISHED)), limit=1))
+    return bool(instance.get_runs(RunsFilter(statuses=list(GOING_ON)), limit=1))
 
 
 def _last_landing(instance: DagsterInstance) -> float:

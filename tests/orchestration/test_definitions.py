@@ -504,6 +504,8 @@ def test_no_run_starts_beside_another_or_for_what_the_last_one_landed(landing):
         going_on = instance.create_run_for_job(_night, status=DagsterRunStatus.STARTED)
         assert _look(landing, instance) == (0, 0, "A run is going on.")
         instance.delete_run(going_on.run_id)
+        # what is left of a run whose partition Dagster could not read when it was to be queued
+        instance.create_run_for_job(_night, status=DagsterRunStatus.NOT_STARTED)
         assert _look(landing, instance)[0] == 1
         time.sleep(0.05)
         _night.execute_in_process(instance=instance)
