@@ -22,16 +22,11 @@ from dagster import (
     Output,
     TimeWindowPartitionsDefinition,
 )
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import arrivals, dbt_runner, fingerprint, retention
-from orchestration.defs.partitions import time_zone
+from orchestration.defs.partitions import days_asked, time_zone
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
@@ -44,11 +39,6 @@ from orchestration.settings import Settings
 REBUILD_TAG = "intent_map/rebuild"
 # a row is judged once, by what is known then of its user agent, so these are built whenever it is
 JUDGED_BY = {"int_event_receipts": ("int_agents_met", "int_user_agents")}
-PARTITION_TAGS = (
-    PARTITION_NAME_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    ASSET_PARTITION_RANGE_END_TAG,
-)
 # of the rows that a warning is of
 MOST_ROWS_SAID = 5
 FLOORS = ("seeds", "staging", "intermediate", "valuation", "marts")
@@ -137,17 +127,18 @@ def build_dbt_assets(
     def quarterly_models(
         context: AssetExecutionContext, config: ValuationConfig
     ) -> Iterator[Output | AssetCheckResult]:
+        noted = dbt_runner.manifest_vars(manifest)
+        start = date.fromisoformat(noted["project_start_date"])
+        newest = date.fromisoformat(quarters.get_last_partition_key())
         with (
             problems_in_words(context),
-            writer_lock(settings, f"value version {_chosen(context)[-1]}", report=context.log.info),
+            writer_lock(
+                settings,
+                f"value version {_chosen(context, newest, start)[-1]}",
+                report=context.log.info,
+            ),
         ):
-            why, days = restatement_reason(config), _chosen(context)
-            newest = date.fromisoformat(quarters.get_last_partition_key())
-            noted = dbt_runner.manifest_vars(manifest)
-            start = date.fromisoformat(noted["project_start_date"])
-            # Dagster takes the partition of a tag as it is, or the next one that there is
-            for day in (*_asked(context), *days):
-                version_date(day, newest, start)
+            why, days = restatement_reason(config), _chosen(context, newest, start)
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             refuse_part_of_a_version(manifest, selected.names)
@@ -211,21 +202,20 @@ def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) 
         )
 
 
-def _chosen(context: AssetExecutionContext) -> list[date]:
-    """The first days of the quarters that a run is for. Raises IntentMapError without any."""
+def _chosen(context: AssetExecutionContext, newest: date, start: date) -> list[date]:
+    """The first days of the quarters that a run is for. Raises IntentMapError without any, and on a
+    day that no version can be of."""
+    for day in days_asked(context.run.tags):
+        version_date(day, newest, start)
     try:
-        return [date.fromisoformat(key) for key in context.partition_keys]
+        return [
+            version_date(date.fromisoformat(key), newest, start) for key in context.partition_keys
+        ]
     except DagsterInvariantViolationError as error:
         raise IntentMapError(
             "No quarter was chosen. Choose the partition of one, which is named by its first day "
             "as in 2026-07-01, or let `intent-map quarterly` take the one that is going on."
         ) from error
-
-
-def _asked(context: AssetExecutionContext) -> list[date]:
-    """The days that the run's tags name."""
-    tags = context.run.tags
-    return [date.fromisoformat(tags[name]) for name in PARTITION_TAGS if name in tags]
 
 
 def _first_day(settings: Settings, zone: str) -> date | None:

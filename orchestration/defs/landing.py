@@ -6,7 +6,7 @@ Belongs here: the assets and what they show. Does not belong here: reading files
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -23,6 +23,7 @@ from dagster import (
     multi_asset,
 )
 
+from orchestration.defs.partitions import days_asked
 from orchestration.defs.steps import OWNERS, WRITER_POOL, check_rules, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.landing import (
@@ -104,6 +105,8 @@ def build_landing_assets(
                     "No day of arrival was chosen. Choose the partitions of some, or run "
                     "nightly_refresh, which lands whatever has not landed yet."
                 )
+            if by_days:
+                refuse_days_not_offered(days_asked(context.run.tags), days)
             check_rules(settings, report)
             bring_up_to_date(settings, manifest, report)
             result = LandingResult()
@@ -131,6 +134,20 @@ def build_landing_assets(
             )
 
     return landing
+
+
+def refuse_days_not_offered(asked: Iterable[date], days: DailyPartitionsDefinition) -> None:
+    """Stop on a day of arrival that is none of these partitions. Raises IntentMapError."""
+    first = date.fromisoformat(days.get_first_partition_key())
+    last = date.fromisoformat(days.get_last_partition_key())
+    for day in asked:
+        if day > last:
+            raise IntentMapError(f"{day} is in the future: no file can have arrived on it.")
+        if day < first:
+            raise IntentMapError(
+                f"{day} is before {first}, the first day of arrival on offer here. Where it is "
+                f"not before project_start_date, `intent-map backfill --from {day}` lands it."
+            )
 
 
 def _total(result: LandingResult, seconds: float) -> dict[str, Any]:

@@ -4,16 +4,27 @@ Belongs here: partition definitions and the dates they stand for. Does not belon
 partition runs (schedules.py), what is computed for it (dbt_assets.py).
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dagster import DailyPartitionsDefinition, TimeWindowPartitionsDefinition
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from orchestration.errors import IntentMapError
 from orchestration.quarters import first_day_of_quarter
 
 QUARTER_STARTS = "0 0 1 1,4,7,10 *"
 DATE_FORMAT = "%Y-%m-%d"
+PARTITION_TAGS = (
+    PARTITION_NAME_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    ASSET_PARTITION_RANGE_END_TAG,
+)
 
 
 def time_zone(name: str) -> ZoneInfo:
@@ -57,3 +68,20 @@ def quarters(project_start: date, zone: str) -> TimeWindowPartitionsDefinition:
         timezone=zone,
         end_offset=1,
     )
+
+
+def days_asked(tags: Mapping[str, str]) -> list[date]:
+    """The days that a run's tags name; raises IntentMapError on one that is no date.
+
+    Dagster takes the partition of a tag as it is, or the next one that there is, and stops in its
+    own words on one from before the first; so whoever reads its partitions judges these days first.
+    """
+    days = []
+    for said in (tags[name] for name in PARTITION_TAGS if name in tags):
+        try:
+            days.append(date.fromisoformat(said))
+        except ValueError as error:
+            raise IntentMapError(
+                f"'{said}' is no day; partitions are named as in 2026-07-01."
+            ) from error
+    return days

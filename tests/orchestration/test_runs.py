@@ -409,6 +409,28 @@ def test_a_run_for_no_quarter_is_refused_in_words(story, home):
     assert _versions(home) == before
 
 
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("1999-01-01", "1999-01-01 is before project_start_date"),
+        ("2026-7-1", "'2026-7-1' is no day; partitions are named as in 2026-07-01."),
+    ],
+)
+def test_a_tag_that_dagster_cannot_read_as_a_quarter_is_refused_in_words(
+    story, home, typed, sentence
+):
+    before = _versions(home)
+    result = _alone(
+        *(home, "valuation", "val_versions"),
+        tags={"dagster/partition": typed},
+        raise_on_error=False,
+    )
+    failed = result.failure_data_for_node("quarterly_models").user_failure_data
+    assert failed is not None
+    assert failed.description.startswith(sentence)
+    assert _versions(home) == before
+
+
 def test_a_backfill_of_no_days_is_refused_before_anything_lands(story, pretended, home):
     dbt_runner.prepare_manifest(home, report=lambda _: None)
     backfill = build_definitions(home, dbt_runner.load_manifest(home)).resolve_job_def("backfill")
@@ -418,6 +440,30 @@ def test_a_backfill_of_no_days_is_refused_before_anything_lands(story, pretended
     said = result.failure_data_for_node("landing").user_failure_data.description
     assert said.startswith("No day of arrival was chosen.")
     assert pretended.visitors == landed
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("1999-01-01", "1999-01-01 is before 2026-01-01, the first day of arrival on offer"),
+        ("2999-01-01", "2999-01-01 is in the future"),
+        ("2026-7-1", "'2026-7-1' is no day; partitions are named as in 2026-07-01."),
+    ],
+)
+def test_a_tag_that_names_no_day_of_arrival_is_refused_in_words(
+    story, pretended, home, typed, sentence
+):
+    dbt_runner.prepare_manifest(home, report=lambda _: None)
+    backfill = build_definitions(home, dbt_runner.load_manifest(home)).resolve_job_def("backfill")
+    landed, days = pretended.visitors, [*pretended.days]
+    with dagster_instance(home) as instance:
+        result = backfill.execute_in_process(
+            instance=instance, tags={"dagster/partition": typed}, raise_on_error=False
+        )
+    failed = result.failure_data_for_node("landing").user_failure_data
+    assert failed is not None
+    assert failed.description.startswith(sentence)
+    assert (pretended.visitors, pretended.days) == (landed, days)
 
 
 def _versions(settings):
