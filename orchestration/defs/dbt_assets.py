@@ -198,7 +198,8 @@ def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) 
         raise IntentMapError(
             "A version is written whole, and the tables that it is computed from hold one quarter "
             f"at a time: choose {dbt_runner.in_short(missing)} too, or run "
-            "quarterly_value_recalculation."
+            "quarterly_value_recalculation. Where they were chosen, leave out tables of the "
+            "nightly clock, such as val_segments: Dagster parts the step around them."
         )
 
 

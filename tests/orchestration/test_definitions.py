@@ -1,6 +1,7 @@
 """What Dagster shows is what the project promises: names, groups, crons, partitions."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -245,6 +246,19 @@ def test_a_version_is_written_with_all_that_it_is_computed_from_or_not_at_all(re
         refuse_part_of_a_version(manifest, [name for name, is_kept in quarterly.items() if is_kept])
     with pytest.raises(IntentMapError, match="choose val_trials too, or run quarterly_value_"):
         refuse_part_of_a_version(manifest, quarterly.keys() - {"val_trials"})
+
+
+def test_a_version_refused_for_a_step_in_parts_says_what_to_leave_out(real):
+    # all of the group in the UI: Dagster parts the step, and each part has its own names alone
+    with pytest.raises(IntentMapError) as refused:
+        refuse_part_of_a_version(real[1], ["val_version_values"])
+    said = str(refused.value)
+    assert "Where they were chosen, leave out tables of the nightly clock" in said
+    # the one it names is of that clock indeed
+    named = re.search(r"such as (\w+):", said)[1]
+    node = next(node for node in real[1]["nodes"].values() if node["name"] == named)
+    assert node["schema"] == "valuation"
+    assert not dbt_runner.is_quarterly(node)
 
 
 def test_the_valuation_reads_no_raw_event(real):
