@@ -22,9 +22,8 @@ from orchestration.business_file_rules import (
 )
 from orchestration.errors import IntentMapError
 from orchestration.policy import effective_vars
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import SHIPPED_SEEDS, Settings
 
-SHIPPED_SEEDS = PROJECT_ROOT / "seeds"
 MOST_MICRO_CONVERSIONS = 10
 # above it a percentage is meant more often than a ratio
 USUAL_TARGET_ROAS = 50

@@ -31,11 +31,10 @@ from orchestration.locking import file_lock
 from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.restatement import Restatement
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import PROJECT_ROOT, SHIPPED_SEEDS, Settings
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 PROFILES_DIR = PROJECT_ROOT
-SHIPPED_SEEDS = PROJECT_ROOT / "seeds"
 TESTS_DIR = PROJECT_ROOT / "tests" / "dbt"
 
 Clock = Literal["nightly", "quarterly", "none"]

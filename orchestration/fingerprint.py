@@ -23,7 +23,7 @@ import duckdb
 
 from orchestration import dbt_runner
 from orchestration.errors import IntentMapError
-from orchestration.layout import TABLE
+from orchestration.layout import TABLE, create_table
 from orchestration.policy import HEALTH_VARS, effective_vars
 from orchestration.settings import Settings
 
@@ -181,11 +181,7 @@ def _followers(manifest: Mapping[str, Any]) -> dict[str, str]:
 def _state(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse, with the table of what is noted."""
     with duckdb.connect(str(settings.warehouse)) as warehouse:
-        warehouse.execute("create schema if not exists raw")
-        warehouse.execute(
-            f"create table if not exists {TABLE} "
-            "(name varchar primary key, value varchar, built_at timestamp)"
-        )
+        create_table(warehouse)
         yield warehouse
 
 

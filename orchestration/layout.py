@@ -1,8 +1,8 @@
 """The number of a warehouse's layout, and refusing one that is newer than this release.
 
-Belongs here: where the number stands, and reading it. Does not belong here: the steps from one
-layout to the next (migrations.py), under which rules tables were built (fingerprint.py), which
-stands in the same table.
+Belongs here: the table in which the number stands, and reading it. Does not belong here: the steps
+from one layout to the next (migrations.py), under which rules tables were built (fingerprint.py),
+which stands in the same table.
 """
 
 import json
@@ -16,6 +16,15 @@ TABLE = "raw.build_state"
 NOTE = "(layout)"
 # the newest that this release knows: as many as there are steps
 LAYOUT = 1
+
+
+def create_table(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of what is noted, where it is missing."""
+    con.execute("create schema if not exists raw")
+    con.execute(
+        f"create table if not exists {TABLE} "
+        "(name varchar primary key, value varchar, built_at timestamp)"
+    )
 
 
 def layout_of(

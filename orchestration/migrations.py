@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import IntentMapError, first_line
-from orchestration.layout import NOTE, TABLE, layout_of
+from orchestration.layout import NOTE, TABLE, create_table, layout_of
 from orchestration.settings import Settings
 
 # all their tables are built anew; a version table that lost its model is history all the same
@@ -63,11 +63,7 @@ def bring_up_to_date(
 
 
 def _note(con: duckdb.DuckDBPyConnection, number: int) -> None:
-    con.execute("create schema if not exists raw")
-    con.execute(
-        f"create table if not exists {TABLE} "
-        "(name varchar primary key, value varchar, built_at timestamp)"
-    )
+    create_table(con)
     now = datetime.now(UTC).replace(tzinfo=None)
     con.execute(f"insert or replace into {TABLE} values (?, ?, ?)", [NOTE, str(number), now])
 

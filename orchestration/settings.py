@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from orchestration.errors import IntentMapError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SHIPPED_SEEDS = PROJECT_ROOT / "seeds"
 # what people and tools open, in the folder `serving`
 SERVING_FILE = "intent_map.duckdb"
 DASHBOARD_FILE = "dashboard.html"
@@ -94,7 +95,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment; raises IntentMapError that names the variable at fault."""
     env = os.environ if environ is None else environ
     home = _home(env)
-    seeds = _folder(env, "INTENT_MAP_SEEDS", PROJECT_ROOT / "seeds")
+    seeds = _folder(env, "INTENT_MAP_SEEDS", SHIPPED_SEEDS)
     target = env.get("INTENT_MAP_TARGET") or "duckdb"
     if target not in TARGETS:
         raise IntentMapError(
