@@ -209,7 +209,7 @@ def _listed(changed: Iterable[str]) -> str:
         "business files": "the business files",
         "policy": "policy vars",
         "models": "the dbt models or macros",
-        "engine": "the version of DuckDB or dbt",
+        "engine": "the version of DuckDB, dbt or the list of bots",
     }
     said = [names[part] for part in changed]
     return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]

@@ -245,6 +245,15 @@ def test_tables_of_the_quarterly_clock_need_not_follow_the_rules(settings, manif
     assert fingerprint.remember(settings, RULES, manifest, EVERYTHING) == []
 
 
+def test_a_newer_list_of_bots_counts_and_is_named(settings, manifest, monkeypatch):
+    def change(_):
+        monkeypatch.setattr(fingerprint, "version", lambda package: f"newer {package}")
+
+    changed = _changed(settings, manifest, change)
+    assert changed == ["engine"]
+    assert "or the list of bots changed" in fingerprint.in_words(changed)
+
+
 def test_the_reason_is_said_in_words():
     assert fingerprint.in_words(["policy"]) == (
         "Building all rows anew: policy vars changed since they were built."
