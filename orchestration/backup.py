@@ -32,7 +32,8 @@ from orchestration.settings import Settings
 MANIFEST = "manifest.json"
 FORMAT = 1
 WAREHOUSE, BUSINESS_FILES, NOTES = "warehouse", "business_files", "notes"
-# in the home itself: receipts of erasures, and which warnings were told already
+# in the home itself: receipts of erasures, which warnings were told already, and of a simulated
+# shop the note that it is one
 NOTED = ("erasures", "alerts_sent.json", "simulated.json")
 UNFINISHED = ".unfinished"
 REPLACED = "replaced"

@@ -1,5 +1,5 @@
-"""How things stand, at a glance: arrivals, volume, refusals, columns, version, publish, page,
-disk, erasures.
+"""How things stand, at a glance: attached tables, arrivals, volume, refusals, columns, version,
+publish, page, disk, erasures.
 
 Belongs here: what is looked at, from when on it is a warning or an error, and its sentence.
 Does not belong here: showing it (cli.py prints it, defs/health.py makes checks of it).

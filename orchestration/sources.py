@@ -92,13 +92,13 @@ LANDING_SOURCES = {
     "ad_spend": LandingSource(
         raw_table="ad_spend",
         needed=("date", "campaign", "cost"),
-        said="date, campaign, impressions, clicks, cost, currency",
+        said="date, campaign, cost; source, medium, impressions, clicks, currency are optional",
         holds_events=False,
     ),
     "orders": LandingSource(
         raw_table="orders",
         needed=("order_id", "value"),
-        said="order_id, ordered_at, value, currency",
+        said="order_id, value; ordered_at, currency, status are optional",
         holds_events=False,
     ),
 }

@@ -97,7 +97,8 @@ def build_jobs(
             HEALTH,
             selection=AssetSelection.checks(health),
             description=(
-                "Only look: arrivals, volume, refusals, columns, version, publish, page, disk."
+                "Only look: attached tables, arrivals, volume, refusals, columns, version, "
+                "publish, page, disk and erasures."
             ),
         ),
     )

@@ -1,13 +1,16 @@
 """Values: what each kind of text, number and type becomes, and what cannot be read is kept."""
 
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 
+import pytest
 from test_landing_home import HEADER, Home
 
 from orchestration.landing import kept
 from orchestration.landing.declaration import raw_tables
+from orchestration.sources import LANDING_SOURCES
 
 NOON = datetime(2026, 1, 5, 12)
 
@@ -528,3 +531,10 @@ def test_a_time_is_no_number_where_a_number_is_declared(tmp_path):
     home.drop("generic/a.jsonl", [event | {"sequence": "2026-01-05 10:00:00"}])
     home.land()
     assert home.events("sequence, unreadable") == [(None, '{"sequence":"2026-01-05 10:00:00"}')]
+
+
+@pytest.mark.parametrize("source", ["ad_spend", "orders"])
+def test_what_is_said_of_spend_and_orders_names_every_column_that_a_file_may_have(source):
+    known = LANDING_SOURCES[source]
+    columns = [column.name for column in raw_tables()[known.raw_table].file_columns]
+    assert sorted(re.findall(r"[a-z_]+", known.said.replace("are optional", ""))) == sorted(columns)
