@@ -4,6 +4,7 @@ Belongs here: what the data tests find behind nights, with and without tests. Do
 what a test asks (tests/dbt), whether nights equal a full refresh (test_promise.py).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -407,3 +408,20 @@ def test_campaigns_of_the_settings_that_nothing_names_are_warned_of(tested: Home
         "('c', 'macro', 2), ('C', 'macro', 2), ('gone', 'micro', null)",
     )
     assert outcomes_of(home, name) == {name: ("warn", 2)}
+
+
+def test_an_order_has_the_rate_of_its_date_in_the_reporting_time_zone(tested: Home) -> None:
+    home = tested.copy("rated")
+    # the first of the two is the last second before the rate's first day in Tokyo
+    moments = ("2026-03-01 14:59:59", "2026-03-01 15:00:00")
+    home.drop(
+        "orders",
+        "rated",
+        [ORDER | {"order_id": at, "ordered_at": at, "currency": "EUR"} for at in moments],
+    )
+    home.night()
+    change(home, "insert into seeds.currency_rates values ('EUR', date '2026-03-02', 1.1)")
+    name = "stg_orders__orders__rows_are_all_usable"
+    assert outcomes_of(home, name) == {name: ("warn", 2)}
+    shop = Home(home.path, replace(home.settings, dbt_vars={"reporting_time_zone": "Asia/Tokyo"}))
+    assert outcomes_of(shop, name) == {name: ("warn", 1)}

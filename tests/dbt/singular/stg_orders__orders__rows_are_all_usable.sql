@@ -1,7 +1,7 @@
 -- One row comes back for each row of the orders table that counts nowhere: no order number, or a
--- placeholder for one; no readable value; a currency without a rate on its day, or more than
--- anybody believes; a time, and so the date of a refund, that cannot be read, is before var
--- project_start_date or later than var future_tolerance_hours after the landing.
+-- placeholder for one; no readable value; a currency without a rate on its day in the reporting
+-- time zone, or more than anybody believes; a time, and so the date of a refund, that cannot be
+-- read, is before var project_start_date or later than var future_tolerance_hours after the landing.
 {{ config(severity='warn') }}
 
 with
@@ -35,8 +35,7 @@ from orders
 left join currency_rates
     on
     orders.currency = currency_rates.currency
-    and cast(coalesce(orders.occurred_at, orders.landed_at) as date) >= currency_rates.valid_from
-    and cast(coalesce(orders.occurred_at, orders.landed_at) as date) < currency_rates.valid_to
+    and {{ rate_holds('currency_rates', 'coalesce(orders.occurred_at, orders.landed_at)') }}
 where
     {{ real_order_id('orders.order_id') }} is null
     or orders.value is null
