@@ -27,7 +27,7 @@ from orchestration.business_files import refuse_descriptions
 from orchestration.errors import IntentMapError
 from orchestration.garbage import garbage_left
 from orchestration.landing import attachments
-from orchestration.locking import file_lock
+from orchestration.locking import file_lock, is_of_lock
 from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.restatement import Restatement
@@ -531,12 +531,12 @@ def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> 
             message += f" Failed too: {in_short([result.node.name for result in failed[1:]])}."
         if one_at_a_time and NO_MEMORY in str(first.message):
             message += " It ran by itself, so INTENT_MAP_MEMORY_LIMIT is too low for it."
-        transient = all("Could not set lock" in str(result.message) for result in failed)
+        transient = all(is_of_lock(str(result.message)) for result in failed)
         raise DbtError(f"{message} The full log: {log}", is_transient=transient)
     reason = getattr(outcome, "exception", None)
     raise DbtError(
         f"dbt stopped: {_in_one_line(reason or 'no reason given')} The full log: {log}",
-        is_transient="Could not set lock" in str(reason),
+        is_transient=is_of_lock(str(reason)),
     )
 
 

@@ -131,7 +131,7 @@ def wait_for_warehouse(
             # open in this very process
             return
         except duckdb.Error as error:
-            holder = _holder_of_file(str(error))
+            holder = holder_of_file(str(error))
             if holder is None:
                 raise UnreadableError(
                     f"The warehouse file {warehouse} cannot be opened: {first_line(error)}"
@@ -238,9 +238,15 @@ def _read_holder(handle: int) -> str:
         return "a process that has not said yet what it does"
 
 
-def _holder_of_file(message: str) -> str | None:
-    """The process that DuckDB's lock error names, None for any other error."""
-    if "Could not set lock on file" not in message:
+def is_of_lock(message: str) -> bool:
+    """Whether DuckDB says with it that another process has the file open."""
+    return "Could not set lock on file" in message
+
+
+def holder_of_file(message: str) -> str | None:
+    """The process that DuckDB's lock error names, and how it was started; None for any other
+    error."""
+    if not is_of_lock(message):
         return None
     found = re.search(r"held in (.*?)\s*\(PID (\d+)\)", message)
     if not found:

@@ -1,7 +1,8 @@
 """Prints what was published: counts, funnel, values per segment, yesterday per channel.
 
-Belongs here: reading the serving file, and plain text tables of at most 100 columns. The counts of
-refused rows are not published, so they alone come from the warehouse, opened for reading.
+Belongs here: reading the serving file, and plain text tables of at most 100 columns. Rows of spend
+and orders, and files set aside, are not published, so what was read comes from the warehouse,
+opened for reading.
 Does not belong here: building or publishing anything.
 """
 
@@ -407,6 +408,8 @@ def valued(
     intent_class: str,
     visitor_type: str,
 ) -> list[dict[str, Any]]:
+    """One row per goal and micro-conversion of the version in that segment: its value, and the
+    probability that it rests on; the columns by their names in the marts."""
     cursor = connection.execute(
         """
         select

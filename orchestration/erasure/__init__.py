@@ -201,7 +201,7 @@ def _empty_what_the_night_does_not_build(settings: Settings, con: duckdb.DuckDBP
         if node is None:
             # left by a killed run, or by an earlier release
             con.execute(f"drop table {name}")
-        elif "quarterly" in node["tags"] and not node["config"]["meta"].get("is_kept"):
+        elif dbt_runner.is_quarterly(node) and not node["config"]["meta"].get("is_kept"):
             con.execute(f"delete from {name}")
         else:
             continue

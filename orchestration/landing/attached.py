@@ -19,7 +19,7 @@ from orchestration.landing import kept, ledger
 from orchestration.landing.columns import Refused, Relation, landing_select, shown_names
 from orchestration.landing.declaration import RAW_TABLE, raw_tables
 from orchestration.landing.values import SourceColumn, moment_of
-from orchestration.locking import HeldError
+from orchestration.locking import HeldError, holder_of_file
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -223,21 +223,13 @@ def _open(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:
     try:
         con.execute(_attach(entry))
     except duckdb.Error as error:
-        holder = lock_holder(error)
+        holder = holder_of_file(str(error))
         if holder:
             raise HeldError(
                 f"{where}: {entry.database} is open for writing in {holder}; run again when that "
                 "process is done."
             ) from error
         raise IntentMapError(f"{where}: {first_line(error)}") from error
-
-
-def lock_holder(error: Exception) -> str | None:
-    """The process that DuckDB says holds a file, such as 'python3.11 (PID 42)'."""
-    if "Could not set lock" not in str(error):
-        return None
-    held = re.search(r"Conflicting lock is held in (.*?\(PID \d+\))", str(error))
-    return held[1] if held else "another process"
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, entry: AttachedSource) -> None:

@@ -60,6 +60,7 @@ class Known:
 
 
 def read_known(con: duckdb.DuckDBPyConnection, source: str) -> Known:
+    """All loads of one source, the earliest first: of two with one name or content it speaks."""
     known = Known()
     rows = con.execute(
         f"select {', '.join(COLUMNS)} from raw.loads where source = ? order by load_id", [source]

@@ -26,6 +26,7 @@ from orchestration.landing.files import (
 )
 from orchestration.landing.mending import Mended
 from orchestration.layout import layout_of
+from orchestration.locking import holder_of_file
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.sql_text import literal
@@ -96,7 +97,7 @@ class Warehouse:
         try:
             self.con = duckdb.connect(str(path))
         except (duckdb.Error, OSError) as error:
-            holder = attached.lock_holder(error)
+            holder = holder_of_file(str(error))
             reason = f"it is open in {holder}" if holder else first_line(error)
             raise IntentMapError(f"The warehouse {path} cannot be opened: {reason}.") from error
         layout_of(self.con, self.settings)
@@ -142,6 +143,7 @@ class Warehouse:
             self._connect()
 
     def take_load_id(self) -> int:
+        """A number that no load has had; numbers rise with every file."""
         self._next_load_id += 1
         return self._next_load_id - 1
 

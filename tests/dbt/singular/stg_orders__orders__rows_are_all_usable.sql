@@ -1,7 +1,8 @@
 -- One row comes back for each row of the orders table that counts nowhere: no order number, or a
 -- placeholder for one; no readable value; a currency without a rate on its day in the reporting
 -- time zone, or more than anybody believes; a time, and so the date of a refund, that cannot be
--- read, is before var project_start_date or later than var future_tolerance_hours after the landing.
+-- read, is before var project_start_date or is later than var future_tolerance_hours after the
+-- landing.
 {{ config(severity='warn') }}
 
 with
