@@ -60,8 +60,9 @@ def build_sensors(
         minimum_interval_seconds=60,
         default_status=DefaultSensorStatus.STOPPED,
         description=(
-            "Starts a run when files have landed and nothing has moved for two minutes. Off as "
-            "shipped: switch it on where two or more deliveries a day should not wait for night."
+            "Starts a run when new files lie in the landing folders and nothing has moved for two "
+            "minutes. Off as shipped: switch it on where two or more deliveries a day should not "
+            "wait for night."
         ),
     )
     def new_files(context: SensorEvaluationContext) -> SensorResult:

@@ -115,6 +115,9 @@ def test_an_act_predicts_its_own_goal_and_not_the_other(world: GoalWorld) -> Non
     ):
         predicts[act, goal].append(verdict == "predictive")
         assert value > 0 or verdict != "predictive"
+    # no act is left out: of one without a row everything would hold
+    acts = ("for purchase", "for lead", "for both", "for neither")
+    assert all(predicts[act, goal] for act in acts for goal in ("purchase", "lead"))
     assert all(predicts["for purchase", "purchase"] + predicts["for lead", "lead"])
     assert sum(predicts["for both", "purchase"] + predicts["for both", "lead"]) >= 6
     assert not any(predicts["for purchase", "lead"] + predicts["for lead", "purchase"])
