@@ -1,6 +1,4 @@
 {% set mixed = var('bidding_switch_conversions') ~ ' * ' ~ var('bidding_mixed_share') -%}
-{#- of the normal distribution, 95 % lie below -#}
-{% set surely = 1.6449 -%}
 
 with
 
@@ -183,12 +181,7 @@ judged as (
             and macros_before > 0
             and micros_now >= {{ var('trap_growth') }} * micros_before
             and macros_now <= {{ var('trap_flat_growth') }} * macros_before
-            and ln(1.0 * micros_now / micros_before)
-            - ln((macros_now + 0.5) / (macros_before + 0.5))
-            > {{ surely }} * sqrt(
-                1.0 / micros_now + 1.0 / micros_before
-                + 1.0 / (macros_now + 0.5) + 1.0 / (macros_before + 0.5)
-            )
+            and {{ grew_apart('micros_now', 'micros_before', 'macros_now', 'macros_before') }}
             and case
                 when is_one_version then value_now * revenue_before > revenue_now * value_before
                 else micros_now * revenue_before > revenue_now * micros_before

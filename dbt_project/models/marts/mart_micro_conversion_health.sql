@@ -1,6 +1,3 @@
-{#- of the normal distribution, 95 % lie below -#}
-{% set surely = 1.6449 -%}
-
 with
 
 probabilities as (
@@ -67,12 +64,9 @@ versions_judged as (
                 trials >= {{ var('trap_growth') }} * previous_trials
                 and conversions <= previous_conversions
                 and previous_conversions > 0
-                and ln(1.0 * nullif(trials, 0) / nullif(previous_trials, 0))
-                - ln((conversions + 0.5) / (previous_conversions + 0.5))
-                > {{ surely }} * sqrt(
-                    1.0 / nullif(trials, 0) + 1.0 / nullif(previous_trials, 0)
-                    + 1.0 / (conversions + 0.5) + 1.0 / (previous_conversions + 0.5)
-                )
+                and {{ grew_apart(
+                    'trials', 'previous_trials', 'conversions', 'previous_conversions'
+                ) }}
                 then 'trap'
             when verdict = 'unclear' then 'too_soft'
             when
