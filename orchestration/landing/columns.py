@@ -40,6 +40,7 @@ from orchestration.sql_text import literal, quoted
 NOT_UTF8 = "\ufffd"
 # how much of a text that could not be read is kept
 KEPT = 200
+EMPTY_LIST = "'[]'"
 # what a call has that an application sends to Segment, and no table that comes of it
 RAW_CALL = {"messageId", "anonymousId"}
 
@@ -108,8 +109,9 @@ def lacks(what: str, missing: Sequence[str], found: Sequence[str]) -> str:
 
 
 def _either(first: SourceColumn, second: SourceColumn) -> SourceColumn:
-    """Two versions of one column: an event has at most one of them."""
-    texts = (cleaned_value(column, as_text=True) for column in (first, second))
+    """Two versions of one column: an event has at most one of them, and where lists cannot be
+    null, as in BigQuery, an empty list in the other."""
+    texts = (f"nullif({cleaned_value(c, as_text=True)}, {EMPTY_LIST})" for c in (first, second))
     return SourceColumn(first.name, f"coalesce({', '.join(texts)})", duckdb.sqltype("VARCHAR"))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from orchestration.landing.columns import (
+    EMPTY_LIST,
     NOT_UTF8,
     Refused,
     Relation,
@@ -315,7 +316,10 @@ def _objects_relation(
                 values.append(value)
             else:
                 values.append(f"nullif({_whole_id(name, value, paths[-1])}, '')")
-        sql = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+        sql = values[0]
+        if values[1:]:
+            filled = values if is_nested else [f"nullif({v}, {EMPTY_LIST})" for v in values]
+            sql = f"coalesce({', '.join(filled)})"
         columns.append(SourceColumn(name, sql, JSON if is_nested else TEXT))
     read = [
         f"{function}(document, [{', '.join(paths)}]) as {list_name}"

@@ -68,3 +68,21 @@ def test_what_cannot_be_read_costs_that_value_and_is_named(tmp_path):
         ("c", "2026-01-05 12:00:00.123", 1.5),
         ("9007199254740993", "2100-01-01 00:00:00", None),
     ]
+
+
+def test_an_empty_list_of_one_version_does_not_hide_what_another_version_holds(tmp_path):
+    home = Home(tmp_path)
+    entity = "contexts_com_snowplowanalytics_snowplow_ecommerce_transaction_1"
+    order = [{"transaction_id": "T1", "revenue": 12.5}]
+    rows = [
+        {"event_id": i, "collector_tstamp": "2026-01-05 12:00:00 UTC", f"{entity}_0_0": old}
+        | {f"{entity}_0_1": new, f"{entity}_0_2": []}
+        for i, old, new in (("a", order, []), ("b", [], order), ("c", [], []))
+    ]
+    # BigQuery's lists are never null, in JSON as in Parquet
+    source = home.drop("snowplow/1.jsonl", rows)
+    home.drop_parquet("snowplow/2.parquet", f"from read_json('{source}')")
+    home.land()
+    held = [("a", order), ("b", order), ("c", None)]
+    found = snowplow(home, f"event_id, {entity}")
+    assert [(i, json.loads(text) if text else None) for i, text in found] == held + held
