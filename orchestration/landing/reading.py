@@ -32,6 +32,8 @@ from orchestration.sql_text import literal, quoted
 
 STAGE = "temp.landing_stage"
 FILE_NAME = "filename = '__file'"
+# what the unloading of Snowflake, MySQL and PostgreSQL writes for null unless told otherwise
+CSV_NULL = r"\N"
 TEXT, JSON = duckdb.sqltype("VARCHAR"), duckdb.sqltype("JSON")
 
 
@@ -254,6 +256,7 @@ def _csv_query(
     return (
         f"select * from read_csv({_paths(paths)}, auto_detect = false, columns = {{{columns}}}, "
         f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+        f"nullstr = ['', {literal(CSV_NULL)}], "
         f"compression = '{'gzip' if is_gzip else 'none'}', filename = '__file', "
         f"hive_partitioning = false, {options})"
     )

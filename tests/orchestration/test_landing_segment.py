@@ -74,3 +74,17 @@ def test_raw_calls_are_set_aside_with_the_word_of_what_lands_in_their_stead(tmp_
     reasons = dict(home.land().sources["segment"].set_aside)
     assert "These are calls as Segment takes them; land the tables" in reasons["calls.jsonl"]
     assert "calls as Segment" not in reasons["other.jsonl"]
+
+
+def test_a_null_as_snowflake_unloads_it_to_csv_is_nobody_and_no_campaign(tmp_path):
+    home = Home(tmp_path)
+    columns = "anonymous_id, user_id, context_campaign_source, revenue, order_id, unreadable"
+    header = "ID,ANONYMOUS_ID,USER_ID,TIMESTAMP,CONTEXT_CAMPAIGN_SOURCE,REVENUE,ORDER_ID,PLAN\n"
+    row = r"a,\N,u1,2026-01-05 12:00:00.123,\N,\N,\N,\N" + "\n"
+    home.drop("segment/order_completed/data_0_0_0.csv.gz", header + row)
+    # the row with too few fields has the file taken apart
+    home.drop("segment/order_completed/data_0_1_0.csv", header + row.replace("a", "b") + "c\n")
+    home.land()
+    whole, mended, _ = segment(home, columns)
+    assert whole == mended == (None, "u1", None, None, None, None)
+    assert segment(home, "properties")[:2] == [(None,), (None,)]
