@@ -41,8 +41,9 @@ NOT_UTF8 = "\ufffd"
 # how much of a text that could not be read is kept
 KEPT = 200
 EMPTY_LIST = "'[]'"
-# what a call has that an application sends to Segment, and no table that comes of it
-RAW_CALL = {"messageId", "anonymousId"}
+# what a call has that an application sends to Segment, and no table that comes of it; one from a
+# server may lack the anonymousId
+RAW_CALL = {"messageId", "type"}
 
 
 class Refused(Exception):  # noqa: N818 - a verdict on a file, not a fault of the program

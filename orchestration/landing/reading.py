@@ -89,8 +89,19 @@ def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile, tail: bytes) -> 
         raise Refused("CSV cannot carry GA4's nested columns; export Parquet or JSON lines")
     header = read_header(file, NEEDED_COLUMNS[file.source])
     if header.columns:
-        match_columns(file.source, [SourceColumn(name, name, TEXT) for name in header.columns])
+        _match_header(file.source, header)
     return Shape("csv", file.is_gzip, header)
+
+
+def _match_header(source: str, header: Header) -> None:
+    try:
+        match_columns(source, [SourceColumn(name, name, TEXT) for name in header.columns])
+    except Refused as refused:
+        if header.columns[1:]:
+            raise
+        raise Refused(
+            f"{refused}. Its first line is taken for the header; delete titles that stand above"
+        ) from None
 
 
 def _is_cut(con: duckdb.DuckDBPyConnection, tail: bytes) -> bool:

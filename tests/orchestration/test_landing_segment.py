@@ -70,9 +70,11 @@ def test_raw_calls_are_set_aside_with_the_word_of_what_lands_in_their_stead(tmp_
     home = Home(tmp_path)
     call = {"messageId": "a", "anonymousId": "v", "type": "track", "event": "Signed Up"}
     home.drop("segment/calls.jsonl", [call])
+    home.drop("segment/server.jsonl", [{"messageId": "b", "userId": "u", "type": "identify"}])
     home.drop("segment/other.jsonl", [{"message": "a"}])
     reasons = dict(home.land().sources["segment"].set_aside)
-    assert "These are calls as Segment takes them; land the tables" in reasons["calls.jsonl"]
+    for name in ("calls.jsonl", "server.jsonl"):
+        assert "These are calls as Segment takes them; land the tables" in reasons[name]
     assert "calls as Segment" not in reasons["other.jsonl"]
 
 

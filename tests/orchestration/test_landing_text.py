@@ -338,3 +338,17 @@ def test_many_small_files_are_read_in_few_statements(tmp_path, monkeypatch):
         "select count(*), count(distinct load_id), min(row_number), max(row_number), "
         "bool_and(file_name = lpad(visitor_id, 4, '0') || '.csv') from raw.generic_events"
     ) == [(240, 120, 1, 2, True)]
+
+
+def test_a_report_with_titles_above_its_header_is_set_aside_with_the_word_of_them(tmp_path):
+    home = Home(tmp_path)
+    report = 'Campaign report\n"January 5, 2026 - January 5, 2026"\ndate,campaign,cost\n'
+    home.drop("ad_spend/report.csv", report + "2026-01-05,Brand,10.00\n")
+    home.drop("ad_spend/columns.csv", "Day,Campaign,Amount spent (USD)\n2026-01-05,Brand,10.00\n")
+    home.land()
+    reasons = {
+        name: home.aside(f"ad_spend/{name}.csv.reason.txt").read_text()
+        for name in ("report", "columns")
+    }
+    assert "delete titles that stand above" in reasons["report"]
+    assert "delete titles" not in reasons["columns"]
