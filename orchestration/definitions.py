@@ -50,12 +50,11 @@ def build_definitions(
     today = datetime.now(time_zone(zone)).date()
     offered = first_day_offered(project_start, today, int(noted["arrival_days_offered"]))
 
+    versions = quarters(project_start, zone)
     landing = build_landing_assets(
-        settings, manifest, arrival_days(min(offered, arrived_since or offered), zone)
+        settings, manifest, arrival_days(min(offered, arrived_since or offered), zone), versions
     )
-    nightly_models, quarterly_models = build_dbt_assets(
-        settings, manifest, quarters(project_start, zone)
-    )
+    nightly_models, quarterly_models = build_dbt_assets(settings, manifest, versions)
     published = build_published_asset(
         settings,
         sorted(

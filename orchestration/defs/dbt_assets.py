@@ -17,7 +17,6 @@ from dagster import (
     AssetSpec,
     BackfillPolicy,
     Config,
-    DagsterInvariantViolationError,
     MetadataValue,
     Output,
     TimeWindowPartitionsDefinition,
@@ -26,12 +25,11 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import arrivals, dbt_runner, fingerprint, retention
-from orchestration.defs.partitions import days_asked, time_zone
+from orchestration.defs.partitions import quarters_asked, time_zone
 from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
-from orchestration.quarters import version_date
 from orchestration.restatement import is_written, next_restatement
 from orchestration.settings import Settings
 
@@ -129,16 +127,16 @@ def build_dbt_assets(
     ) -> Iterator[Output | AssetCheckResult]:
         noted = dbt_runner.manifest_vars(manifest)
         start = date.fromisoformat(noted["project_start_date"])
-        newest = date.fromisoformat(quarters.get_last_partition_key())
         with (
             problems_in_words(context),
             writer_lock(
                 settings,
-                f"value version {_chosen(context, newest, start)[-1]}",
+                f"value version {quarters_asked(context.run.tags, quarters, start)[-1]}",
                 report=context.log.info,
             ),
         ):
-            why, days = restatement_reason(config), _chosen(context, newest, start)
+            why = restatement_reason(config)
+            days = [date.fromisoformat(key) for key in context.partition_keys]
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             refuse_part_of_a_version(manifest, selected.names)
@@ -201,22 +199,6 @@ def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) 
             "quarterly_value_recalculation. Where they were chosen, leave out tables of the "
             "nightly clock, such as val_segments: Dagster parts the step around them."
         )
-
-
-def _chosen(context: AssetExecutionContext, newest: date, start: date) -> list[date]:
-    """The first days of the quarters that a run is for. Raises IntentMapError without any, and on a
-    day that no version can be of."""
-    for day in days_asked(context.run.tags):
-        version_date(day, newest, start)
-    try:
-        return [
-            version_date(date.fromisoformat(key), newest, start) for key in context.partition_keys
-        ]
-    except DagsterInvariantViolationError as error:
-        raise IntentMapError(
-            "No quarter was chosen. Choose the partition of one, which is named by its first day "
-            "as in 2026-07-01, or let `intent-map quarterly` take the one that is going on."
-        ) from error
 
 
 def _first_day(settings: Settings, zone: str) -> date | None:

@@ -20,10 +20,12 @@ from dagster import (
     DailyPartitionsDefinition,
     MaterializeResult,
     MetadataValue,
+    TimeWindowPartitionsDefinition,
     multi_asset,
 )
 
-from orchestration.defs.partitions import days_asked
+from orchestration.dbt_runner import manifest_vars
+from orchestration.defs.partitions import days_asked, quarters_asked
 from orchestration.defs.steps import OWNERS, WRITER_POOL, check_rules, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.landing import (
@@ -49,7 +51,10 @@ def raw_key(source: str) -> AssetKey:
 
 
 def build_landing_assets(
-    settings: Settings, manifest: Mapping[str, Any], days: DailyPartitionsDefinition
+    settings: Settings,
+    manifest: Mapping[str, Any],
+    days: DailyPartitionsDefinition,
+    quarters: TimeWindowPartitionsDefinition,
 ) -> AssetsDefinition:
     """One asset per landing source, the list of loads, and the arrivals by day.
 
@@ -57,6 +62,7 @@ def build_landing_assets(
     run lands whatever has not landed yet, and marks the days that it came from.
     """
     descriptions = _descriptions(manifest)
+    project_start = date.fromisoformat(manifest_vars(manifest)["project_start_date"])
     specs = [
         AssetSpec(
             key,
@@ -107,6 +113,9 @@ def build_landing_assets(
                 )
             if by_days:
                 refuse_days_not_offered(days_asked(context.run.tags), days)
+            elif _values_too(context, quarters):
+                # of the run's later step, said before anything has changed
+                quarters_asked(context.run.tags, quarters, project_start)
             check_rules(settings, report)
             bring_up_to_date(settings, manifest, report)
             result = LandingResult()
@@ -134,6 +143,12 @@ def build_landing_assets(
             )
 
     return landing
+
+
+def _values_too(context: AssetExecutionContext, quarters: TimeWindowPartitionsDefinition) -> bool:
+    """Whether this run has tables of the quarterly clock in it."""
+    layer = context.job_def.asset_layer
+    return any(layer.get(key).partitions_def == quarters for key in layer.selected_asset_keys)
 
 
 def refuse_days_not_offered(asked: Iterable[date], days: DailyPartitionsDefinition) -> None:

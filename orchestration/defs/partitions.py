@@ -16,7 +16,7 @@ from dagster._core.storage.tags import (
 )
 
 from orchestration.errors import IntentMapError
-from orchestration.quarters import first_day_of_quarter
+from orchestration.quarters import first_day_of_quarter, version_date
 
 QUARTER_STARTS = "0 0 1 1,4,7,10 *"
 DATE_FORMAT = "%Y-%m-%d"
@@ -84,4 +84,19 @@ def days_asked(tags: Mapping[str, str]) -> list[date]:
             raise IntentMapError(
                 f"'{said}' is no day; partitions are named as in 2026-07-01."
             ) from error
+    return days
+
+
+def quarters_asked(
+    tags: Mapping[str, str], offered: TimeWindowPartitionsDefinition, project_start: date
+) -> list[date]:
+    """The quarters that a run's tags name; of a range its ends. Raises IntentMapError without any,
+    and on a day that no version can be of."""
+    newest = date.fromisoformat(offered.get_last_partition_key())
+    days = [version_date(day, newest, project_start) for day in days_asked(tags)]
+    if not days:
+        raise IntentMapError(
+            "No quarter was chosen. Choose the partition of one, which is named by its first day "
+            "as in 2026-07-01, or let `intent-map quarterly` take the one that is going on."
+        )
     return days

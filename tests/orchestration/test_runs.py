@@ -431,6 +431,37 @@ def test_a_tag_that_dagster_cannot_read_as_a_quarter_is_refused_in_words(
     assert _versions(home) == before
 
 
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({}, "No quarter was chosen. Choose the partition of one"),
+        ({"dagster/partition": "1999-01-01"}, "1999-01-01 is before project_start_date"),
+        ({"dagster/partition": "2026-08-15"}, "2026-08-15 is not the first day of a quarter"),
+        ({"dagster/partition": "2999-01-01"}, "2999-01-01 is in the future"),
+        (
+            {
+                "dagster/asset_partition_range_start": "2026-04-01",
+                "dagster/asset_partition_range_end": "2026-7-1",
+            },
+            "'2026-7-1' is no day; partitions are named as in 2026-07-01.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["quarterly_value_recalculation", "rebuild_history"])
+def test_a_job_for_a_wrong_quarter_is_refused_before_anything_lands(
+    story, pretended, home, name, typed, sentence
+):
+    dbt_runner.prepare_manifest(home, report=lambda _: None)
+    job = build_definitions(home, dbt_runner.load_manifest(home)).resolve_job_def(name)
+    landed = pretended.visitors
+    with dagster_instance(home) as instance:
+        result = job.execute_in_process(instance=instance, tags=typed, raise_on_error=False)
+    failed = result.failure_data_for_node("landing").user_failure_data
+    assert failed is not None
+    assert failed.description.startswith(sentence)
+    assert pretended.visitors == landed
+
+
 def test_a_backfill_of_no_days_is_refused_before_anything_lands(story, pretended, home):
     dbt_runner.prepare_manifest(home, report=lambda _: None)
     backfill = build_definitions(home, dbt_runner.load_manifest(home)).resolve_job_def("backfill")
