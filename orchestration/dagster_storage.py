@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from click import ClickException
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -30,8 +31,21 @@ from orchestration.errors import IntentMapError
 from orchestration.settings import load_settings
 
 
+class StorageError(IntentMapError, ClickException):
+    """A problem that the user can mend. Dagster's commands ask for the folder before they begin,
+    and print what click knows without a traceback."""
+
+
 def storage_folder() -> str:
-    """<home>/dagster, made when missing; raises IntentMapError when it cannot be written."""
+    """<home>/dagster, made when missing; raises StorageError on an impossible setting, and when it
+    cannot be written."""
+    try:
+        return _folder_made()
+    except IntentMapError as error:
+        raise StorageError(str(error)) from error
+
+
+def _folder_made() -> str:
     folder = load_settings().dagster_home
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -79,6 +79,20 @@ def test_a_home_on_a_disk_that_may_only_be_read_is_named(home, monkeypatch):
         HomeStorage.from_config_value(None, {})
 
 
+def test_dagsters_commands_say_an_impossible_setting_without_a_traceback(home):
+    said = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate"],
+        env={**os.environ, "INTENT_MAP_THREADS": "abc"},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert said.returncode == 1
+    assert "Traceback" not in said.stderr
+    assert said.stderr.endswith("Error: INTENT_MAP_THREADS is 'abc'; write it like 2.\n")
+
+
 WRITE = """
     import sys
     from dagster import DagsterInstance
