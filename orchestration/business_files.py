@@ -45,9 +45,12 @@ class Fault:
         return f"{place}: {self.said}."
 
 
-def refuse_descriptions(settings: Settings) -> None:
-    """Raise IntentMapError that names the descriptions beside business files elsewhere."""
-    if faults := list(_descriptions_beside(settings.seeds)):
+def refuse_what_dbt_cannot_read(settings: Settings) -> None:
+    """Raise IntentMapError that names what is too much in the folder of business files, and what is
+    not there; dbt names a model that reads it."""
+    seeds = settings.seeds
+    faults = [*_descriptions_beside(seeds), *_tables_beside(seeds), *_not_there(seeds)]
+    if faults:
         raise IntentMapError("\n".join(map(str, faults)))
 
 
@@ -81,6 +84,15 @@ def _descriptions_beside(seeds: Path) -> Iterator[Fault]:
                 "descriptions stay with the project, so that an upgrade brings new ones; "
                 f"delete this file from '{seeds}' and keep the CSV files",
             )
+
+
+def _not_there(seeds: Path) -> Iterator[Fault]:
+    there = {path.name for path in seeds.glob("*.csv")}
+    # tables of somebody's own are read too; an empty folder is one that nobody has filled yet
+    if not there or any(file.name in there for file in BUSINESS_FILES):
+        for file in BUSINESS_FILES:
+            if file.name not in there:
+                yield from read_business_file(seeds / file.name, file)[1]
 
 
 def _tables_beside(seeds: Path) -> Iterator[Fault]:

@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestration.business_files import refuse_descriptions
+from orchestration.business_files import refuse_what_dbt_cannot_read
 from orchestration.errors import IntentMapError
 from orchestration.garbage import garbage_left
 from orchestration.landing import attachments
@@ -222,8 +222,8 @@ def prepare_manifest(settings: Settings, report: Callable[[str], None] = print) 
             for _ in run_dbt(settings, parse_args(settings)):
                 pass
         except DbtError:
-            # whoever copies the whole folder of business files meets these first
-            refuse_descriptions(settings)
+            # whoever copies business files meets these first
+            refuse_what_dbt_cannot_read(settings)
             raise
         made = target / "manifest.json"
         manifest = json.loads(made.read_text(encoding="utf-8"))

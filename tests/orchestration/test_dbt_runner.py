@@ -344,6 +344,16 @@ def test_descriptions_beside_business_files_elsewhere_are_named(project, tmp_pat
         dbt_runner.prepare_manifest(settings, report=lambda _: None)
 
 
+def test_business_files_that_are_not_there_are_named_and_not_a_model_that_reads_them(
+    project, tmp_path
+):
+    settings = project.settings(seeds=tmp_path)
+    for there in (0, 1):
+        with pytest.raises(IntentMapError, match=r"bot_rules\.csv: the file is missing in"):
+            dbt_runner.prepare_manifest(settings, report=lambda _: None)
+        (tmp_path / "funnels.csv").write_text(f"funnel\n{there}\n")
+
+
 def test_who_stops_listening_stops_the_running_query(project):
     slow = "select count(*) as n from range(3000000000) a(i), range(9) b(j) where (i * j) % 7 = 3"
     project.write("dbt_project/models/marts/mart_slow.sql", slow)
