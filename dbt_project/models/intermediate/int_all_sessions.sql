@@ -9,9 +9,6 @@
 {#- the source's sessions of one visitor may overlap, so none of a touched visitor stays -#}
 {%- set touched_from = "timestamp '0001-01-01 00:00:00'" if var('session_id_source') == 'source'
     else 'visit_started_at' -%}
-{#- parts of a visit cut at campaigns do, and sessions of a source's own may -#}
-{%- set may_begin_together =
-    var('session_cut_at_campaign') or var('session_id_source') == 'source' -%}
 {%- set earliest_touched -%}
     select min({{ touched_from }}) from {{ ref('int_session_events') }}
     where load_id in (
@@ -114,7 +111,8 @@ sessions_counted as (
         count(*) as events,
         count(case when is_page_view then 1 end) as page_views,
         min(event_number) as first_event_number,
-        {{ 'min_by(sequence, event_number)' if may_begin_together else '0' }} as first_sequence,
+        {{ 'min_by(sequence, event_number)' if sessions_may_begin_together() else '0' }}
+            as first_sequence,
         min_by(event_key, event_number) as first_event_key,
         min_by(event_key, case when carries_source then event_number end) as source_event_key,
         min_by(event_key, case when carries_page then event_number end) as page_event_key

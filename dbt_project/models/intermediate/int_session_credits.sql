@@ -128,6 +128,7 @@ sessions_of_buyers as (
 
     select
         sessions.session_key,
+        {{ 'sessions.session_number,' if sessions_may_begin_together() }}
         sessions.started_at,
         visitors_of_buyers.user_key
 
@@ -146,6 +147,7 @@ touches as (
         macro_conversions.occurred_at as macro_at,
         macro_conversions.value,
         sessions_of_buyers.session_key,
+        {{ 'sessions_of_buyers.session_number,' if sessions_may_begin_together() }}
         sessions_of_buyers.started_at,
         cast(
             {{ attribution_weight(
@@ -173,7 +175,11 @@ touches_shared as (
         cast(weight as double)
         / cast(sum(weight) over (partition by event_key, macro_conversion) as double) as share,
         row_number() over (
-            partition by event_key, macro_conversion order by started_at desc, session_key asc
+            partition by event_key, macro_conversion
+            order by
+                started_at desc,
+                {{ 'session_number desc,' if sessions_may_begin_together() }}
+                session_key asc
         ) as touch_from_last
 
     from touches

@@ -24,6 +24,7 @@ select
     sessions.session_key,
     sessions.visitor_key,
     coalesce(identities.user_key, sessions.visitor_key) as user_key,
+    sessions.session_number,
     sessions.started_at,
     sessions.session_date,
     coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,

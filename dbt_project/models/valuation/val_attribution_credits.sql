@@ -118,7 +118,14 @@ sessions_in_company as (
         ) as has_company
 
     from sessions
-    window user_in_order as (partition by user_key order by started_at asc, session_key desc)
+    window
+        user_in_order as (
+            partition by user_key
+            order by
+                started_at asc,
+                {{ 'session_number asc,' if sessions_may_begin_together() }}
+                session_key desc
+        )
 
 ),
 

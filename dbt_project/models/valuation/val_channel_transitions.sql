@@ -2,7 +2,9 @@
     of a visit and for the time zone -#}
 {% set reach = var('attribution_look_back_days') | int + 2 -%}
 {%- set look_back = '-' ~ var('attribution_look_back_days') -%}
-{%- set user, backwards = 'user_key', 'started_at desc, session_key desc' -%}
+{%- set user = 'user_key' -%}
+{%- set number = 'session_number desc, ' if sessions_may_begin_together() else '' -%}
+{%- set backwards = 'started_at desc, ' ~ number ~ 'session_key desc' -%}
 {% set first_month = first_month_changed(reach) -%}
 {{ config(
     materialized='incremental',
@@ -131,6 +133,7 @@ sessions_with_ends as (
     select
         sessions.session_key,
         sessions.started_at,
+        {{ 'sessions.session_number,' if sessions_may_begin_together() }}
         sessions.session_date,
         sessions.user_key,
         sessions.channel_group,
