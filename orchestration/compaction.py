@@ -21,6 +21,7 @@ from orchestration.sql_text import literal, quoted
 UNFINISHED = ".compacting"
 SQLITE_HEADER = b"SQLite format 3\0"
 BUSY_SECONDS = 30.0
+MOMENTS = ("TIMESTAMP", "DATETIME")
 
 
 def compact_warehouse(settings: Settings) -> tuple[int, int]:
@@ -115,10 +116,16 @@ def _tables(con: sqlite3.Connection) -> list[str]:
 
 def _clean_table(con: sqlite3.Connection, table: str, cleaned: Callable[[str], str]) -> int:
     name = quoted(table)
-    columns = [row[1] for row in con.execute(f"pragma table_info({name})").fetchall()]
+    kinds = {row[1]: row[2] for row in con.execute(f"pragma table_info({name})").fetchall()}
+    columns = list(kinds)
+    # the microseconds of a moment may look like an id
+    is_moment = [kind.upper() in MOMENTS for kind in kinds.values()]
     changes = []
     for rowid, *values in con.execute(f"select rowid, * from {name}"):
-        new = [cleaned(value) if isinstance(value, str) else value for value in values]
+        new = [
+            cleaned(value) if isinstance(value, str) and not moment else value
+            for value, moment in zip(values, is_moment, strict=True)
+        ]
         if new != values:
             changes.append((*new, rowid))
     assigned = ", ".join(f"{quoted(column)} = ?" for column in columns)

@@ -410,9 +410,9 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
             continue
         try:
             if is_sqlite(path):
-                erased.add(STORAGE, clean_sqlite(path, mentions.taken_out_of))
+                erased.add(STORAGE, clean_sqlite(path, mentions.taken_out_of_record))
             elif not path.name.endswith(("-wal", "-shm")):
-                erased.add("logs and notes", clean_text(path, mentions.taken_out_of))
+                erased.add("logs and notes", clean_text(path, mentions.taken_out_of_record))
         except UnicodeDecodeError:
             # dbt's parsed projects hold no rows
             if below.parts[0] != "dbt":
@@ -445,14 +445,18 @@ def _top(below: Path) -> str:
 
 
 def clean_text(path: Path, cleaned: Callable[[str], str]) -> int:
-    """Pass each line of a text file through `cleaned`, in place, since somebody may be writing to
-    its end; returns how many lines changed. Raises UnicodeDecodeError when it is no text."""
+    """Pass each line of a text file through `cleaned`, or a JSON file as a whole, in place, since
+    somebody may be writing to its end; returns how many lines, or files, changed. Raises
+    UnicodeDecodeError when it is no text."""
+    is_whole = path.suffix == ".json"
     with path.open("r", encoding="utf-8", newline="") as file:
-        changed = sum(cleaned(line) != line for line in file)
+        lines = [file.read()] if is_whole else file
+        changed = sum(cleaned(line) != line for line in lines)
     if changed:
         text = path.read_bytes().decode("utf-8")
+        lines = [text] if is_whole else text.splitlines(keepends=True)
         with path.open("r+b") as file:
-            file.write("".join(cleaned(line) for line in text.splitlines(keepends=True)).encode())
+            file.write("".join(cleaned(line) for line in lines).encode())
             file.truncate()
         to_disk(path)
     return changed

@@ -64,7 +64,7 @@ def _clean(con: Connection, table: Table, mentions: Mentions) -> int:
     rows = con.execute(select(*keys, *texts).execution_options(yield_per=CHUNK))
     for row in rows:
         key, values = row[: len(keys)], row[len(keys) :]
-        new = [mentions.taken_out_of(one) if one else one for one in values]
+        new = [mentions.taken_out_of_record(one) if one else one for one in values]
         if new != list(values):
             changes.append((key, new))
     for key, new in changes:

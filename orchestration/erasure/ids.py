@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from orchestration.errors import IntentMapError
@@ -153,6 +154,34 @@ class Mentions:
                 end = stop
         return "".join([*kept, text[end:]]) if kept else text
 
+    def taken_out_of_record(self, text: str) -> str:
+        """As taken_out_of, but what is a JSON object or list stays one: a number in it, such as a
+        moment with its microseconds, is nobody's id."""
+        if not self.mentioned_in(text):
+            return text
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict | list):
+            return self.taken_out_of(text)
+        cleaned = self._taken_out_of_strings(found)
+        end = text[len(text.rstrip()) :]
+        return text if cleaned == found else json.dumps(cleaned) + end
+
+    def _taken_out_of_strings(self, value: Any) -> Any:
+        if isinstance(value, str):
+            # a text may be a record again
+            return self.taken_out_of_record(value)
+        if isinstance(value, list):
+            return [self._taken_out_of_strings(one) for one in value]
+        if isinstance(value, dict):
+            return {
+                self.taken_out_of(name): self._taken_out_of_strings(one)
+                for name, one in value.items()
+            }
+        return value
+
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
         for run in _RUN.finditer(text):
             for offset, form in self._by_run.get(run[1], ()):
@@ -170,12 +199,13 @@ class Mentions:
 
 def _forms(name: str) -> set[str]:
     """The id as it is, as addresses write it (with or without the signs that one may leave as they
-    are, in capital or small letters), and as JSON does."""
+    are, in capital or small letters), as JSON does, and as CSV and SQL do, which double quotes."""
     addressed = {quote(name, safe=safe) for safe in _LEFT_IN_ADDRESSES} | {quote_plus(name)}
     in_small = {_ESCAPE.sub(lambda found: found[0].lower(), form) for form in addressed}
     in_json = {json.dumps(name, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
     in_json |= {form.replace("/", r"\/") for form in in_json}
-    return {name} | addressed | in_small | in_json
+    quoted = {name.replace(sign, sign * 2) for sign in "\"'"}
+    return {name} | addressed | in_small | in_json | quoted
 
 
 def _ends(text: str, start: int, stop: int) -> bool:

@@ -766,12 +766,36 @@ def texts_in(macro: Path) -> list[str]:
         ("Alice Smith", "u=Alice%20Smith", True),
         ("Žaneta", "u=%c5%bdaneta", True),
         ("it's (me)!", "u=it's%20(me)!&", True),
+        ('my "one" id', 'a;"my ""one"" id"', True),
+        ("o'brien@ex.com", "where user_id = 'o''brien@ex.com'", True),
     ],
 )
 def test_an_id_is_found_in_a_text_as_a_word_of_its_own(name, text, is_there):
     mentions = Mentions([name, "another-id"])
     assert mentions.mentioned_in(text) is is_there
     assert (mentions.taken_out_of(text) == text) is not is_there
+
+
+def test_a_number_in_a_record_or_a_moment_is_nobodys_id_and_stays(tmp_path):
+    path = tmp_path / "runs.db"
+    moment = "2026-12-01 02:48:13.760546"
+    event = {"timestamp": 1796093293.760546, "rows": 760546, "message": "row of 760546: refused"}
+    con = sqlite3.connect(path)
+    con.execute("create table event_logs (event text, at timestamp)")
+    con.execute("insert into event_logs values (?, ?)", [json.dumps(event), moment])
+    con.commit()
+    taken_out = Mentions(["760546"]).taken_out_of_record
+    assert compaction.clean_sqlite(path, taken_out) == 1
+    ((said, at),) = con.execute("select event, at from event_logs").fetchall()
+    con.close()
+    assert json.loads(said) == event | {"message": "row of (erased): refused"}
+    assert at == moment
+    note = tmp_path / "health.json"
+    note.write_text(json.dumps(event | {"inside": json.dumps(event)}, indent=2) + "\n")
+    assert erasure_files.clean_text(note, taken_out) == 1
+    cleaned = json.loads(note.read_text())
+    assert (cleaned["rows"], json.loads(cleaned["inside"])["rows"]) == (760546, 760546)
+    assert "row of 760546" not in note.read_text()
 
 
 def test_a_compacted_warehouse_holds_the_same_in_no_more_blocks_than_it_needs(tmp_path):
