@@ -104,8 +104,10 @@ def erase_users(
             people = find_people(warehouse, given)
             _write(unfinished, {"begun_at": begun_at.isoformat()})
             erase_from_landing(warehouse, people, erased)
-            erase_from_traces(settings, Mentions(people.ids.all), erased)
-            erase_from_history(Mentions(people.ids.all), erased)
+            # the log of a night shows rows of the orders table
+            in_logs = Mentions(people.ids.all | people.orders)
+            erase_from_traces(settings, in_logs, erased)
+            erase_from_history(in_logs, erased)
             raw_rows = removal.counted(warehouse.con)
             _say_whom(people, raw_rows, report)
             has_tables = _has_tables(warehouse.con)

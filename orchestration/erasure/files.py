@@ -285,6 +285,8 @@ def _is_theirs(
     known = LANDING_SOURCES[source]
     if fields is not None and not known.holds_events:
         order = fields.get("order_id", "").strip(" ")
+        if order in people.orders_of_others:
+            return False
         return order in people.orders or mentions.mentioned_in(text)
     if fields is not None:
         if known.user and fields.get(known.user, "").strip() in people.ids.users:
@@ -377,8 +379,11 @@ def _parquet_conditions(
     declared = match_columns(source, columns).declared
     if not known.holds_events:
         order = declared.get("order_id")
-        theirs = f"trim({cleaned_value(order, True)}) in (from erased_orders)" if order else "false"
-        return theirs, "true"
+        if order is None:
+            return "false", "true"
+        number = f"trim({cleaned_value(order, True)})"
+        is_of_others = f"coalesce({number} in (from orders_of_others), false)"
+        return f"{number} in (from erased_orders)", f"not {is_of_others}"
     texts = {name: cleaned_value(column, True) for name, column in declared.items()}
     visitor = visitor_of(source, lambda name: texts.get(name, "cast(null as varchar)"))
     user = texts.get(known.user, "null")

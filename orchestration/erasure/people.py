@@ -33,11 +33,13 @@ NOBODYS = ", ".join(map(literal, NOBODY))
 
 @dataclass(frozen=True)
 class People:
-    """ids: all ids of these people. orders: order numbers that are theirs alone. others: how many
-    other logins were seen on their visitors, whose rows there go too."""
+    """ids: all ids of these people. orders: order numbers that are theirs alone. orders_of_others:
+    those of rows that mention an id and stay. others: how many other logins were seen on their
+    visitors, whose rows there go too."""
 
     ids: Ids
     orders: frozenset[str]
+    orders_of_others: frozenset[str]
     others: int
 
 
@@ -54,15 +56,18 @@ def find_people(warehouse: Warehouse, given: Ids) -> People:
             f"insert into {REMOVED} select '{source}', load_id, row_number "
             f"from raw.{quoted(RAW_TABLE[source])} where {is_theirs(source)}"
         )
-    _add_rows_without_visitor(con, Mentions(visitors | users))
+    mentions = Mentions(visitors | users)
+    _add_rows_without_visitor(con, mentions)
     orders = _orders(con)
     _fill(con, "erased_orders", orders)
     con.execute(
         f"insert into {REMOVED} select 'orders', load_id, row_number from raw.orders "
         "where trim(order_id) in (from erased_orders)"
     )
+    mentioning, of_others = _orders_that_mention(con, mentions)
+    _fill(con, "orders_of_others", of_others)
     _refuse_attached(warehouse)
-    return People(Ids(visitors, users), orders, _others(con))
+    return People(Ids(visitors, users), orders | mentioning, of_others, _others(con))
 
 
 def are_in_tables(con: duckdb.DuckDBPyConnection) -> bool:
@@ -192,9 +197,40 @@ def may_mention(text: str) -> str:
     return f"(?::boolean or list_has_any({words} '[\\p{{L}}\\p{{N}}]+'), ?::varchar[]))"
 
 
+def _orders_that_mention(
+    con: duckdb.DuckDBPyConnection, mentions: Mentions
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Remove rows of orders that name one of the ids, unless the number is on a row of another
+    person's; returns the numbers whose rows went, and those whose rows stay."""
+    if mentions.looks_for_nothing:
+        return frozenset(), frozenset()
+    said = "concat_ws(chr(10), order_id, currency, status, unreadable)"
+    found = con.execute(
+        "select load_id, row_number, coalesce(trim(order_id), ''), text "
+        f"from (select *, {said} as text from raw.orders) "
+        f"where not coalesce(trim(order_id) in (from erased_orders), false) "
+        f"and {may_mention('text')}",
+        mentions.first_look,
+    ).fetchall()
+    found = [row for row in found if mentions.mentioned_in(row[3])]
+    others = {
+        order
+        for (order,) in con.execute(
+            "select order_id from orders_met where not is_theirs and list_contains(?, order_id)",
+            [[order for _, _, order, _ in found]],
+        ).fetchall()
+    }
+    gone = [row for row in found if row[2] not in others]
+    if gone:
+        rows = [("orders", load, row) for load, row, _, _ in gone]
+        con.executemany(f"insert into {REMOVED} values (?, ?, ?)", rows)
+    return frozenset(row[2] for row in gone) - {""}, frozenset(others)
+
+
 def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Order numbers on the removed rows and on no other row; of rows that raw has no more, tables
-    tell whose they were."""
+    tell whose they were. All that were met are in a temporary table then."""
+    con.execute("create or replace temp table orders_met (order_id varchar, is_theirs boolean)")
     if not is_there(con, STAGED):
         return frozenset()
     of_old_rows = ""
@@ -206,15 +242,17 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
             "where receipts.outcome = 'accepted' and order_id is not null "
         )
     placeholders = ", ".join(map(literal, PLACEHOLDERS))
-    rows = con.execute(
+    con.execute(
+        "insert into orders_met "
         "with orders as (select trim(staged.order_id) as order_id, "
         "gone.row_number is not null as is_gone "
         f"from {STAGED} as staged left join {REMOVED} as gone "
         "on staged.source_system = gone.source and staged.load_id = gone.load_id "
         "and staged.row_number = gone.row_number "
         f"where lower(trim(staged.order_id)) not in ({placeholders}) {of_old_rows}) "
-        "select order_id from orders group by order_id having bool_and(is_gone)"
-    ).fetchall()
+        "select order_id, bool_and(is_gone) from orders group by order_id"
+    )
+    rows = con.execute("select order_id from orders_met where is_theirs").fetchall()
     return frozenset(order for (order,) in rows)
 
 

@@ -591,6 +591,48 @@ def test_a_row_of_another_person_that_mentions_an_id_stays(tmp_path):
     assert home.rows("select count(*) from raw.generic_events") == [(1,)]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_their_orders_leave_raw_files_and_logs(tmp_path, built_and_published, ending):
+    home = Home(tmp_path / "home")
+    home.drop(
+        "generic/a.jsonl",
+        [
+            event("device", "login-gone", order_id="O-10001"),
+            event("other", order_id="O-10002"),
+            event("other", order_id="O-10003/login-gone"),
+        ],
+    )
+    rows = [("O-10001", "paid"), ("O-10002", "of login-gone"), ("O-10003/login-gone", "paid"),
+            ("O-10004", "of login-gone"), ("", "of login-gone"), ("O-10005", "paid")]  # fmt: skip
+    if ending == "csv":
+        lines = "".join(f"{order},5,{status}\n" for order, status in rows)
+        home.drop("orders/a.csv", "order_id,value,status\n" + lines)
+    else:
+        values = ", ".join(map(str, rows))
+        home.drop_parquet(
+            "orders/a.parquet",
+            f"select col0 as order_id, 5 as value, col1 as status from (values {values})",
+        )
+    home.land()
+    home.rows("create schema intermediate")
+    home.rows(
+        "create table intermediate.int_staged_events as "
+        "select 'generic' as source_system, load_id, row_number, order_id from raw.generic_events"
+    )
+    log = home.settings.home / "logs" / "error.log"
+    log.parent.mkdir()
+    log.write_text("".join(f"row {n}, order_id {row[0]}\n" for n, row in enumerate(rows)))
+    assert erase(home, tmp_path).raw_rows == {"generic": 1, "orders": 3}
+    # what is on another person's row is that person's
+    stay = [("O-10002",), ("O-10003/login-gone",), ("O-10005",)]
+    assert home.rows("select order_id from raw.orders order by all") == stay
+    with duckdb.connect() as con:
+        left = con.sql(f"select order_id from '{home.settings.landing}/orders/a.{ending}'")
+        assert sorted(left.fetchall()) == stay
+    assert "O-10001" not in log.read_text()
+    assert "O-10005" in log.read_text()
+
+
 @pytest.mark.parametrize("name", ["******", "\N{SLIGHTLY SMILING FACE}" * 6])
 def test_an_id_without_a_letter_or_digit_is_found_where_no_visitor_is_named(tmp_path, name):
     home = Home(tmp_path / "home")
