@@ -440,7 +440,8 @@ def compiled_path(settings: Settings, clock: str, node: Mapping[str, Any]) -> Pa
 
 
 def rows_found(path: Path, most: int) -> list[str]:
-    """The first rows that a data test found, each on one line, while run_dbt is on."""
+    """The first rows that a data test found, each on one line, while run_dbt is on. A value for
+    which there is no room is left out whole: an erasure does not find half an id in a log."""
     try:
         sql = path.read_text(encoding="utf-8")
     except OSError:
@@ -448,9 +449,14 @@ def rows_found(path: Path, most: int) -> list[str]:
     rows = query(f"select to_json(found) from (\n{sql}\n) as found limit {most}")
     shown = []
     for (row,) in rows:
-        cells = json.loads(row).items()
-        told = ", ".join(f"{name} {value}" for name, value in cells if value is not None)
-        shown.append(one_line(told, LONGEST_ROW_SAID))
+        told: list[str] = []
+        for name, value in json.loads(row).items():
+            if value is None:
+                continue
+            cell = one_line(f"{name} {value}")
+            fits = len(", ".join([*told, cell])) <= LONGEST_ROW_SAID
+            told.append(cell if fits else f"{name} \N{HORIZONTAL ELLIPSIS}")
+        shown.append(", ".join(told))
     return shown
 
 

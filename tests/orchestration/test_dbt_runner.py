@@ -442,3 +442,15 @@ def test_a_connection_can_be_opened_after_another_has_spilled_to_disk(tmp_path, 
         assert Path(folder) == tmp_path / "warehouse" / "spill"
     finally:
         environment.close()
+
+
+def test_a_value_without_room_in_the_log_is_left_out_whole(tmp_path, monkeypatch):
+    """Half an id would stay there when its owner is erased."""
+    path = tmp_path / "test.sql"
+    path.write_text("select 1", encoding="utf-8")
+    texts = {"value": "x" * 200, "ordered_at": "of " * 20 + "somebody@shop.example"}
+    row = {"order_id": "O-1", "value": None, "unreadable": json.dumps(texts), "row_number": 7}
+    monkeypatch.setattr(dbt_runner, "query", lambda _: [(json.dumps(row),)])
+    assert dbt_runner.rows_found(path, 5) == [
+        "order_id O-1, unreadable \N{HORIZONTAL ELLIPSIS}, row_number 7"
+    ]
