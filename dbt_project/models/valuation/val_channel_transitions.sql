@@ -178,6 +178,7 @@ steps_taken as (
     select
         user_key,
         started_at,
+        {{ 'session_number,' if sessions_may_begin_together() }}
         session_key,
         session_date,
         converts,
