@@ -11,7 +11,7 @@ import pytest
 from orchestration import demo
 from orchestration.demo import Shop, demo_settings, simulate_shop, version_dates
 from orchestration.errors import IntentMapError
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import MANIFEST_FILE, PROJECT_ROOT, Settings
 
 SHOP = Shop(end_date=date(2026, 5, 10), days=60, visitors=5, seed=1)
 
@@ -101,6 +101,34 @@ def test_a_shop_that_was_killed_on_its_way_in_is_replaced(settings, simulated, m
     said = []
     simulate_shop(settings, later, said.append)
     assert "there already" in said[-1]
+
+
+@pytest.mark.parametrize("removed", range(1, len(demo.REPLACED)))
+def test_a_published_shop_whose_removal_was_killed_is_no_lost_warehouse(
+    settings, simulated, monkeypatch, removed
+):
+    class Killed(BaseException):
+        pass
+
+    folders, rmtree = [], demo.shutil.rmtree
+
+    def killed(path, **options):
+        folders.extend([path] * (path.name in demo.REPLACED))
+        if len(folders) > removed:
+            raise Killed
+        rmtree(path, **options)
+
+    simulate_shop(settings, SHOP, lambda line: None)
+    settings.warehouse.parent.mkdir()
+    duckdb.connect(str(settings.warehouse)).close()
+    settings.serving.mkdir()
+    (settings.serving / MANIFEST_FILE).touch()
+    later = Shop(date(2026, 5, 11), 60, 5, 1)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(demo.shutil, "rmtree", killed)
+        simulate_shop(settings, later, lambda line: None)
+    simulate_shop(settings, later, lambda line: None)
+    assert files(settings) == ["shop_2026-05-11.csv"]
 
 
 def test_a_simulation_that_fails_leaves_the_shop_before_and_no_claim_on_real_files(
