@@ -28,7 +28,7 @@ from orchestration.errors import IntentMapError
 from orchestration.garbage import garbage_left
 from orchestration.landing import attachments
 from orchestration.locking import file_lock, is_of_lock
-from orchestration.one_line import one_line
+from orchestration.one_line import in_short, one_line
 from orchestration.policy import effective_vars
 from orchestration.restatement import Restatement
 from orchestration.settings import PROJECT_ROOT, SHIPPED_SEEDS, Settings
@@ -544,11 +544,6 @@ def _raise_on_failure(settings: Settings, outcome: Any, one_at_a_time: bool) -> 
         f"dbt stopped: {_in_one_line(reason or 'no reason given')} The full log: {log}",
         is_transient=is_of_lock(str(reason)),
     )
-
-
-def in_short(names: Sequence[str]) -> str:
-    """The first of many names, for a sentence."""
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _in_one_line(message: Any) -> str:

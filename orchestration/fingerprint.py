@@ -24,6 +24,7 @@ import duckdb
 from orchestration import dbt_runner
 from orchestration.errors import IntentMapError
 from orchestration.layout import TABLE, create_table
+from orchestration.one_line import in_short
 from orchestration.policy import HEALTH_VARS, effective_vars
 from orchestration.settings import Settings
 
@@ -102,7 +103,7 @@ def refuse_to_value(
         raise IntentMapError(
             f"No version is written, as {_listed(part for part in now if part in changed)} changed "
             "since the tables that it is computed from were built "
-            f"({dbt_runner.in_short(sorted(differing))}). Run nightly_refresh first, or "
+            f"({in_short(sorted(differing))}). Run nightly_refresh first, or "
             "quarterly_value_recalculation, which builds them too."
         )
 
@@ -219,7 +220,7 @@ def behind_in_words(names: Sequence[str]) -> str:
     """Of tables that `remember` returns: why they are not up to date, and what comes of it."""
     return (
         "Built on seeds or tables that do not follow the rules in force yet: "
-        f"{dbt_runner.in_short(names)}. The next run with all of them builds all rows anew."
+        f"{in_short(names)}. The next run with all of them builds all rows anew."
     )
 
 

@@ -33,7 +33,7 @@ from orchestration.landing.attached import see_to_it
 from orchestration.landing.files import SET_ASIDE_FOLDER, LandingFile
 from orchestration.layout import layout_of
 from orchestration.locking import HeldError, missing_warehouse, writer_lock
-from orchestration.one_line import one_line
+from orchestration.one_line import in_short
 from orchestration.policy import effective_vars
 from orchestration.publishing import PARQUET_LINK
 from orchestration.quarters import first_day_of_quarter, next_quarter
@@ -48,7 +48,6 @@ NOTE_FILE = "health.json"
 # with fewer gaps between arrivals, or weekdays, there is no usual one
 FEWEST_GAPS = 2
 FEWEST_WEEKDAYS = 3
-NAMES_SHOWN = 5
 LONGEST_NAME = 60
 WIDTH = 100
 
@@ -365,7 +364,7 @@ def _failed_loads(view: View) -> Iterator[Finding]:
             continue
         newest = view.ledger is not None and source in view.ledger.last_failed
         sentence = (
-            f"{len(names)} of its files could not be landed: {_in_short(names)}. "
+            f"{len(names)} of its files could not be landed: {in_short(names, LONGEST_NAME)}. "
             f"{'Nothing has landed since. ' * newest}The reason lies beside each in "
             f"{top / source}; mend or delete them there."
         )
@@ -383,12 +382,6 @@ def _set_aside(folder: Path) -> Iterator[str]:
                 yield LandingFile(folder.name, name, path).shown
 
 
-def _in_short(names: Sequence[str]) -> str:
-    """The first of many names that came with files, and may hold anything."""
-    shown = ", ".join(one_line(name, LONGEST_NAME) for name in names[:NAMES_SHOWN])
-    return shown + (", ..." if len(names) > NAMES_SHOWN else "")
-
-
 def _schema_drift(source: str, days: list[list[Any]]) -> Iterator[Finding]:
     known = [(day, set(columns)) for day, *_, columns in days if columns]
     if len(known) < 2:
@@ -403,7 +396,7 @@ def _schema_drift(source: str, days: list[list[Any]]) -> Iterator[Finding]:
         yield Finding("schema_drift", OK, sentence, source, figures)
         return
     parts = [
-        f"{what} {_in_short(names)}"
+        f"{what} {in_short(names, LONGEST_NAME)}"
         for what, names in (("new are", appeared), ("missing are", vanished))
         if names
     ]

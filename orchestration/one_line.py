@@ -1,11 +1,14 @@
 """Text of unknown origin, as it can stand in a sentence, a table or a line of the log.
 
-Belongs here: the one rule for that. Does not belong here: what a page escapes, which its template
-does.
+Belongs here: the one rule for that, and how many names are told. Does not belong here: what a page
+escapes, which its template does.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
+
+NAMES_SHOWN = 5
 
 # what HTML has no character for, what acts in a terminal, what turns the direction of the text
 # around it, and halves of characters, which no file takes: names of files may hold them
@@ -21,3 +24,9 @@ def one_line(text: Any, longest: int | None = None) -> str:
     if longest is None or len(text) <= longest:
         return text
     return text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def in_short(names: Sequence[str], longest: int | None = None) -> str:
+    """The first of many names, each as one_line has it, for a sentence."""
+    shown = ", ".join(one_line(name, longest) for name in names[:NAMES_SHOWN])
+    return shown + (", ..." if len(names) > NAMES_SHOWN else "")

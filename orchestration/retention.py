@@ -19,13 +19,13 @@ import duckdb
 
 from orchestration import removal
 from orchestration.compaction import compact_warehouse
-from orchestration.dbt_runner import in_short
 from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, ledger
 from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
 from orchestration.landing.warehouse import Warehouse
 from orchestration.layout import layout_of
 from orchestration.locking import writer_lock
+from orchestration.one_line import in_short
 from orchestration.policy import effective_vars
 from orchestration.settings import Settings
 from orchestration.sources import EVENT_SOURCES

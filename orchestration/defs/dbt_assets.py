@@ -30,6 +30,7 @@ from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
+from orchestration.one_line import in_short
 from orchestration.restatement import is_written, next_restatement
 from orchestration.settings import Settings
 
@@ -195,7 +196,7 @@ def refuse_part_of_a_version(manifest: Mapping[str, Any], names: Iterable[str]) 
     if missing:
         raise IntentMapError(
             "A version is written whole, and the tables that it is computed from hold one quarter "
-            f"at a time: choose {dbt_runner.in_short(missing)} too, or run "
+            f"at a time: choose {in_short(missing)} too, or run "
             "quarterly_value_recalculation. Where they were chosen, leave out tables of the "
             "nightly clock, such as val_segments: Dagster parts the step around them."
         )
