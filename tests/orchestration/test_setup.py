@@ -12,6 +12,7 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, metadata
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from orchestration.settings import PROJECT_ROOT
@@ -229,6 +230,10 @@ def test_missing_python_is_said_in_a_sentence(checkout):
     assert "error: no Python 3.11, 3.12 or 3.13 was found" in done.stderr
 
 
+def of_python(minor: int) -> dict[str, str]:
+    return {"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.9"}
+
+
 def test_a_python_that_the_project_takes_is_one_that_its_packages_take():
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     lock = (PROJECT_ROOT / "constraints.txt").read_text("utf-8")
@@ -239,14 +244,23 @@ def test_a_python_that_the_project_takes_is_one_that_its_packages_take():
     )
     assert minors == list(range(int(of_make[0]), int(of_make[1])))
     refused = []
-    for name in re.findall(r"(?m)^([\w.-]+)==", lock):
+    for line in re.findall(r"(?m)^([\w.-]+==[^\\\n]+)", lock):
+        locked = Requirement(line)
         try:
-            wanted = metadata(name).get("Requires-Python")
+            installed = metadata(locked.name)
         except PackageNotFoundError:
             # of another platform
             continue
-        if wanted and not all(SpecifierSet(wanted).contains(f"3.{minor}.9") for minor in minors):
-            refused.append(f"{name} takes Python {wanted}")
+        if not locked.specifier.contains(installed["Version"], prereleases=True):
+            # of another Python
+            continue
+        wanted = SpecifierSet(installed.get("Requires-Python") or "")
+        refused += [
+            f"{locked.name} takes Python {wanted}, not 3.{minor}"
+            for minor in minors
+            if not wanted.contains(f"3.{minor}.9")
+            and (locked.marker is None or locked.marker.evaluate(of_python(minor)))
+        ]
     assert not refused
 
 
