@@ -396,6 +396,34 @@ def test_rows_that_count_nowhere_and_words_that_nobody_knows_are_warned_of(teste
     assert outcomes_of(home, known) == {known: ("warn", 1)}
 
 
+def test_a_cost_that_gave_way_to_another_networks_is_warned_of(tested: Home) -> None:
+    home = tested.copy("networks")
+    name = "int_daily_spend__no_day_is_told_by_files_of_two_kinds"
+
+    def land(file: str, **costs: int) -> None:
+        rows = [SPEND | {"currency": "", "campaign": it, "cost": costs[it]} for it in costs]
+        home.drop("ad_spend", file, rows)
+        home.land()
+
+    land("google_2026-03-02", one=5, both=5, alike=3)
+    land("google 2026-03-03 (1)", one=6, both=6, alike=3)
+    home.night()
+    assert outcomes_of(home, name) == {name: ("pass", 0)}
+    land("meta_2026-03-02", both=7, alike=3, other=2)
+    home.night()
+    assert outcomes_of(home, name) == {name: ("warn", 1)}
+    # back and forth: whichever counts, the other's cost is missing
+    land("google_2026-03-04", one=8, both=5, alike=3)
+    home.night()
+    assert outcomes_of(home, name) == {name: ("warn", 1)}
+    change(
+        home,
+        "update raw.ad_spend set landed_at = landed_at - interval 29 day "
+        "where file_name like '%meta%'",
+    )
+    assert outcomes_of(home, name) == {name: ("pass", 0)}
+
+
 def test_campaigns_of_the_settings_that_nothing_names_are_warned_of(tested: Home) -> None:
     home = tested.copy("settings")
     home.drop("ad_spend", "a", [SPEND | {"currency": ""}])
