@@ -34,14 +34,16 @@ from orchestration.erasure.people import (
     People,
     are_in_tables,
     find_people,
+    may_mention,
 )
 from orchestration.errors import IntentMapError, first_line
-from orchestration.landing import land
+from orchestration.landing import RAW_TABLE, land
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
 from orchestration.publishing import PARQUET_LINK, PARQUET_VERSIONS, publish
 from orchestration.retention import retired_rows
 from orchestration.settings import Settings
+from orchestration.sources import EVENT_SOURCES
 from orchestration.sql_text import quoted
 
 FOLDER = "erasures"
@@ -116,10 +118,11 @@ def erase_users(
             if are_held:
                 with removal.removal(warehouse, removal.ERASED, begun_at):
                     emptied = _empty_what_the_night_does_not_build(settings, warehouse.con)
-                    stays = _erase_from_readers(settings, warehouse.con)
+                    mentions = Mentions(people.ids.all)
+                    stays = _erase_from_readers(settings, warehouse.con, mentions)
                     # what is not built anew follows the rules that it followed before
                     removal.forget_rules(warehouse.con, but=stays)
-                    _clean_reasons(warehouse.con, Mentions(people.ids.all))
+                    _clean_reasons(warehouse.con, mentions)
         except duckdb.Error as error:
             raise IntentMapError(
                 f"The warehouse {settings.warehouse} failed: {first_line(error)} Run the "
@@ -233,7 +236,9 @@ def _readers_of_raw(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return sorted((node["schema"], node["name"]) for node in nodes if node["name"] in bit_by_bit)
 
 
-def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> list[str]:
+def _erase_from_readers(
+    settings: Settings, con: duckdb.DuckDBPyConnection, mentions: Mentions
+) -> list[str]:
     """Where rows are retired, take the people out of what cannot be built anew; returns the names
     of these models."""
     if not retired_rows(con):
@@ -247,12 +252,19 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> l
         f"or exists (from {removal.REMOVED} as gone where gone.source = held.source_system "
         "and gone.load_id = held.load_id and gone.row_number = held.row_number)"
     )
-    # a copy names nobody any more, but has the key of the row that counted
+    in_raw = " union all ".join(
+        f"select '{source}' as source, load_id, row_number from raw.{quoted(RAW_TABLE[source])}"
+        for source in EVENT_SOURCES
+    )
+    # a copy names nobody any more, but has the key of the row that counted; one that raw still has
+    # is another person's, under the same event id, and every row of raw has an outcome
     con.execute(
         "insert into erased_receipts "
         "select source_system, load_id, row_number, outcome, event_key, visitor_key "
-        f"from {RECEIPTS} where outcome = 'duplicate' and event_key in "
-        "(select event_key from erased_receipts where outcome = 'accepted')"
+        f"from {RECEIPTS} as held where outcome = 'duplicate' and event_key in "
+        "(select event_key from erased_receipts where outcome = 'accepted') "
+        f"and not exists (from ({in_raw}) as stays where stays.source = held.source_system "
+        "and stays.load_id = held.load_id and stays.row_number = held.row_number)"
     )
     manifest = dbt_runner.load_manifest(settings)
     readers = _readers_of_raw(manifest)
@@ -267,16 +279,32 @@ def _erase_from_readers(settings: Settings, con: duckdb.DuckDBPyConnection) -> l
             continue
         # of a person all rows of a visitor go
         columns = con.sql(f"from {table}").columns
-        for key in ("event_key", "visitor_key"):
-            if key in columns:
-                con.execute(
-                    f"delete from {table} where {key} in (select {key} from erased_receipts "
-                    "where outcome = 'accepted')"
-                )
+        keys = [key for key in ("event_key", "visitor_key") if key in columns]
+        for key in keys:
+            con.execute(
+                f"delete from {table} where {key} in (select {key} from erased_receipts "
+                "where outcome = 'accepted')"
+            )
+        if not keys:
+            _erase_texts(con, table, mentions)
     names = [name for _, name in readers]
     # they note no change that tests could go by, so all of them is tested
     con.execute("delete from raw.tested where list_contains(?::varchar[], model)", [names])
     return names
+
+
+def _erase_texts(con: duckdb.DuckDBPyConnection, table: str, mentions: Mentions) -> None:
+    """Of a table of texts, such as user agents, whose apps write a device's id into them, take out
+    the rows that mention an id."""
+    if mentions.looks_for_nothing:
+        return
+    found = con.execute(
+        f"select rowid, text from (select rowid, cast(to_json(held) as varchar) as text "
+        f"from {table} as held) where {may_mention('text')}",
+        mentions.first_look,
+    ).fetchall()
+    rows = [row for row, text in found if mentions.mentioned_in(text)]
+    con.execute(f"delete from {table} where list_contains(?::bigint[], rowid)", [rows])
 
 
 def _build(settings: Settings, report: Callable[[str], None]) -> None:

@@ -310,6 +310,8 @@ def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeyp
         "('generic', 91, 1, 'duplicate', 1, null, null, null, 0), "
         "('generic', 91, 2, 'refused', 2, null, null, null, 0), "
         "('generic', 91, 3, 'accepted', 3, 8, null, null, 0), "
+        # another person's, who came under the same event id: raw has it
+        "('generic', 1, 1, 'duplicate', 1, null, null, null, 0), "
         # retired, so that its row tells no more whose login it was
         "('generic', 92, 1, 'accepted', 5, 9, 'login-gone', null, 0), "
         "('generic', 92, 2, 'accepted', 6, 9, null, null, 0), "
@@ -320,20 +322,23 @@ def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeyp
         "(7, 'device-gone'), (8, 'device-stays'), (9, 'device-old')) as t(visitor_key, visitor_id)"
     )
     home.rows("create table intermediate.sums as select event_key from range(1, 7) as t(event_key)")
+    home.rows("create table intermediate.agents (user_agent varchar)")
+    home.rows("insert into intermediate.agents values ('App/1 (device-gone)'), ('Firefox')")
     home.rows("insert into raw.removals values ('generic', 1, 1, 'retired', now()::timestamp)")
     home.rows("insert into raw.tested values ('sums', null, 1), ('others', null, 1)")
-    readers = [
-        ("intermediate", name) for name in ("int_event_receipts", "int_all_sessions", "sums")
-    ]
+    names = ("int_event_receipts", "int_all_sessions", "sums", "agents")
+    readers = [("intermediate", name) for name in names]
     monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
     monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
     warehouse = erasure.Warehouse(home.settings, report=lambda _: None)
     warehouse.open()
-    erasure.find_people(warehouse, Ids(frozenset(), frozenset(["login-gone"])))
-    erasure._erase_from_readers(home.settings, warehouse.con)
+    people = erasure.find_people(warehouse, Ids(frozenset(), frozenset(["login-gone"])))
+    erasure._erase_from_readers(home.settings, warehouse.con, Mentions(people.ids.all))
     warehouse.close()
     # what is left of a refused row that is gone names nobody
-    assert home.rows("select event_key from intermediate.int_event_receipts") == [(2,), (3,)]
+    left = home.rows("select load_id, event_key from intermediate.int_event_receipts order by all")
+    assert left == [(1, 1), (91, 2), (91, 3)]
+    assert home.rows("from intermediate.agents") == [("Firefox",)]
     assert home.rows("from intermediate.sums") == [(2,), (3,), (4,)]
     assert home.rows("select visitor_id from intermediate.int_all_sessions") == [("device-stays",)]
     assert home.rows("select model from raw.tested") == [("others",)]
