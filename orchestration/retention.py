@@ -20,7 +20,7 @@ import duckdb
 from orchestration import removal
 from orchestration.compaction import compact_warehouse
 from orchestration.errors import IntentMapError, first_line
-from orchestration.landing import RAW_TABLE, ledger
+from orchestration.landing import RAW_TABLE, attach_sql, ledger
 from orchestration.landing.files import SET_ASIDE_FOLDER, content_of, files_of
 from orchestration.landing.warehouse import Warehouse
 from orchestration.layout import layout_of
@@ -166,6 +166,43 @@ def refuse_to_build_anew(settings: Settings, why: str) -> None:
         )
 
 
+def say_what_counts_no_more(settings: Settings, report: Callable[[str], None]) -> None:
+    """Before everything is built anew: refused rows that went are counted now, and will not be."""
+    if not settings.warehouse.exists():
+        return
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        rows = _refused_rows_counted(con, settings)
+    if rows:
+        report(
+            f"{rows:,} refused rows that went ({REFUSED_DAYS}) leave mart_event_audit with that, "
+            "and stay refused whatever the rules say now: raw has them no more."
+        )
+
+
+def _refused_rows_counted(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+    """Receipts of refused rows that retention took; without a receipt they are not counted."""
+    if not removal.is_there(con, "raw.removals") or not removal.is_there(con, RECEIPTS):
+        return 0
+    gone = con.execute(
+        "select source, list(distinct load_id) from raw.removals where reason = ? group by source",
+        [removal.REFUSED],
+    ).fetchall()
+    if gone:
+        for statement in attach_sql(settings):
+            con.execute(statement)
+    rows = 0
+    for source, loads in gone:
+        (found,) = con.execute(
+            f"select count(*) from {RECEIPTS} as held where source_system = ? "
+            "and outcome = 'refused' and list_contains(?::bigint[], load_id) and not exists "
+            f"(from raw.{quoted(RAW_TABLE[source])} as stays where "
+            "stays.load_id = held.load_id and stays.row_number = held.row_number)",
+            [source, loads],
+        ).fetchone()
+        rows += found
+    return rows
+
+
 def retired_rows(con: duckdb.DuckDBPyConnection) -> int:
     """How many rows are gone from raw while what was built from them stays."""
     return _retired(con)[0]
@@ -309,7 +346,11 @@ def _say(
             "longer lists them."
         )
     if any(old.reason == removal.REFUSED for old in result.rows):
-        report("Refused rows stay counted, by reason, in mart_event_audit.")
+        report(
+            "Refused rows stay counted, by reason, in mart_event_audit until everything is built "
+            "anew, as after a change of rules, an upgrade or an erasure. A rule that would accept "
+            "them, such as a rate for their currency, finds them no more."
+        )
 
 
 def _files(number: int) -> str:

@@ -100,6 +100,7 @@ def build_dbt_assets(
                     settings,
                     fingerprint.in_words(changed) if changed else "This run builds all rows anew.",
                 )
+                retention.say_what_counts_no_more(settings, context.log.info)
             if changed:
                 fingerprint.forget(settings, rules, changed, incremental)
             args = dbt_runner.nightly_args(

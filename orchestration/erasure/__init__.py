@@ -41,7 +41,7 @@ from orchestration.landing import RAW_TABLE, land
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
 from orchestration.publishing import PARQUET_LINK, PARQUET_VERSIONS, publish
-from orchestration.retention import retired_rows
+from orchestration.retention import retired_rows, say_what_counts_no_more
 from orchestration.settings import Settings
 from orchestration.sources import EVENT_SOURCES
 from orchestration.sql_text import quoted
@@ -316,6 +316,8 @@ def _build(settings: Settings, report: Callable[[str], None]) -> None:
     rules = fingerprint.current(settings, manifest)
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         leave = [name for _, name in _readers_of_raw(manifest)] if retired_rows(con) else []
+    if not leave:
+        say_what_counts_no_more(settings, report)
     args = dbt_runner.nightly_args(settings, full_refresh=True, leave=leave)
     for _ in dbt_runner.run_dbt(settings, args, report=report):
         pass

@@ -16,6 +16,7 @@ from orchestration.retention import (
     apply_retention,
     give_up_retired_rows,
     refuse_to_build_anew,
+    say_what_counts_no_more,
 )
 
 EVENTS = (
@@ -125,6 +126,24 @@ def test_refused_rows_go_earlier_and_the_others_keep_their_numbers(tmp_path, mon
     assert left(home) == [(1, 1), (2, 3), (2, 4), (2, 5), (3, 1), *((4, n) for n in range(1, 5))]
     assert names(home) == ["4.csv"]
     refuse_to_build_anew(home.settings, "Nothing of value was lost.")
+
+
+def test_building_anew_says_how_many_refused_rows_count_no_more(tmp_path, monkeypatch):
+    home = home_of_three_ages(tmp_path, monkeypatch, refused_retention_days=5)
+    said: list[str] = []
+    say_what_counts_no_more(home.settings, said.append)
+    assert said == []
+    assert "until everything is built anew" in apply(home)[-1]
+    say_what_counts_no_more(home.settings, said.append)
+    assert [line.split(" that ")[0] for line in said] == ["5 refused rows"]
+    # as building anew leaves them
+    home.rows(
+        "delete from intermediate.int_event_receipts as held where not exists (from "
+        "raw.generic_events as raw where (raw.load_id, raw.row_number) = "
+        "(held.load_id, held.row_number))"
+    )
+    say_what_counts_no_more(home.settings, said.append)
+    assert len(said) == 1
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(tmp_path, monkeypatch):
