@@ -22,7 +22,8 @@ import duckdb
 from orchestration.dashboard import write_dashboard
 from orchestration.disk import checksum_of, to_disk
 from orchestration.errors import IntentMapError
-from orchestration.landing import kept
+from orchestration.landing import attached_sources, kept
+from orchestration.landing.attached import see_to_it
 from orchestration.landing.warehouse import Warehouse
 from orchestration.layout import layout_of
 from orchestration.locking import writer_lock
@@ -84,6 +85,8 @@ def back_up(settings: Settings, destination: Path, report: Callable[[str], None]
         settings.serving,
         settings.dagster_home,
         settings.dbt_target_path.parent,
+        # each later backup would hold this one
+        *(settings.home / name for name in NOTED),
     )
     if any(destination.is_relative_to(folder) for folder in of_runs):
         # a landing would set its files aside one by one
@@ -145,14 +148,16 @@ def restore(
     """Put a backup in place, after checking every byte of it, and publish.
 
     force: also over a home that has a warehouse, which is kept aside under replaced/, in whatever
-    state it is. Raises IntentMapError when the backup is damaged or too new, or the home is not
-    empty.
+    state it is. Raises IntentMapError when the backup is damaged or too new, an attached table
+    cannot be read, or the home is not empty.
     """
     source = source.expanduser().resolve()
     backup = read_backup(source)
     report(f"Checking {len(backup.files):,} files of the backup made at {backup.made_at} ...")
     check_backup(source, backup)
     _refuse_newer_layout(settings, source)
+    for entry in attached_sources(settings).values():
+        see_to_it(entry)
     folder = settings.warehouse.parent
     with writer_lock(settings, "restore", report=report, restores=True, to_replace=force):
         if not force and _holds_files(folder):

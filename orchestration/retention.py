@@ -124,7 +124,7 @@ def give_up_retired_rows(settings: Settings, report: Callable[[str], None] = pri
         try:
             with duckdb.connect(str(settings.warehouse)) as con:
                 layout_of(con, settings)
-                rows, _ = _retired(con)
+                rows, newest = _retired(con)
                 if rows:
                     con.begin()
                     con.execute(
@@ -139,8 +139,9 @@ def give_up_retired_rows(settings: Settings, report: Callable[[str], None] = pri
                 "was given up; run again."
             ) from error
         report(
-            f"{rows:,} retired rows are given up: the next night builds everything anew from what "
-            "raw still holds."
+            f"{rows:,} retired rows, landed up to {newest:%Y-%m-%d}, are given up: the next night "
+            "builds everything anew from what raw still holds, and sessions, values and marts that "
+            "came of them are lost with it. A backup made before brings them back."
             if rows
             else "No rows were retired, so nothing is given up."
         )

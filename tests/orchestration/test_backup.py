@@ -99,7 +99,9 @@ def test_business_files_and_versions_are_in_the_backup(home, tmp_path):
     assert len(found) == len(paths) + 1
 
 
-@pytest.mark.parametrize("place", ["warehouse", "landing/generic", "serving", "dagster", "dbt/x"])
+@pytest.mark.parametrize(
+    "place", ["warehouse", "landing/generic", "serving", "dagster", "dbt/x", "erasures"]
+)
 def test_a_backup_is_not_put_where_runs_would_take_it_for_theirs(home, place):
     folder = home.settings.home / place / "backup"
     with pytest.raises(IntentMapError, match="that runs read and write; name another folder"):
@@ -152,6 +154,16 @@ def test_a_backup_of_a_newer_release_puts_no_warehouse_aside(home, tmp_path):
         restore(home.settings, tmp_path / "backup", force=True, report=silent)
     assert home.settings.warehouse.read_bytes() == before
     assert not (home.settings.home / "replaced").exists()
+
+
+def test_where_an_attached_table_cannot_be_read_nothing_is_restored_yet(home, tmp_path):
+    back_up(home.settings, tmp_path / "backup", silent)
+    entry = {"database": str(tmp_path / "x.duckdb"), "table": "t", "arrival_column": "at"}
+    other = Home(tmp_path / "other", attached_sources={"segment": entry})
+    for _ in range(2):
+        with pytest.raises(IntentMapError, match=r"there is no file .*x\.duckdb"):
+            restore(other.settings, tmp_path / "backup", report=silent)
+        assert not other.settings.warehouse.exists()
 
 
 def test_a_home_with_a_warehouse_is_replaced_only_when_forced_and_kept_aside(home, tmp_path):

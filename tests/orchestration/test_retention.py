@@ -167,7 +167,9 @@ def test_building_anew_is_refused_until_the_retired_rows_are_given_up(tmp_path, 
         refuse_to_build_anew(home.settings, "Rules changed.")
     home.rows("create table raw.build_state (name varchar, value varchar)")
     home.rows("insert into raw.build_state values ('a model', '{}')")
-    assert give_up_retired_rows(home.settings, report=lambda _: None) == 7
+    said: list[str] = []
+    assert give_up_retired_rows(home.settings, report=said.append) == 7
+    assert "marts that came of them are lost" in said[0]
     refuse_to_build_anew(home.settings, "Rules changed.")
     # so that the next night does it
     assert home.rows("from raw.build_state") == []
