@@ -19,10 +19,13 @@ import duckdb
 
 from orchestration.errors import IntentMapError, first_line
 from orchestration.layout import NOTE, TABLE, create_table, layout_of
+from orchestration.retention import retired_rows
 from orchestration.settings import Settings
 
 # all their tables are built anew; a version table that lost its model is history all the same
 REBUILT_FLOORS = ("staging", "intermediate", "marts")
+# in the name of what a killed run of dbt left
+HALF_MADE = "__dbt_"
 
 Step = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -108,8 +111,12 @@ def _drop_what_no_model_makes(
         f"where table_catalog = current_database() and table_schema in {REBUILT_FLOORS} "
         "order by all"
     ).fetchall()
+    # of retired rows they may be all that is left, and this release may be refused yet
+    stays = {"intermediate"} if retired_rows(con) else set()
     for schema, name, kind in found:
         if (schema, name) in made:
+            continue
+        if schema in stays and kind != "VIEW" and HALF_MADE not in name:
             continue
         con.execute(f'drop {"view" if kind == "VIEW" else "table"} {schema}."{name}"')
         report(f"Removed {schema}.{name}: no model makes it any more.")

@@ -126,6 +126,26 @@ def test_what_no_model_makes_any_more_is_removed_and_no_version_table_ever(setti
     assert any("mart_of_that_time: no model makes it any more" in line for line in lines)
 
 
+def test_where_rows_are_retired_what_came_of_them_stays_for_the_release_that_made_it(settings):
+    bring_up_to_date(settings, manifest(), quiet)
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute(
+            "create table raw.removals as select load_id, 5::bigint as row_count, "
+            "'retired' as reason from raw.loads"
+        )
+        con.execute("create schema if not exists intermediate")
+        for name in ("int_of_that_time", "int_of_that_time__dbt_tmp"):
+            con.execute(f"create table intermediate.{name} as select 1 as a")
+        con.execute("create table marts.mart_of_that_time as select 1 as a")
+    bring_up_to_date(settings, manifest(), quiet)
+    assert tables(settings, "intermediate") == ["int_of_that_time"]
+    assert "mart_of_that_time" not in tables(settings, "marts")
+    with duckdb.connect(str(settings.warehouse)) as con:
+        con.execute("update raw.removals set reason = 'given_up'")
+    bring_up_to_date(settings, manifest(), quiet)
+    assert tables(settings, "intermediate") == []
+
+
 def test_a_warehouse_of_a_newer_release_is_refused_and_not_touched(settings):
     bring_up_to_date(settings, manifest(), quiet, steps=(*STEPS, ("more", lambda con: None)))
     content = settings.warehouse.read_bytes()
