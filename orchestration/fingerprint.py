@@ -101,7 +101,7 @@ def refuse_to_value(
     if differing:
         changed = {part for parts in differing.values() for part in parts}
         raise IntentMapError(
-            f"No version is written, as {_listed(part for part in now if part in changed)} changed "
+            f"No version is written, as {listed(part for part in now if part in changed)} changed "
             "since the tables that it is computed from were built "
             f"({in_short(sorted(differing))}). Run nightly_refresh first, or "
             "quarterly_value_recalculation, which builds them too."
@@ -202,10 +202,11 @@ def _note(
 
 def in_words(changed: list[str]) -> str:
     """Why everything is built anew, as one line for the run's log."""
-    return f"Building all rows anew: {_listed(changed)} changed since they were built."
+    return f"Building all rows anew: {listed(changed)} changed since they were built."
 
 
-def _listed(changed: Iterable[str]) -> str:
+def listed(changed: Iterable[str]) -> str:
+    """The changed parts, for a sentence."""
     names = {
         "business files": "the business files",
         "policy": "policy vars",

@@ -79,8 +79,8 @@ def erase_users(
     """Erase the people that the file names; returns the receipt, which also stays in the home.
 
     Raises IntentMapError when the file names nobody, lies in the home or has a path that mentions
-    somebody, when an attached table holds rows of theirs, or when a step fails; the same command
-    again then goes on.
+    somebody, when an attached table holds rows of theirs, when rows are retired and rules changed,
+    or when a step fails; the same command again then goes on.
     """
     given = read_ids(ids_file)
     if Mentions(given.all).mentioned_in(str(ids_file)):
@@ -99,6 +99,7 @@ def erase_users(
         was_unfinished = unfinished.exists()
         # what still waits would bring them back with the next night
         land(settings, report=report)
+        _refuse_under_other_rules(settings)
         erased, emptied = Erased(), 0
         warehouse = Warehouse(settings, report)
         try:
@@ -160,6 +161,29 @@ def erase_users(
         unfinished.unlink(missing_ok=True)
         _say_what_came_of_it(receipt, path, ids_file, report)
         return receipt
+
+
+def _refuse_under_other_rules(settings: Settings) -> None:
+    """What came of retired rows follows the rules of its time, such as which bit of a number says
+    which micro-conversion: tables built on it under other rules would hold wrong numbers."""
+    if not settings.warehouse.exists():
+        return
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        rows = retired_rows(con)
+    if not rows:
+        return
+    dbt_runner.prepare_manifest(settings, report=lambda _: None)
+    manifest = dbt_runner.load_manifest(settings)
+    readers = [name for _, name in _readers_of_raw(manifest)]
+    rules = fingerprint.current(settings, manifest)
+    if changed := fingerprint.changed_parts(settings, rules, readers):
+        raise IntentMapError(
+            f"Since the tables were built {fingerprint.listed(changed)} changed, and {rows:,} rows "
+            "that were retired cannot be judged anew: what an erasure builds on what came of them "
+            "would have wrong numbers. Put the rules back as they were, or give these days up "
+            "(`intent-map retention --give-up`), then run this again with the same file. Nothing "
+            "was changed but landing what waited."
+        )
 
 
 def _say_whom(people: People, raw_rows: dict[str, int], report: Callable[[str], None]) -> None:

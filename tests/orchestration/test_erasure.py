@@ -344,12 +344,37 @@ def test_where_rows_are_retired_the_people_leave_the_tables_by_key(home, monkeyp
     assert home.rows("select model from raw.tested") == [("others",)]
 
 
+@pytest.mark.parametrize("reason", ["retired", "given_up"])
+def test_where_rows_are_retired_nobody_is_erased_under_other_rules(
+    home, tmp_path, monkeypatch, reason
+):
+    readers = [("intermediate", "int_event_receipts")]
+    monkeypatch.setattr(erasure, "_readers_of_raw", lambda _: readers)
+    monkeypatch.setattr(erasure.dbt_runner, "prepare_manifest", lambda *_, **__: None)
+    monkeypatch.setattr(erasure.dbt_runner, "load_manifest", lambda _: {})
+    monkeypatch.setattr(erasure.fingerprint, "current", lambda *_: {"business files": "new"})
+    home.rows("create table raw.build_state (name varchar, value varchar)")
+    note = '{"business files": "old"}'
+    home.rows(f"insert into raw.build_state values ('int_event_receipts', '{note}')")
+    home.rows(f"insert into raw.removals values ('generic', 1, 1, '{reason}', now()::timestamp)")
+    rows = home.rows("select count(*) from raw.generic_events")
+    if reason == "given_up":
+        assert erase(home, tmp_path).raw_rows
+        return
+    with pytest.raises(IntentMapError, match=r"built the business files changed.* wrong numbers"):
+        erase(home, tmp_path)
+    assert home.rows("select count(*) from raw.generic_events") == rows
+    home.rows("update raw.build_state set value = replace(value, 'old', 'new')")
+    erasure._refuse_under_other_rules(home.settings)
+
+
 @pytest.fixture
 def built_and_published(monkeypatch) -> list[str]:
     """What an erasure does with dbt, noted and not done; readers of raw are those of the tables
     that old_tables makes."""
     done: list[str] = []
     readers = [("intermediate", name) for name in ("int_event_receipts", "int_all_sessions")]
+    monkeypatch.setattr(erasure, "_refuse_under_other_rules", lambda _: None)
     monkeypatch.setattr(erasure, "_build", lambda *_: done.append("built"))
     monkeypatch.setattr(erasure, "publish", lambda *_, **__: done.append("published"))
     monkeypatch.setattr(erasure, "write_dashboard", lambda *_: done.append("page"))
