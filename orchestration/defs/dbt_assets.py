@@ -26,7 +26,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import arrivals, dbt_runner, fingerprint, retention
 from orchestration.defs.partitions import quarters_asked, time_zone
-from orchestration.defs.steps import OWNERS, WRITER_POOL, problems_in_words
+from orchestration.defs.steps import OWNERS, WRITER_POOL, check_rules, problems_in_words
 from orchestration.errors import IntentMapError
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
@@ -34,7 +34,7 @@ from orchestration.one_line import in_short
 from orchestration.restatement import is_written, next_restatement
 from orchestration.settings import Settings
 
-# a run with this tag builds every row anew from raw
+# a run of a job with this tag builds every row anew from raw
 REBUILD_TAG = "intent_map/rebuild"
 # a row is judged once, by what is known then of its user agent, so these are built whenever it is
 JUDGED_BY = {"int_event_receipts": ("int_agents_met", "int_user_agents")}
@@ -85,12 +85,14 @@ def build_dbt_assets(
             problems_in_words(context),
             writer_lock(settings, "nightly models", report=context.log.info),
         ):
+            check_rules(settings, context.log.debug)
             bring_up_to_date(settings, manifest, report=context.log.info)
             selected = Selection(context, manifest, translator)
             incremental = fingerprint.incremental_models(manifest, selected.names)
             rules = fingerprint.current(settings, manifest)
             changed = fingerprint.changed_parts(settings, rules, incremental)
-            asked = REBUILD_TAG in context.run.tags
+            # asked of the job: the runs of a backfill in the UI do not carry its tags
+            asked = REBUILD_TAG in context.job_def.run_tags
             if asked:
                 context.log.info("Building all rows anew, as this run asks for.")
             elif changed:
@@ -137,6 +139,7 @@ def build_dbt_assets(
                 report=context.log.info,
             ),
         ):
+            check_rules(settings, context.log.debug)
             why = restatement_reason(config)
             days = [date.fromisoformat(key) for key in context.partition_keys]
             bring_up_to_date(settings, manifest, report=context.log.info)

@@ -31,7 +31,11 @@ FIRST_PAUSE_SECONDS = 20
 
 
 def check_rules(settings: Settings, report: Callable[[str], None]) -> None:
-    """Stop on an impossible policy number or a wrong row of a business file; report warnings."""
+    """Stop on an impossible policy number or a wrong row of a business file; report warnings.
+
+    Landing says the warnings. Steps that build look as well, for runs without landing, and because
+    what needs no raw table is built in a quarterly run though landing was refused.
+    """
     for warning in (*check_policy(settings), *check_business_files(settings)):
         report(f"warning: {warning}")
 

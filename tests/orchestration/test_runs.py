@@ -16,12 +16,14 @@ from pathlib import Path
 import duckdb
 import pytest
 from dagster import AssetKey, DagsterRunStatus, RunsFilter, job, op
+from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.events import EngineEventData
+from dagster._core.execution.api import execute_run
 
 from orchestration import dbt_runner, health, runs
 from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
 from orchestration.definitions import build_definitions
-from orchestration.defs import landing, published, steps
+from orchestration.defs import dbt_assets, landing, published, steps
 from orchestration.defs.dbt_assets import _first_day
 from orchestration.defs.steps import WRITER_POOL
 from orchestration.erasure.files import Erased
@@ -135,6 +137,7 @@ def pretended(lasting_project):
         patch.setattr(landing, "land_days", pretended.land_days)
         patch.setattr(health, "look", lambda _, run_id: [])
         patch.setattr(landing, "check_rules", lambda settings, _: _make_folder(settings))
+        patch.setattr(dbt_assets, "check_rules", lambda settings, _: None)
         patch.setattr(steps, "FIRST_PAUSE_SECONDS", 0)
         yield pretended
 
@@ -391,6 +394,39 @@ def test_a_version_is_not_written_from_tables_that_do_not_follow_the_rules_yet(s
         "quarterly_value_recalculation, which builds them too."
     )
     assert _versions(home) == before
+
+
+def test_tables_chosen_without_landing_are_not_built_by_wrong_business_files(
+    story, home, monkeypatch
+):
+    before = _rules_met(home), _versions(home)
+    monkeypatch.setattr(dbt_assets, "check_rules", _wrong_row)
+    for step, key, quarter in (
+        ("nightly_models", ("intermediate", "int_sessions"), {}),
+        ("quarterly_models", ("valuation", "val_versions"), {"partition_key": "2026-10-01"}),
+    ):
+        result = _alone(home, *key, **quarter, raise_on_error=False)
+        said = result.failure_data_for_node(step).user_failure_data.description
+        assert said == "rules.csv, row 2, column weight: '2' is above 1."
+    assert (_rules_met(home), _versions(home)) == before
+
+
+def _wrong_row(settings, report):
+    raise IntentMapError("rules.csv, row 2, column weight: '2' is above 1.")
+
+
+def test_a_rebuild_is_one_also_where_dagster_gives_its_run_other_tags(story, pretended, home):
+    dbt_runner.prepare_manifest(home, report=lambda _: None)
+    definitions = build_definitions(home, dbt_runner.load_manifest(home))
+    rebuild = InMemoryJob(definitions.resolve_job_def("rebuild_history"))
+    with dagster_instance(home) as instance:
+        # as a backfill in the UI makes it
+        run = instance.create_run_for_job(
+            rebuild.get_definition(), tags={"dagster/partition": "2026-10-01"}
+        )
+        assert execute_run(rebuild, run, instance).success
+        said = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert "Building all rows anew, as this run asks for." in said
 
 
 def test_a_run_for_no_quarter_is_refused_in_words(story, home):
