@@ -20,6 +20,9 @@ from dagster import (
     DailyPartitionsDefinition,
     MaterializeResult,
     MetadataValue,
+    TableColumn,
+    TableRecord,
+    TableSchema,
     TimeWindowPartitionsDefinition,
     multi_asset,
 )
@@ -40,6 +43,8 @@ from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
 from orchestration.settings import Settings
 
+# the step, by which the sensor of new files knows runs that landed
+LANDING = "landing"
 LOADS = AssetKey(["raw", "loads"])
 ARRIVALS = AssetKey(["landing", "arrivals"])
 FILES_SHOWN = 20
@@ -90,7 +95,7 @@ def build_landing_assets(
     )
 
     @multi_asset(
-        name="landing",
+        name=LANDING,
         specs=[arrivals, *specs],
         can_subset=True,
         # many days are one run, since one process writes
@@ -229,10 +234,14 @@ def shown(outcome: SourceLanding) -> dict[str, Any]:
     }
     left_out = [*outcome.set_aside, *outcome.skipped]
     if left_out:
-        lines = [f"- {name}: {reason}" for name, reason in left_out[:FILES_SHOWN]]
+        # as a table: what stands in a name is no markup there
+        rows = [{"file": name, "reason": reason} for name, reason in left_out[:FILES_SHOWN]]
         if len(left_out) > FILES_SHOWN:
-            lines.append(f"- and {len(left_out) - FILES_SHOWN} more")
-        numbers["files left out"] = MetadataValue.md("\n".join(lines))
+            rows.append({"file": f"and {len(left_out) - FILES_SHOWN} more", "reason": ""})
+        numbers["files left out"] = MetadataValue.table(
+            records=[TableRecord(row) for row in rows],
+            schema=TableSchema([TableColumn("file"), TableColumn("reason")]),
+        )
     if outcome.attached:
         numbers["read in place"] = outcome.attached
     return numbers

@@ -7,6 +7,7 @@ import time
 
 from dagster import (
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
@@ -21,6 +22,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from orchestration.dead_runs import close_dead_runs
 from orchestration.defs.jobs import LANDING_JOBS
+from orchestration.defs.landing import LANDING, raw_key
 from orchestration.landing import SOURCES, newest_change
 from orchestration.settings import Settings
 
@@ -33,6 +35,9 @@ GOING_ON = (
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 )
+
+# of each job, to find the last one that landed: those before it went on from a failure, say
+RUNS_LOOKED_AT = 20
 
 
 def build_sensors(
@@ -97,6 +102,17 @@ def _last_landing(instance: DagsterInstance) -> float:
     began = [0.0]
     for job in LANDING_JOBS:
         filters = RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS])
-        for record in instance.get_run_records(filters, limit=1):
-            began.append(record.start_time or 0.0)
+        for record in instance.get_run_records(filters, limit=RUNS_LOOKED_AT):
+            if _landed_all(record.dagster_run):
+                began.append(record.start_time or 0.0)
+                break
     return max(began)
+
+
+def _landed_all(run: DagsterRun) -> bool:
+    """Whether all sources were in the run: not where it was one of chosen tables, or went on from
+    the failure of another behind its landing."""
+    steps, chosen = run.step_keys_to_execute, run.asset_selection
+    return (steps is None or LANDING in steps) and (
+        not chosen or chosen >= {raw_key(source) for source in SOURCES}
+    )

@@ -166,13 +166,32 @@ def listing(landing: Path, sources: tuple[str, ...]) -> list[tuple[str, str, int
 def newest_change(landing: Path, sources: tuple[str, ...]) -> int:
     """When a file was last written, or put where it lies, in nanoseconds; 0 when there is none."""
     newest = 0
+    folders: set[Path] = set()
     for source in sources:
         for file in files_of(landing, source):
+            folders.update(file.path.parents[: file.name.count("/") + 1])
             with contextlib.suppress(OSError):
-                status = file.path.stat()
-                # copying may keep the time of modification; the entry's own time tells all the same
-                newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
+                newest = max(newest, _changed(file.path))
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            newest = max(newest, _moved(folder))
     return newest
+
+
+def _changed(path: Path) -> int:
+    """By the system's own time: that of modification may be kept by copying, or lie in the future.
+    Of a link the later one of its own and that of what it leads to."""
+    status = path.lstat()
+    times = [status] if not stat.S_ISLNK(status.st_mode) else [status, path.stat()]
+    return max(one.st_ctime_ns for one in times)
+
+
+def _moved(folder: Path) -> int:
+    """When a folder was put where it lies, which leaves the times of what is in it; 0 where
+    something came or went in it since, which sets both of its own times."""
+    status = folder.lstat()
+    is_moved = stat.S_ISLNK(status.st_mode) or status.st_ctime_ns > status.st_mtime_ns
+    return status.st_ctime_ns if is_moved else 0
 
 
 @contextlib.contextmanager

@@ -14,11 +14,16 @@ from dagster import (
     AssetKey,
     BackfillPolicy,
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
+    TableRecord,
     build_schedule_context,
+    in_process_executor,
     op,
 )
 from dagster import job as dagster_job
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import create_execution_plan, execute_run
 from dbt.cli.main import dbtRunner
 
 from orchestration import dbt_runner
@@ -29,10 +34,12 @@ from orchestration.defs.dbt_assets import (
     restatement_reason,
     with_all_tests_attached,
 )
+from orchestration.defs.landing import raw_key, shown
 from orchestration.defs.partitions import arrival_days, first_day_offered, quarters
 from orchestration.defs.schedules import missed_quarters
-from orchestration.defs.sensors import look_for_files
+from orchestration.defs.sensors import _landed_all, look_for_files
 from orchestration.errors import IntentMapError
+from orchestration.landing import SOURCES, SourceLanding
 from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -502,13 +509,58 @@ def test_a_file_that_kept_its_old_time_is_new_all_the_same(landing):
         assert _look(landing, instance, seen)[0] == 1
 
 
+def test_a_time_in_the_future_keeps_no_file_waiting(landing):
+    file = landing.landing / "generic" / "a.csv"
+    file.write_text("x")
+    os.utime(file, (time.time() + 10**7, time.time() + 10**7))
+    with DagsterInstance.ephemeral() as instance:
+        runs, seen, _ = _look(landing, instance)
+        assert runs == 1
+        (landing.landing / "generic" / "b.csv").write_text("x")
+        assert _look(landing, instance, seen)[0] == 1
+
+
+def test_a_folder_or_a_link_that_is_put_in_place_is_new_though_its_files_are_old(landing):
+    elsewhere = landing.home / "2026-11-30"
+    elsewhere.mkdir()
+    (elsewhere / "a.csv").write_text("x")
+    time.sleep(0.05)
+    generic = landing.landing / "generic"
+    with DagsterInstance.ephemeral() as instance:
+        (generic / "b.csv").write_text("x")
+        seen = _look(landing, instance)[1]
+        for put in (
+            lambda: (generic / "linked.csv").symlink_to(elsewhere / "a.csv"),
+            lambda: (generic / "linked").symlink_to(elsewhere),
+            lambda: elsewhere.rename(generic / "moved"),
+        ):
+            time.sleep(0.05)
+            put()
+            runs, seen, _ = _look(landing, instance, seen)
+            assert runs == 1
+            assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
+        # a file that leaves its folder is nothing new
+        time.sleep(0.05)
+        (generic / "moved" / "b.csv").write_text("x")
+        seen = _look(landing, instance, seen)[1]
+        time.sleep(0.05)
+        (generic / "moved" / "a.csv").unlink()
+        assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
+
+
 @op
 def _nothing():
     pass
 
 
-@dagster_job(name="nightly_refresh")
+@op(name="landing")
+def _landing():
+    pass
+
+
+@dagster_job(name="nightly_refresh", executor_def=in_process_executor)
 def _night():
+    _landing()
     _nothing()
 
 
@@ -526,6 +578,42 @@ def test_no_run_starts_beside_another_or_for_what_the_last_one_landed(landing):
         runs, seen, reason = _look(landing, instance)
         assert (runs, reason) == (0, "What lies there was landed by the last run.")
         assert _look(landing, instance, seen) == (0, seen, "Nothing new.")
+
+
+def test_a_run_without_landing_is_not_taken_for_the_one_that_landed_a_file(landing):
+    (landing.landing / "generic" / "a.csv").write_text("x")
+    time.sleep(0.05)
+    with DagsterInstance.ephemeral() as instance:
+        # as a night goes on from the failure of a step behind it
+        rest = create_execution_plan(_night, step_keys_to_execute=["_nothing"])
+        run = instance.create_run_for_job(_night, execution_plan=rest)
+        assert execute_run(InMemoryJob(_night), run, instance).success
+        assert _look(landing, instance)[0] == 1
+        _night.execute_in_process(instance=instance)
+        run = instance.create_run_for_job(_night, execution_plan=rest)
+        assert execute_run(InMemoryJob(_night), run, instance).success
+        assert _look(landing, instance)[2] == "What lies there was landed by the last run."
+
+
+@pytest.mark.parametrize(
+    ("chosen", "landed"),
+    [
+        (None, True),
+        ({*map(raw_key, SOURCES), AssetKey("published_marts")}, True),
+        ({raw_key("generic")}, False),
+        ({AssetKey("published_marts")}, False),
+    ],
+)
+def test_a_run_of_chosen_tables_landed_all_only_with_every_source_among_them(chosen, landed):
+    run = DagsterRun("nightly_refresh", asset_selection=chosen and frozenset(chosen))
+    assert _landed_all(run) == landed
+
+
+def test_the_name_of_a_file_that_was_left_out_is_no_markup():
+    said = shown(SourceLanding("generic", set_aside=[("*a*_[b](c).csv", "it is `empty`")]))
+    assert said["files left out"].records == [
+        TableRecord({"file": "*a*_[b](c).csv", "reason": "it is `empty`"})
+    ]
 
 
 @dagster_job(name="backfill")
