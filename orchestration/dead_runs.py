@@ -41,8 +41,9 @@ def close_dead_runs(instance: DagsterInstance, in_code_server: bool = False) -> 
             continue
         instance.report_run_failed(
             run,
-            f"The process of this run (pid {process[0]}) is gone: it was killed, or the machine "
-            "was restarted. The next run repairs what it left half done.",
+            f"The process of this run (pid {process[0]}) is gone: it was killed, the machine was "
+            "restarted, or no room was left to note how it ended. The next run repairs what it "
+            "left half done.",
         )
         # a place in a pool with a limit is else taken for ever
         if instance.event_log_storage.supports_global_concurrency_limits:

@@ -21,7 +21,7 @@ from dagster import (
 )
 from pydantic import Field
 
-from orchestration.defs.steps import WRITER_POOL, problems_in_words
+from orchestration.defs.steps import WRITER_POOL, check_rules, problems_in_words
 from orchestration.erasure import erase_users
 from orchestration.retention import apply_retention, limits
 from orchestration.settings import Settings
@@ -48,6 +48,8 @@ def build_upkeep_jobs(settings: Settings) -> list[JobDefinition]:
     @op(name="erase", pool=WRITER_POOL)
     def erase(context: OpExecutionContext, config: IdsFile) -> None:
         with problems_in_words(context):
+            # all tables are built anew by them
+            check_rules(settings, context.log.info)
             receipt = erase_users(settings, Path(config.file), report=context.log.info)
             context.add_output_metadata(
                 {"raw rows": sum(receipt.raw_rows.values()), "visitors": receipt.visitors,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -38,6 +39,7 @@ from orchestration.defs.landing import raw_key, shown
 from orchestration.defs.partitions import arrival_days, first_day_offered, quarters
 from orchestration.defs.schedules import missed_quarters
 from orchestration.defs.sensors import _landed_all, look_for_files
+from orchestration.defs.upkeep import build_upkeep_jobs
 from orchestration.errors import IntentMapError
 from orchestration.landing import SOURCES, SourceLanding
 from orchestration.quarters import first_day_of_quarter, next_quarter
@@ -607,6 +609,21 @@ def test_a_run_without_landing_is_not_taken_for_the_one_that_landed_a_file(landi
 def test_a_run_of_chosen_tables_landed_all_only_with_every_source_among_them(chosen, landed):
     run = DagsterRun("nightly_refresh", asset_selection=chosen and frozenset(chosen))
     assert _landed_all(run) == landed
+
+
+def test_an_erasure_that_would_build_by_a_wrong_business_file_is_refused(tmp_path):
+    seeds = shutil.copytree(PROJECT_ROOT / "seeds", tmp_path / "seeds")
+    (seeds / "micro_conversions.csv").unlink()
+    ids = tmp_path / "ids"
+    ids.write_text("visitor-0001\n")
+    settings = Settings(home=tmp_path / "home", seeds=seeds)
+    (erase, _) = build_upkeep_jobs(settings)
+    result = erase.execute_in_process(
+        run_config={"ops": {"erase": {"config": {"file": str(ids)}}}}, raise_on_error=False
+    )
+    said = result.failure_data_for_node("erase").user_failure_data.description
+    assert "micro_conversions.csv" in said
+    assert not settings.home.exists()
 
 
 def test_the_name_of_a_file_that_was_left_out_is_no_markup():
