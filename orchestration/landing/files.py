@@ -105,12 +105,22 @@ def is_ignored(name: str) -> bool:
 def files_of(
     landing: Path, source: str, complain: Callable[[str], None] = lambda _: None
 ) -> list[LandingFile]:
-    """The source's files in the order in which they land, at any depth; links are followed.
+    """The source's files in the order in which they land, at any depth; links are followed, but to
+    no folder that holds what is not the source's own.
 
-    complain is told of folders that cannot be opened and of links that lead nowhere.
+    complain is told of folders that cannot be opened and of links that are not followed.
     """
     found: list[LandingFile] = []
     folders_seen: set[tuple[int, int]] = set()
+    own = (landing / source).resolve()
+    # any of these may itself be a link to another disk
+    others = (landing.parent.resolve(), landing.resolve())
+
+    def leads_astray(link: Path) -> bool:
+        # there the warehouse itself would be set aside, as a file of unknown ending
+        target = link.resolve()
+        is_inside = any(map(target.is_relative_to, others)) and not target.is_relative_to(own)
+        return is_inside or any(other.is_relative_to(target) for other in others)
 
     def walk(folder: Path, prefix: str) -> None:
         try:
@@ -127,14 +137,20 @@ def files_of(
         for child in children:
             if is_ignored(child.name):
                 continue
-            name = f"{prefix}{child.name}"
-            if child.is_dir():
-                walk(Path(child.path), f"{name}/")
-            elif child.is_file():
-                found.append(LandingFile(source, name, Path(child.path)))
+            file = LandingFile(source, f"{prefix}{child.name}", Path(child.path))
+            try:
+                is_folder, is_file = child.is_dir(), child.is_file()
+            except OSError as error:
+                complain(f"{file}: it cannot be looked at ({error.strerror}); skipped.")
+                continue
+            if is_folder and child.is_symlink() and leads_astray(file.path):
+                complain(f"{file}: a link to other parts of the home; skipped.")
+            elif is_folder:
+                walk(file.path, f"{file.name}/")
+            elif is_file:
+                found.append(file)
             else:
-                shown = LandingFile(source, name, Path(child.path))
-                complain(f"{shown}: not a file, or a link that leads nowhere; skipped.")
+                complain(f"{file}: not a file, or a link that leads nowhere; skipped.")
 
     if (landing / source).is_dir():
         walk(landing / source, "")
