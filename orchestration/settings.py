@@ -209,8 +209,12 @@ def _read_vars(text: str | None) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(text, object_pairs_hook=_each_name_once)
-    except json.JSONDecodeError as error:
-        raise IntentMapError(f"INTENT_MAP_VARS is not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise IntentMapError("INTENT_MAP_VARS is nested too deep to be read.") from error
+    except ValueError as error:
+        # of a number of thousands of digits Python says how to allow it
+        reason = str(error).partition("; use sys.")[0]
+        raise IntentMapError(f"INTENT_MAP_VARS is not valid JSON: {reason}.") from error
     if not isinstance(values, dict):
         raise IntentMapError(
             'INTENT_MAP_VARS must be a JSON object such as {"session_timeout_minutes": 20}.'

@@ -87,6 +87,8 @@ def test_vars_are_read_as_json():
         ("DAGSTER_HOME", "deploy/dagster", "DAGSTER_HOME is 'deploy/dagster'; it must be the"),
         ("DBT_LOG_LEVEL_FILE", "verbose", "DBT_LOG_LEVEL_FILE is 'verbose'; write it like debug"),
         ("INTENT_MAP_VARS", "horizon_days=7", "INTENT_MAP_VARS is not valid JSON"),
+        ("INTENT_MAP_VARS", "[" * 100_000, "INTENT_MAP_VARS is nested too deep to be read."),
+        ("INTENT_MAP_VARS", "7" * 5000, "INTENT_MAP_VARS is not valid JSON: Exceeds the limit"),
         ("INTENT_MAP_VARS", "[7]", "INTENT_MAP_VARS must be a JSON object"),
         ("INTENT_MAP_THREADS", "0", "INTENT_MAP_THREADS is '0'; write it like 2."),
         ("INTENT_MAP_THREADS", "two", "INTENT_MAP_THREADS is 'two'"),
