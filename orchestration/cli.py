@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from orchestration.disk import refused_by_disk
 from orchestration.errors import IntentMapError, first_line, is_interruption
 from orchestration.garbage import garbage_left
+from orchestration.one_line import harmless
 from orchestration.settings import Settings, load_settings
 from orchestration.sources import LANDING_SOURCES
 
@@ -115,7 +116,7 @@ def check(settings: Settings) -> None:
     warnings = [*check_policy(settings), *check_business_files(settings)]
     attached_sources(settings)
     for warning in warnings:
-        print(f"warning: {warning}")
+        print(harmless(f"warning: {warning}"))
 
 
 def prepare_home(settings: Settings) -> None:
@@ -164,7 +165,8 @@ def nothing_to_land(settings: Settings) -> list[str]:
     if effective_vars(settings).get("attached_sources"):
         return []
     folders = [settings.landing / source for source in LANDING_SOURCES]
-    if any(path.is_file() for folder in folders for path in folder.rglob("*")):
+    # by the names alone: what a link leads to may be out of reach
+    if any(names for folder in folders for _, _, names in os.walk(folder)):
         return []
     width = max(map(len, LANDING_SOURCES))
     return [
@@ -388,7 +390,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _complain(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    # what is wrong is often shown, and may be what a terminal takes for an order
+    print(harmless(sentence), file=sys.stderr)
 
 
 def _log_traceback(settings: Settings | None) -> Path:

@@ -18,9 +18,14 @@ _UNSHOWN = re.compile(
 )
 
 
+def harmless(text: Any) -> str:
+    """The text with its lines as they are, in which nothing acts."""
+    return _UNSHOWN.sub("\ufffd", str(text))
+
+
 def one_line(text: Any, longest: int | None = None) -> str:
     """The text on one line of at most `longest` characters: nothing in it acts."""
-    text = " ".join(_UNSHOWN.sub("\ufffd", str(text)).split())
+    text = " ".join(harmless(text).split())
     if longest is None or len(text) <= longest:
         return text
     return text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from orchestration import cli
 from orchestration.errors import IntentMapError
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import PROJECT_ROOT, SHIPPED_SEEDS
 
 
 @pytest.fixture
@@ -185,6 +186,25 @@ def test_nightly_with_a_file_to_land_does_not_ask_for_files(home, runs, capsys):
     (home / "landing" / "generic" / "events.csv").touch()
     cli.main(["nightly"])
     assert "Nothing to land" not in capsys.readouterr().out
+
+
+def test_a_link_that_cannot_be_looked_at_is_no_reason_to_stop(home, runs, capsys):
+    (home / "landing" / "generic").mkdir(parents=True)
+    (home / "landing" / "generic" / "events.csv").symlink_to("no name is as long as this" * 20)
+    assert cli.main(["nightly"]) == 0
+    assert runs.called == [("nightly", home)]
+
+
+def test_nothing_that_is_shown_acts_in_a_terminal(home, runs, tmp_path, monkeypatch, capsys):
+    seeds = tmp_path / "seeds"
+    shutil.copytree(SHIPPED_SEEDS, seeds, ignore=shutil.ignore_patterns("*.yml"))
+    with (seeds / "campaign_settings.csv").open("a") as file:
+        file.write("a,micro,\x1b[31m1\nb,micro,\u202e2\n")
+    monkeypatch.setenv("INTENT_MAP_SEEDS", str(seeds))
+    assert cli.main(["check"]) == 1
+    said = capsys.readouterr().err
+    assert "'\ufffd[31m1' is not a number.\ncampaign_settings.csv, row 3," in said
+    assert not {"\x1b", "\u202e"} & set(said)
 
 
 def test_nightly_with_an_attached_table_does_not_ask_for_files(home, runs, monkeypatch, capsys):
