@@ -188,8 +188,10 @@ def _entry(source: str, entry: Any) -> AttachedSource:
             raise IntentMapError(f"{where}, source {source}: {part} must be a text.")
     database = Path(entry["database"])
     if not database.is_absolute():
+        # what is no path may be the connection of another engine, with its password
+        shown = "no path" if re.search("[=@:]", entry["database"]) else f"'{database}'"
         raise IntentMapError(
-            f"{where}, source {source}: database is '{database}'; give an absolute path."
+            f"{where}, source {source}: database is {shown}; give an absolute path."
         )
     tables = tuple(_table(f"{where}, source {source}", name) for name in named)
     return AttachedSource(source, database, tables, entry["arrival_column"].strip())
@@ -265,6 +267,13 @@ def _select(
         SourceColumn(name, quoted(name), kind)
         for name, kind in zip(found.columns, found.types, strict=True)
     ]
+    for column in columns:
+        if column.name.lower() in ("rowid", "__row"):
+            # it would be taken for the number of the row, by which rows are told apart
+            raise IntentMapError(
+                f"{where}: {shown} has a column {column.name}, a name that the number of the row "
+                "needs; rename it there."
+            )
     arrival = [c for c in columns if c.name.lower() == entry.arrival_column.lower()]
     if not arrival:
         raise IntentMapError(

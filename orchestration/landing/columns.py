@@ -41,6 +41,8 @@ NOT_UTF8 = "\ufffd"
 # how much of a text that could not be read is kept
 KEPT = 200
 EMPTY_LIST = "'[]'"
+# twice as many take four times as long to plan: 20,000 would hold a night for minutes
+MOST_COLUMNS = 5000
 # what a call has that an application sends to Segment, and no table that comes of it; one from a
 # server may lack the anonymousId
 RAW_CALL = {"messageId", "type"}
@@ -74,7 +76,10 @@ class Matched:
 
 
 def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
-    """Match by name, without regard to case and blanks; raises Refused on a needed one missing."""
+    """Match by name, without regard to case and blanks; raises Refused on a needed one missing, and
+    on more columns than can be read."""
+    if len(found) > MOST_COLUMNS:
+        raise Refused(f"it has {len(found):,} columns, and no more than {MOST_COLUMNS:,} are read")
     names = {column.name for column in raw_tables()[RAW_TABLE[source]].file_columns}
     matched = Matched({})
     for column in found:
@@ -86,13 +91,18 @@ def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
         elif name in matched.declared and name != plain:
             matched.declared[name] = _either(matched.declared[name], column)
         elif name in matched.declared:
-            raise Refused(f"two of its columns are named {name}; keep one of them")
+            raise Refused(two_named(name))
         else:
             matched.declared[name] = column
     missing = [name for name in NEEDED_COLUMNS[source] if name not in matched.declared]
     if missing:
         raise Refused(lacks("column", missing, [column.name for column in found]))
     return matched
+
+
+def two_named(name: str) -> str:
+    """Why a file is not landed that says a thing twice."""
+    return f"two of its columns are named {name}; keep one of them"
 
 
 def lacks(what: str, missing: Sequence[str], found: Sequence[str]) -> str:

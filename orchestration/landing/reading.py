@@ -6,6 +6,8 @@ Does not belong here: reading values (columns.py), damaged text (mending.py), tr
 
 import glob
 import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -17,6 +19,7 @@ from orchestration.landing.columns import (
     Relation,
     lacks,
     match_columns,
+    two_named,
 )
 from orchestration.landing.declaration import (
     NEEDED_COLUMNS,
@@ -32,6 +35,8 @@ from orchestration.sql_text import literal, quoted
 
 STAGE = "temp.landing_stage"
 FILE_NAME = "filename = '__file'"
+# what a relation adds to the columns of a Parquet file
+ADDED = ("__row", "__file")
 # what the unloading of Snowflake, MySQL and PostgreSQL writes for null unless told otherwise
 CSV_NULL = r"\N"
 TEXT, JSON = duckdb.sqltype("VARCHAR"), duckdb.sqltype("JSON")
@@ -79,6 +84,7 @@ def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile, tail: bytes) -> 
     if kind == "parquet":
         found = con.execute(f"describe select * from {_parquet([str(file.path)])}").fetchall()
         columns = tuple((name, data_type) for name, data_type, *_ in found)
+        _refuse_mistakable(con, file, [name.lower() for name, _ in columns])
         match_columns(file.source, [SourceColumn(name, name, TEXT) for name, _ in columns])
         return Shape("parquet", parquet_columns=columns)
     if kind == "json":
@@ -91,6 +97,40 @@ def shape_of(con: duckdb.DuckDBPyConnection, file: LandingFile, tail: bytes) -> 
     if header.columns:
         _match_header(file.source, header)
     return Shape("csv", file.is_gzip, header)
+
+
+def _refuse_mistakable(
+    con: duckdb.DuckDBPyConnection, file: LandingFile, names: Sequence[str]
+) -> None:
+    """Raise Refused on columns of which one would be taken for another."""
+    taken = [name for name in ADDED if name in names]
+    if "file_row_number" in names and "rowid" in names:
+        taken.append("rowid")
+    if taken:
+        raise Refused(f"the reader needs the name {taken[0]} for itself; rename that column")
+    # the reader numbers the second of two names that differ in case only, or not at all
+    numbered = [name for name in names if re.sub(r"_[0-9]+$", "", name) in {*names} - {name}]
+    if numbered:
+        own = [name.strip().lower() for name in _own_names(con, file)]
+        declared = {column.name for column in raw_tables()[RAW_TABLE[file.source]].file_columns}
+        twice = [name for name in own if name in declared and own.count(name) > 1]
+        if twice:
+            raise Refused(two_named(twice[0]))
+
+
+def _own_names(con: duckdb.DuckDBPyConnection, file: LandingFile) -> Iterator[str]:
+    """The names of a Parquet file's columns as they stand in it, without those of fields."""
+    rows = con.execute(
+        f"select name, coalesce(num_children, 0) from parquet_schema({_paths([str(file.path)])})"
+    ).fetchall()
+    # a column is followed by its fields, each with its own
+    fields = 0
+    for name, children in rows[1:]:
+        if not fields:
+            yield name
+        else:
+            fields -= 1
+        fields += children
 
 
 def _match_header(source: str, header: Header) -> None:

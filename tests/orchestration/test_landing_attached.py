@@ -216,6 +216,20 @@ def test_a_wrong_entry_of_the_var_is_named(tmp_path, entry, sentence):
         shop.home.land()
 
 
+def test_a_connection_with_a_password_is_not_shown(tmp_path):
+    shop = Shop(tmp_path, database="postgres:host=shop password=opensesame")
+    with pytest.raises(IntentMapError, match="database is no path; give an absolute path") as said:
+        shop.home.land()
+    assert "opensesame" not in str(said.value)
+
+
+@pytest.mark.parametrize("name", ["rowid", "__row", "ROWID"])
+def test_a_column_that_would_be_taken_for_the_number_of_the_row_is_named(tmp_path, name):
+    shop = Shop(tmp_path, EVENTS.replace("n as price", f'1 as "{name}"'))
+    with pytest.raises(IntentMapError, match=f"has a column {name}, a name that the number of"):
+        shop.home.land()
+
+
 def test_a_database_that_is_none_is_said(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n")
     shop = Shop(tmp_path, database=str(tmp_path / "x.csv"))

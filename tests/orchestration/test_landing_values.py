@@ -451,6 +451,65 @@ def test_nul_characters_are_kept_and_kill_nothing(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ('7 as value, 8 as "Valu%"', "two of its columns are named value; keep one of them"),
+        ('7 as "Valu%", 8 as value, 9 as value_1', "two of its columns are named value; keep one"),
+        ("1 as __row", "the reader needs the name __row for itself; rename that column"),
+        ("'x' as \"__ROW\"", "the reader needs the name __row for itself; rename that column"),
+        ("'x' as __file", "the reader needs the name __file for itself; rename that column"),
+        ("1 as file_row_number, 1 as rowid", "the reader needs the name rowid for itself"),
+    ],
+)
+def test_a_parquet_column_that_would_be_taken_for_another_is_named(tmp_path, columns, reason):
+    home = Home(tmp_path)
+    path = home.drop_parquet(
+        "generic/a.parquet",
+        "select 'v' || n as visitor_id, '2026-01-05' as occurred_at, 'x' as event_name, "
+        f"{columns} from range(3) as t(n)",
+    )
+    # DuckDB writes no two names that differ in case only
+    path.write_bytes(path.read_bytes().replace(b"Valu%", b"Value"))
+    ((name, said),) = home.land().set_aside
+    assert name == "generic/a.parquet"
+    assert said.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "1 as value, 2 as value_1, 3 as shade_2, 4 as shade",
+        "1 as value, {'value': 2, 'list': [{'value': 3}]} as value_1",
+        '1 as value, 2 as shade, 3 as "Shade"',
+    ],
+)
+def test_numbered_parquet_columns_are_columns_as_any(tmp_path, columns):
+    home = Home(tmp_path)
+    home.drop_parquet(
+        "generic/a.parquet",
+        f"select 'v' as visitor_id, '2026-01-05' as occurred_at, 'x' as event_name, {columns}",
+    )
+    home.land()
+    assert home.events("value") == [(Decimal(1),)]
+
+
+@pytest.mark.parametrize("name", ["generic/a.csv", "generic/a.parquet"])
+def test_a_file_of_too_many_columns_is_set_aside(tmp_path, name):
+    home = Home(tmp_path)
+    if name.endswith("csv"):
+        more = ",".join(f"c{number}" for number in range(5000))
+        home.drop(name, f"{HEADER.strip()},{more}\n")
+    else:
+        more = ", ".join(f"1 as c{number}" for number in range(5000))
+        home.drop_parquet(
+            name, f"select 1 as visitor_id, 2 as occurred_at, 3 as event_name, {more}"
+        )
+    assert home.land().set_aside == [
+        (name, "it has 5,003 columns, and no more than 5,000 are read")
+    ]
+
+
 def test_columns_may_come_and_go_between_files(tmp_path):
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + "v,1767614400,x\n")
