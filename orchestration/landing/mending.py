@@ -21,6 +21,9 @@ from orchestration.one_line import one_line
 
 # a record that runs on for longer than this is a quote that was never closed
 LONGEST_RECORD = 64 * 1024 * 1024
+# a line that runs on for longer is no row, and would take the memory of the machine
+LONGEST_LINE = 2 * LONGEST_RECORD
+SKIPPED_AT_ONCE = 1 << 20
 # more of a broken row is never shown
 KEPT_OF_BROKEN = 1000
 DELIMITERS = ",;\t|"
@@ -50,8 +53,8 @@ class Header:
 
 def read_header(file: LandingFile, needed: Sequence[str]) -> Header:
     """The column names, and the delimiter under which they hold the needed ones (else a comma)."""
-    with _opened(file, newline="") as lines:
-        record, blank_lines = _first_record(lines)
+    with _opened(file, newline="") as opened:
+        record, blank_lines = _first_record(_bounded(opened))
     if not record:
         return Header(",", ())
     for delimiter in DELIMITERS:
@@ -64,7 +67,8 @@ def read_header(file: LandingFile, needed: Sequence[str]) -> Header:
 def mend_csv(file: LandingFile, header: Header, target: Path) -> Mended:
     """Write the rows of a CSV file to target; broken ones as their text in the last column."""
     empty = [""] * len(header.columns)
-    with _opened(file, newline=line_end(file)) as lines:
+    with _opened(file, newline=line_end(file)) as opened:
+        lines = _bounded(opened)
         _first_record(lines)
         records = _records(lines, header.delimiter, len(header.columns))
         return _write(target, ([*r, ""] if isinstance(r, list) else [*empty, r] for r in records))
@@ -72,15 +76,19 @@ def mend_csv(file: LandingFile, header: Header, target: Path) -> Mended:
 
 def line_end(file: LandingFile) -> str:
     """How to split lines: only where a lone carriage return ends the header does it end rows."""
-    with _opened(file, newline="") as lines:
-        record, _ = _first_record(lines)
+    with _opened(file, newline="") as opened:
+        record, _ = _first_record(_bounded(opened))
     return "" if record.endswith("\r") else "\n"
 
 
 def mend_json(file: LandingFile, target: Path) -> Mended:
     """Write the lines of a JSON lines file to target as one column, to be judged one by one."""
-    with _opened(file, newline="\n") as lines:
-        return _write(target, ([line.strip(), ""] for line in lines if line.strip()))
+    with _opened(file, newline="\n") as opened:
+        lines = (
+            line.strip() if len(line) < LONGEST_LINE else line[:KEPT_OF_BROKEN]
+            for line in _bounded(opened)
+        )
+        return _write(target, ([line, ""] for line in lines if line))
 
 
 def _opened(file: LandingFile, newline: str) -> io.TextIOWrapper:
@@ -91,6 +99,16 @@ def _opened(file: LandingFile, newline: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline=newline)
 
 
+def _bounded(opened: io.TextIOWrapper) -> Iterator[str]:
+    """The lines; of one without end its first LONGEST_LINE characters."""
+    while line := opened.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
+            while rest := opened.readline(SKIPPED_AT_ONCE):
+                if rest[-1] in "\r\n":
+                    break
+        yield line
+
+
 def _first_record(lines: Iterable[str]) -> tuple[str, int]:
     """The first line that is not blank, with the lines that an open quote carries over, and how
     many blank ones stand before it."""
@@ -99,6 +117,8 @@ def _first_record(lines: Iterable[str]) -> tuple[str, int]:
         if not record and not line.strip():
             blank_lines += 1
             continue
+        if len(line) == LONGEST_LINE:
+            raise Refused(f"its first line has {LONGEST_LINE:,} characters and more")
         record += line
         if record.count('"') % 2 == 0:
             break
@@ -136,7 +156,7 @@ def records_with_text(
         line = waiting.popleft() if waiting else next(source, None)
         if line is None:
             return
-        if not line.strip(" \r\n"):
+        if len(line) >= LONGEST_LINE or not line.strip(" \r\n"):
             yield line, None
             continue
         taken, size, quotes = [line], len(line), line.count('"')

@@ -349,7 +349,7 @@ class _Landing:
             for candidate in changed.candidates:
                 self._skip(candidate.file, "it is still being written; it is read next time")
             self._land_batch([c for c in batch if c not in changed.candidates], land)
-        except (duckdb.Error, OSError, Refused) as error:
+        except (duckdb.Error, OSError, MemoryError, Refused) as error:
             if len(batch) > 1:
                 self.warehouse.revive(error)
                 middle = len(batch) // 2
@@ -377,7 +377,7 @@ class _Landing:
             self._skip(file, "it is still being written; it is read next time")
         except Refused as refused:
             self._set_aside(file, candidate.content, str(refused))
-        except (duckdb.Error, OSError) as second:
+        except (duckdb.Error, OSError, MemoryError) as second:
             if not self._is_not_the_files_fault(candidate, second):
                 self.warehouse.revive(second)
                 self._set_aside(file, candidate.content, self._in_words(second, file))
@@ -433,7 +433,7 @@ class _Landing:
 
     def _is_not_the_files_fault(self, candidate: Candidate, error: Exception) -> bool:
         """Skip the file when memory ran out; stop when the disk is full."""
-        if isinstance(error, duckdb.OutOfMemoryException):
+        if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
             self._skip(
                 candidate.file,
                 "memory ran out while reading it; split the file, or give the run more memory",

@@ -494,12 +494,15 @@ def test_one_bad_file_among_many_stops_no_other(tmp_path):
     assert result.rows == 16
 
 
-def test_memory_that_runs_out_skips_the_file_and_blames_nobody(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate"), MemoryError()]
+)
+def test_memory_that_runs_out_skips_the_file_and_blames_nobody(tmp_path, monkeypatch, error):
     home = Home(tmp_path)
     home.drop("generic/a.csv", HEADER + ROW)
 
     def run_out(*arguments, **options):
-        raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate")
+        raise error
 
     monkeypatch.setattr(landing_run.reading, "stage", run_out)
     result = home.land()

@@ -1,11 +1,13 @@
 """Damaged and unusual text files: one bad row costs one row, a bad file costs one file."""
 
 import gzip
+import io
 import json
 
 import pytest
 from test_landing_home import HEADER, ROW, Home
 
+from orchestration.landing import mending
 from orchestration.landing import run as landing_run
 from orchestration.landing.warehouse import Warehouse
 
@@ -50,6 +52,35 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path):
     assert broken_rows(home) == [
         *('v1,2026-01-05,"open', 'v4,2026-01-05,"stray" quote', 'v6,2026-01-05,"again')
     ]
+
+
+def test_a_line_without_end_costs_itself_and_never_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(mending, "LONGEST_LINE", 100)
+    monkeypatch.setattr(mending, "SKIPPED_AT_ONCE", 7)
+    home = Home(tmp_path)
+    endless = "no comma, " * 400
+    home.drop("generic/a.csv", f"{HEADER}{ROW}{endless}\n{ROW}{endless}")
+    home.drop("generic/b.jsonl.gz", f"{json.dumps(GOOD)}\n{endless}\n{json.dumps(GOOD)}\n{endless}")
+    home.drop("generic/c.csv", f"{HEADER}{ROW}v,2026-01-05,{'x' * 200}\nbroken\n{ROW}")
+    home.drop("generic/d.csv", f"{HEADER.strip()},{endless}\n{ROW}")
+    read = []
+    readline = io.TextIOWrapper.readline
+
+    class Text(io.TextIOWrapper):
+        def readline(self, size=-1):
+            read.append(size)
+            return readline(self, size)
+
+    monkeypatch.setattr(mending.io, "TextIOWrapper", Text)
+    assert home.land().set_aside == [
+        ("generic/d.csv", "its first line has 100 characters and more")
+    ]
+    assert home.rows("select file_name, count(*), count(visitor_id) from raw.generic_events "
+                     "group by file_name order by file_name") == [
+        ("a.csv", 4, 2), ("b.jsonl.gz", 4, 2), ("c.csv", 4, 2),
+    ]  # fmt: skip
+    assert {*read} == {100, 7}
+    assert [len(row) for row in broken_rows(home)] == [100, 100, 100, 100, 100, 6]
 
 
 def test_a_csv_cut_in_the_middle_of_a_row_keeps_what_is_whole(tmp_path):
