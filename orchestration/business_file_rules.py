@@ -6,6 +6,7 @@ rows together. Does not belong here: opening files, naming rows (business_files.
 
 import functools
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -160,7 +161,10 @@ def _engine() -> duckdb.DuckDBPyConnection:
 def pattern(cell: str) -> str | None:
     """A regular expression that the engines know, for text that is lower-cased before matching."""
     try:
-        re.compile(cell)
+        with warnings.catch_warnings():
+            # of [[:alpha:]], which the engines know
+            warnings.simplefilter("ignore", FutureWarning)
+            re.compile(cell)
         with _engine().cursor() as connection:
             connection.execute("select regexp_matches('', ?)", [cell])
     except (re.error, duckdb.Error) as error:

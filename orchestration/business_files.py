@@ -203,6 +203,8 @@ def _row_faults(row: Row, file: BusinessFile) -> Iterator[tuple[str, str]]:
         cell = row[column.name]
         if cell != cell.strip():
             yield column.name, f"'{cell}' has a space at its start or end"
+        elif "\r" in cell.replace("\r\n", ""):
+            yield column.name, "a line break of another system is in it; take it out"
         elif cell:
             said = column.check(cell)
             if said:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.business_file_rules import BUSINESS_FILES
+from orchestration.business_file_rules import BUSINESS_FILES, pattern
 from orchestration.business_files import check_business_files
 from orchestration.errors import IntentMapError
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -595,6 +595,22 @@ def test_rows_after_a_quoted_line_break_keep_the_number_of_the_spreadsheet(seeds
     replace(seeds, "campaign_settings.csv", "summer,", '"summer\nsale",')
     replace(seeds, "campaign_settings.csv", "winter,micro", "winter,mikro")
     assert "row 3, column bids_on: 'mikro'" in said_about(seeds)
+
+
+def test_a_carriage_return_in_a_cell_is_named_since_dbt_would_end_the_row_there(seeds):
+    file = seeds / "campaign_settings.csv"
+    text = file.read_bytes()
+    file.write_bytes(text + b'"two\rlines",micro,\n')
+    rows = text.count(b"\n")
+    assert said_about(seeds) == (
+        f"campaign_settings.csv, row {rows + 1}, column campaign: a line break of another system "
+        "is in it; take it out."
+    )
+
+
+def test_a_class_of_characters_that_python_does_not_know_is_no_warning_of_it(recwarn):
+    assert pattern("[[:digit:]]+ of them") is None
+    assert not recwarn.list
 
 
 def test_missing_file_of_an_own_folder_is_to_be_copied_from_the_shipped_one(seeds):
