@@ -15,6 +15,8 @@ from pathlib import Path
 
 from dagster import DagsterEvent, DagsterEventType, InitLoggerContext, logger
 
+from orchestration.one_line import harmless
+
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 
@@ -66,7 +68,7 @@ class _Lines(logging.Handler):
             if said.startswith("Dependencies for step "):
                 self._report(f"{meta['step_key']} is left out.")
             elif record.levelno >= logging.INFO and meta.get("step_key"):
-                self._report(f"  {said}")
+                self._report(f"  {harmless(said)}")
             return
         # the nightly models run in parts around the valuation: one name for all of them
         step = re.sub(r"_\d+$", "", event.step_key or "")

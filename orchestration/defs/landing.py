@@ -41,6 +41,7 @@ from orchestration.landing import (
 )
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
+from orchestration.one_line import one_line
 from orchestration.settings import Settings
 
 # the step, by which the sensor of new files knows runs that landed
@@ -235,7 +236,10 @@ def shown(outcome: SourceLanding) -> dict[str, Any]:
     left_out = [*outcome.set_aside, *outcome.skipped]
     if left_out:
         # as a table: what stands in a name is no markup there
-        rows = [{"file": name, "reason": reason} for name, reason in left_out[:FILES_SHOWN]]
+        rows = [
+            {"file": one_line(name), "reason": one_line(reason)}
+            for name, reason in left_out[:FILES_SHOWN]
+        ]
         if len(left_out) > FILES_SHOWN:
             rows.append({"file": f"and {len(left_out) - FILES_SHOWN} more", "reason": ""})
         numbers["files left out"] = MetadataValue.table(
