@@ -8,8 +8,7 @@
             then 'unreadable_row'
         when {{ event }}.consent_analytics in ('denied', 'no', 'false', '0')
             then 'consent_denied'
-        when {{ event }}.visitor_id is null or {{ is_nobodys_key(event ~ '.visitor_key') }}
-            then 'no_visitor'
+        when {{ event }}.visitor_id is null or {{ is_nobody(event) }} then 'no_visitor'
         when {{ json_text(event ~ '.unreadable', "'occurred_at'") }} is not null
             then 'unreadable_time'
         when {{ event }}.occurred_at is null then 'no_time'
