@@ -26,7 +26,7 @@ select
     coalesce(impressions, 0) as impressions,
     coalesce(clicks, 0) as clicks,
     cost,
-    coalesce({{ currency_code('currency') }}, '{{ var("reporting_currency") }}') as currency,
+    coalesce({{ stated_currency('currency') }}, '{{ var("reporting_currency") }}') as currency,
     unreadable
 
 from spend

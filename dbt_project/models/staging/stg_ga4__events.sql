@@ -88,12 +88,20 @@ events_valued as (
         -- an amount that the event does not stand for is not asked, so it spoils nothing
         case event_name
             when 'purchase' then {{ unreadable_as({
-                'event_timestamp': 'occurred_at', 'ecommerce.purchase_revenue': 'value'
+                'event_timestamp': 'occurred_at',
+                'event_params': 'properties',
+                'ecommerce': 'value',
+                'ecommerce.purchase_revenue': 'value'
             }) }}
             when 'refund' then {{ unreadable_as({
-                'event_timestamp': 'occurred_at', 'ecommerce.refund_value': 'value'
+                'event_timestamp': 'occurred_at',
+                'event_params': 'properties',
+                'ecommerce': 'value',
+                'ecommerce.refund_value': 'value'
             }) }}
-            else {{ unreadable_as({'event_timestamp': 'occurred_at'}) }}
+            else {{ unreadable_as({
+                'event_timestamp': 'occurred_at', 'event_params': 'properties'
+            }) }}
         end as named_unreadable
 
     from events_told_apart

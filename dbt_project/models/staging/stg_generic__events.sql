@@ -72,7 +72,7 @@ select
     page_referrer,
     properties,
     value,
-    {{ currency_code('currency') }} as currency,
+    {{ stated_currency('currency') }} as currency,
 
     ---------- where the visit came from
     source,

@@ -14,7 +14,7 @@ select
     trim(order_id) as order_id,
     ordered_at,
     value,
-    coalesce({{ currency_code('currency') }}, '{{ var("reporting_currency") }}') as currency,
+    coalesce({{ stated_currency('currency') }}, '{{ var("reporting_currency") }}') as currency,
     lower(status) as status,
     unreadable
 

@@ -149,7 +149,7 @@ select
             then abs(coalesce(revenue, value, total))
         else coalesce(revenue, value, total)
     end as value,
-    {{ currency_code('currency') }} as currency,
+    {{ stated_currency('currency') }} as currency,
 
     ---------- where the visit came from
     coalesce(referring_host, context_campaign_source) as source,

@@ -75,7 +75,13 @@ events_valued as (
             try_cast(given_revenue as decimal(18, 4)),
             -- a refund is the amount that was given back, whatever sign it was sent with
             abs(try_cast(given_refund_amount as decimal(18, 4)))
-        ) as value
+        ) as value,
+        coalesce(
+            given_revenue,
+            given_refund_amount,
+            substring({{ no_json('transaction_entity') }}, 1, 200),
+            substring({{ no_json('refund_entity') }}, 1, 200)
+        ) as given_amount
 
     from events_read
 
@@ -149,10 +155,8 @@ select
     file_name,
     landed_at,
     case
-        when value is null and coalesce(given_revenue, given_refund_amount) is not null
-            then {{ json_with_members(
-                'named_unreadable', {'value': 'coalesce(given_revenue, given_refund_amount)'}
-            ) }}
+        when value is null and given_amount is not null
+            then {{ json_with_members('named_unreadable', {'value': 'given_amount'}) }}
         else named_unreadable
     end as unreadable,
 
@@ -197,7 +201,7 @@ select
         'se_value': json_number('se_value')
     }) }} as properties,
     value,
-    {{ currency_code('currency') }} as currency,
+    {{ stated_currency('currency', 'tr_currency') }} as currency,
 
     ---------- where the visit came from
     case when is_referred then coalesce(lower(refr_source), refr_urlhost) else mkt_source end
