@@ -25,7 +25,7 @@ NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
 _ZONED_TIMES = {"timestamp with time zone", "timestamptz_ns"}
 _TIMES = _PLAIN_TIMES | _ZONED_TIMES
-_EMPTY, _EMPTY_JSON = "''", "'null'"
+_EMPTY, _EMPTY_JSON = ("''",), ("'null'", "'\"\"'")
 # with blanks around it
 _LONGEST_PLACEHOLDER = 16
 # GMT+2 and EST5EDT are none, nor is the city of Area/City
@@ -58,8 +58,10 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
             f"when not {_is_placeholder(value)} then {value} end"
         )
     if kind in ("varchar", "enum"):
-        empty = _EMPTY_JSON if str(column.type) == "JSON" else _EMPTY
-        return f"nullif(cast({sql} as varchar), {empty})"
+        value = f"cast({sql} as varchar)"
+        for empty in _EMPTY_JSON if str(column.type) == "JSON" else _EMPTY:
+            value = f"nullif({value}, {empty})"
+        return value
     if kind in _FLOATS and not as_text:
         return f"case when not isnan({sql}) then {sql} end"
     if kind in _FLOATS:
@@ -71,6 +73,12 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
         )
     if not as_text:
         return sql
+    if kind == "decimal":
+        # so is the number of a database that knows no whole ones: 42.00 is the id 42
+        return (
+            f"case when {sql} = trunc({sql}) then cast(cast({sql} as decimal(38, 0)) as varchar) "
+            f"else cast({sql} as varchar) end"
+        )
     if kind == "blob":
         return f"nullif(coalesce(try(decode({sql})), cast({sql} as varchar)), '')"
     if kind in _NESTED:
@@ -90,7 +98,7 @@ def any_cleaned(column: SourceColumn) -> str | None:
         found = _any(f"case when {is_short} then {_is_placeholder(text)} end")
         return " or ".join(filter(None, [any_cleaned(plain), found]))
     if str(column.type) == "JSON":
-        return _any(f"cast({sql} as varchar) = {_EMPTY_JSON}")
+        return _any(f"cast({sql} as varchar) in ({', '.join(_EMPTY_JSON)})")
     if kind in ("varchar", "enum"):
         # a number each: to ask all columns in one condition costs twice what reading them does
         return f"coalesce(min(strlen(cast({sql} as varchar))) = 0, false)"

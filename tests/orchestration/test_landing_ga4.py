@@ -103,6 +103,20 @@ def test_records_written_as_text_are_read_from_json_lines_and_from_parquet(tmp_p
     assert [list(json.loads(text)) for (text,) in ga4(home, "unreadable")] == [["geo"]] * 2
 
 
+def test_a_record_that_is_an_empty_text_is_none(tmp_path):
+    home = Home(tmp_path)
+    event = {"event_name": "purchase", "event_timestamp": 1767614400000000}
+    empty = dict.fromkeys(("event_params", "ecommerce", "geo"))
+    home.drop("ga4/a.jsonl", [event | dict.fromkeys(empty, ""), event | empty])
+    home.drop_parquet(
+        "ga4/b.parquet",
+        "select 'purchase' as event_name, 1767614400000000 as event_timestamp, "
+        "'' as event_params, '' as ecommerce, '' as geo",
+    )
+    home.land()
+    assert ga4(home, "event_params, ecommerce, geo, unreadable") == [(None, None, None, None)] * 3
+
+
 def test_lists_wrapped_by_the_parquet_writer_are_unwrapped(tmp_path):
     home = Home(tmp_path)
     params = "[{'key': 'a', 'value': {'int_value': 1}}, {'key': 'b', 'value': {'int_value': 2}}]"

@@ -40,6 +40,10 @@ def test_times_of_every_notation_become_utc(tmp_path):
         "2026-01-05 12:00:00.000000 UTC": NOON,
         "2026-01-05 13:00:00 Europe/Berlin": NOON,
         "2026-07-05 14:00:00 Europe/Berlin": datetime(2026, 7, 5, 12),
+        # an hour that comes twice, and one that is left out
+        "2026-10-25 02:30:00 Europe/Berlin": datetime(2026, 10, 25, 1, 30),
+        "2026-11-01 01:30:00 America/New_York": datetime(2026, 11, 1, 6, 30),
+        "2026-03-29 02:30:00 Europe/Berlin": datetime(2026, 3, 29, 1, 30),
         "2026-01-05T12:00:00.123456789Z": NOON.replace(microsecond=123456),
         "2026-01-05T12:00:00,5Z": NOON.replace(microsecond=500000),
         "2026-01-05 12:00:00 utc": NOON,
@@ -69,7 +73,8 @@ def test_times_of_every_notation_become_utc(tmp_path):
     unreadable = ["2026-13-01", "2026-02-30", "yesterday", "12:00", "infinity", "-5000-01-01"]
     # an abbreviation is the name of several zones, or of one half of the year
     unreadable += ["2026-01-05 12:00:00 BST", "2026-01-05 12:00:00.5 cst", "2026-01-05 12:00 CET"]
-    unreadable += ["290000-01-01", "NaN", "1e300", "9223372036854775807000", "2026-01-05xyz"]
+    unreadable += ["20260105T120000Z", "290000-01-01", "NaN", "1e300", "9223372036854775807000"]
+    unreadable += ["2026-01-05xyz"]
     texts = [*readable, *unreadable, ""]
     home = Home(tmp_path)
     row = {"visitor_id": "v", "event_name": "x"}
@@ -278,6 +283,12 @@ def test_ids_are_text_and_keep_every_digit(tmp_path):
         "select '\\x61\\x62'::blob as visitor_id, now() as occurred_at, "
         "'x'::enum('x') as event_name, uuid '12345678-1234-1234-1234-123456789012' as user_id",
     )
+    # as Spark writes the NUMBER of an Oracle database
+    home.drop_parquet(
+        "generic/e.parquet",
+        "select 'v' as visitor_id, now() as occurred_at, 'x' as event_name, "
+        f"unnest(['1001', '10.5', '-7', '{big}', '1e-10', null]::decimal(38, 10)[]) as user_id",
+    )
     home.land()
     assert home.events("visitor_id, user_id") == [
         ("9007199254740993", "007"),
@@ -289,6 +300,7 @@ def test_ids_are_text_and_keep_every_digit(tmp_path):
         ("9007199254740993", "1.5"),
         ("9007199254740993", None),
         ("ab", "12345678-1234-1234-1234-123456789012"),
+        *[("v", user) for user in ("1001", "10.5000000000", "-7", str(big), "0.0000000001", None)],
     ]
 
 
