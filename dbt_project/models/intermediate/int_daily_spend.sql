@@ -34,18 +34,27 @@ traffic_sources as (
 spend_dated as (
 
     select
-        *,
-        cast(spend_date as timestamp) as occurred_at
+        staged_spend.*,
+        cast(staged_spend.spend_date as timestamp) as occurred_at,
+        {{ in_reporting_currency('staged_spend.cost', 'currency_rates.rate') }} as reported_cost
 
     from staged_spend
+    inner join currency_rates
+        on staged_spend.currency = currency_rates.currency
+        and staged_spend.spend_date >= currency_rates.valid_from
+        and staged_spend.spend_date < currency_rates.valid_to
 
 ),
 
--- a date that nobody believes would be the last of all dates, or their first
+-- a date that nobody believes would be the last of all dates, or their first; what cannot be used
+-- takes the place of nothing that can
 spend as (
 
     select * from spend_dated
-    where {{ believable_time('spend_dated') }} is not null and cost is not null
+    where
+        {{ believable_time('spend_dated') }} is not null
+        and reported_cost is not null
+        and greatest(impressions, clicks, 0) <= {{ var('largest_amount') }}
 
 ),
 
@@ -85,7 +94,8 @@ spend_sourced as (
         spend.impressions,
         spend.clicks,
         spend.cost,
-        spend.currency
+        spend.currency,
+        spend.reported_cost
 
     from spend
     left join sources_of_campaigns
@@ -120,24 +130,11 @@ spend_once as (
         impressions,
         clicks,
         cost,
-        currency
+        currency,
+        reported_cost
 
     from spend_ranked
     where load_age = 1
-
-),
-
-spend_priced as (
-
-    select
-        spend_once.*,
-        {{ in_reporting_currency('spend_once.cost', 'currency_rates.rate') }} as reported_cost
-
-    from spend_once
-    inner join currency_rates
-        on spend_once.currency = currency_rates.currency
-        and spend_once.spend_date >= currency_rates.valid_from
-        and spend_once.spend_date < currency_rates.valid_to
 
 ),
 
@@ -152,10 +149,7 @@ spend_by_day as (
         sum(case when clicks < 0 then 0 else clicks end) as clicks,
         cast(sum(reported_cost) as decimal(18, 4)) as cost
 
-    from spend_priced
-    where
-        reported_cost is not null
-        and greatest(impressions, clicks, 0) <= {{ var('largest_amount') }}
+    from spend_once
     group by spend_date, source, medium, campaign
 
 )
