@@ -6,7 +6,7 @@
 
 with
 
-spend as (
+staged_spend as (
 
     select
         *,
@@ -14,7 +14,26 @@ spend as (
         translate(lower(file_name), '0123456789-_. ()', '') as kind_of_file
 
     from {{ ref('stg_ad_spend__days') }}
-    where spend_date is not null and cost is not null
+
+),
+
+currency_rates as (
+
+    select * from {{ ref('int_currency_rates') }}
+
+),
+
+-- what counts nowhere gives way to nothing, and another test lists it
+spend as (
+
+    select staged_spend.*
+
+    from staged_spend
+    inner join currency_rates
+        on staged_spend.currency = currency_rates.currency
+        and staged_spend.spend_date >= currency_rates.valid_from
+        and staged_spend.spend_date < currency_rates.valid_to
+    where {{ is_believable_amount('staged_spend.cost', 'currency_rates.rate') }}
 
 ),
 
