@@ -49,11 +49,13 @@ class Old:
 
 @dataclass(frozen=True)
 class Retention:
-    """What goes, or went: rows of raw, landed files, files set aside."""
+    """What goes, or went: rows of raw, landed files, files set aside. unread: source → old rows
+    that stay, since some model has not read them."""
 
     rows: list[Old]
     landing_files: list[Path]
     files_set_aside: list[Path]
+    unread: dict[str, int]
 
 
 def limits(settings: Settings) -> dict[str, int]:
@@ -72,10 +74,10 @@ def apply_retention(
     days = limits(settings)
     if not days:
         report(f"Nothing is limited: {RAW_DAYS} and {REFUSED_DAYS} are 0, so all rows are kept.")
-        return Retention([], [], [])
+        return Retention([], [], [], {})
     if not settings.warehouse.exists():
         report("There is no warehouse yet, so nothing is old.")
-        return Retention([], [], [])
+        return Retention([], [], [], {})
     with writer_lock(settings, "retention", report=report):
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         warehouse = Warehouse(settings, report)
@@ -91,6 +93,10 @@ def apply_retention(
                 if loads and not dry_run:
                     with removal.removal(warehouse, reason, now):
                         pass
+            unread = {}
+            if removal.RETIRED in days:
+                before = now - timedelta(days=days[removal.RETIRED])
+                unread = _unread(warehouse.con, before)
             # a run that was killed, or was refused the folder, left files of rows that had gone
             old_loads |= _gone_before(warehouse.con, days)
             landing_files = _landing_files(warehouse, old_loads)
@@ -102,8 +108,8 @@ def apply_retention(
         finally:
             warehouse.close()
         aside = _files_set_aside(settings, days.get(removal.REFUSED), now)
-        result = Retention(found, landing_files, aside)
-        _say(result, days, dry_run, report)
+        result = Retention(found, landing_files, aside, unread)
+        _say(result, days, dry_run, effective_vars(settings)["event_sources"], report)
         if not dry_run:
             if found or landing_files:
                 compact_warehouse(settings)
@@ -227,13 +233,7 @@ def _name_rows(
     their loads."""
     removal.create_removed(con)
     # what the models have not seen yet stays, however old it is
-    seen = {}
-    if removal.is_there(con, "raw.watermarks"):
-        seen = dict(
-            con.execute(
-                "select source_system, min(load_id) from raw.watermarks group by source_system"
-            ).fetchall()
-        )
+    seen = _seen(con)
     refused = ""
     if reason == removal.REFUSED:
         if not removal.is_there(con, RECEIPTS):
@@ -253,6 +253,30 @@ def _name_rows(
         )
     rows = con.execute(f"select distinct load_id from {removal.REMOVED}").fetchall()
     return {load for (load,) in rows}
+
+
+def _seen(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Source → the last load that all models have read; without the sources that none reads."""
+    if not removal.is_there(con, "raw.watermarks"):
+        return {}
+    return dict(
+        con.execute(
+            "select source_system, min(load_id) from raw.watermarks group by source_system"
+        ).fetchall()
+    )
+
+
+def _unread(con: duckdb.DuckDBPyConnection, before: datetime) -> dict[str, int]:
+    """Source → rows landed before then that some model has not read."""
+    seen, rows = _seen(con), {}
+    for source in EVENT_SOURCES:
+        (rows[source],) = con.execute(
+            f"select count(*) from raw.{quoted(RAW_TABLE[source])} where load_id in "
+            "(select load_id from raw.loads where source = ? and status = ? and landed_at < ? "
+            "and load_id > ?)",
+            [source, ledger.LANDED, before, seen.get(source, 0)],
+        ).fetchone()
+    return {source: count for source, count in rows.items() if count}
 
 
 def _gone_before(con: duckdb.DuckDBPyConnection, reasons: Iterable[str]) -> set[int]:
@@ -322,13 +346,23 @@ def _files_set_aside(settings: Settings, days: int | None, now: datetime) -> lis
 
 
 def _say(
-    result: Retention, days: dict[str, int], dry_run: bool, report: Callable[[str], None]
+    result: Retention,
+    days: dict[str, int],
+    dry_run: bool,
+    event_sources: list[str],
+    report: Callable[[str], None],
 ) -> None:
     for reason, kept_days in days.items():
         report(f"{REASONS[reason]} is {kept_days}.")
+    for source, rows in result.unread.items():
+        why = "" if source in event_sources else f", since event_sources does not name {source}"
+        report(
+            f"  {rows:,} rows of {source} are older than {RAW_DAYS} and stay: no night has read "
+            f"them{why}."
+        )
     would = "would go" if dry_run else "went"
     if not any((result.rows, result.landing_files, result.files_set_aside)):
-        report("Nothing is older than that.")
+        report("Nothing goes." if result.unread else "Nothing is older than that.")
         return
     for old in result.rows:
         report(

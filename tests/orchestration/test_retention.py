@@ -146,6 +146,30 @@ def test_building_anew_says_how_many_refused_rows_count_no_more(tmp_path, monkey
     assert len(said) == 1
 
 
+def test_old_rows_that_no_night_has_read_stay_and_are_named(tmp_path, monkeypatch):
+    home = home_of_three_ages(tmp_path, monkeypatch, raw_retention_days=30)
+    home.rows("update raw.watermarks set load_id = 1 where source_system = 'generic'")
+    home.rows("update raw.loads set landed_at = landed_at - interval 365 day where load_id = 3")
+    said = apply(home)
+    assert {load for load, _ in left(home)} == {2, 3, 4}
+    rows = sum(load in (2, 3) for load, _ in left(home))
+    stay = f"  {rows} rows of generic are older than raw_retention_days and stay: "
+    assert f"{stay}no night has read them." in said
+
+
+def test_old_rows_of_a_source_that_is_not_named_are_said_to_stay(tmp_path, monkeypatch):
+    home = home_of_three_ages(
+        tmp_path, monkeypatch, raw_retention_days=30, event_sources=["ga4", "segment"]
+    )
+    home.rows("delete from raw.watermarks")
+    assert [line for line in apply(home) if "go" in line or "stay" in line] == [
+        "  7 rows of generic are older than raw_retention_days and stay: no night has read them, "
+        "since event_sources does not name generic.",
+        "Nothing goes.",
+    ]
+    assert len(left(home)) == 14
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(tmp_path, monkeypatch):
     limits = {"raw_retention_days": 30, "refused_retention_days": 5}
     home = home_of_three_ages(tmp_path, monkeypatch, **limits)
