@@ -18,6 +18,7 @@ import yaml
 
 from orchestration.errors import IntentMapError, first_line
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.sources import EVENT_SOURCES
 
 PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
 SOURCE_OF_OVERRIDES = "INTENT_MAP_VARS"
@@ -145,7 +146,11 @@ def judge_policy(
                 )
     if not faults:
         faults += _out_of_order(values)
-        warnings += _shorter_than_the_horizon(values)
+        warnings += [
+            *_shorter_than_the_horizon(values),
+            *_gone_with_the_raw_rows(values),
+            *_attached_for_nothing(values),
+        ]
     return faults, warnings
 
 
@@ -229,6 +234,27 @@ def _shorter_than_the_horizon(values: Mapping[str, Any]) -> list[str]:
         f"look_back_days is {_shown(look_back)}; advised is more than horizon_days, which is "
         f"{_shown(horizon)}. No trial is as old as the horizon, so the delay curve ends at the "
         "look-back and what would come later is not in the probabilities."
+    ]
+
+
+def _gone_with_the_raw_rows(values: Mapping[str, Any]) -> list[str]:
+    raw_days, refused_days = values["raw_retention_days"], values["refused_retention_days"]
+    if not 0 < raw_days < refused_days:
+        return []
+    return [
+        f"refused_retention_days is {refused_days}; advised is at most raw_retention_days, which "
+        f"is {raw_days}. A refused row is a raw row and goes with the others; only files set aside "
+        "stay longer."
+    ]
+
+
+def _attached_for_nothing(values: Mapping[str, Any]) -> list[str]:
+    unused = set(EVENT_SOURCES) - set(values["event_sources"])
+    return [
+        f"attached_sources names {source}, which event_sources leaves out, so none of its rows are "
+        "read. List it there, or take the table out."
+        for source in values["attached_sources"]
+        if source in unused
     ]
 
 

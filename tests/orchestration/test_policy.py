@@ -31,6 +31,7 @@ DECLARED = {
     "restatement": 0,
     "restatement_reason": None,
     "raw_retention_days": 0,
+    "refused_retention_days": 0,
     "attached_sources": {},
     "policy": {
         "session_timeout_minutes": {"minimum": 1, "maximum": 475, "reason": "A convention."},
@@ -44,6 +45,7 @@ DECLARED = {
         "cap_soft": {"minimum": 0, "maximum": 1, "reason": "A share."},
         "cap_medium": {"minimum": 0, "maximum": 1, "reason": "A share."},
         "cap_hard": {"minimum": 0, "maximum": 1, "reason": "A share."},
+        "refused_retention_days": {"minimum": 0, "maximum": 36500, "reason": "To look at why."},
     },
 }
 
@@ -184,6 +186,32 @@ def test_a_look_back_no_longer_than_the_horizon_is_a_warning(look_back, warned):
         f"look_back_days is {look_back}; advised is more than horizon_days, which is 30" in warning
         for warning in warnings
     )
+
+
+@pytest.mark.parametrize(
+    ("raw", "refused", "warned"), [(30, 365, 1), (30, 30, 0), (30, 0, 0), (0, 365, 0)]
+)
+def test_refused_rows_that_go_with_the_raw_ones_are_a_warning(raw, refused, warned):
+    faults, warnings = judge_policy(
+        DECLARED, {"raw_retention_days": raw, "refused_retention_days": refused}
+    )
+    assert faults == []
+    assert len(warnings) == warned
+    assert all(
+        "refused_retention_days is 365; advised is at most raw_retention_days, which is 30."
+        in warning
+        for warning in warnings
+    )
+
+
+def test_a_table_attached_for_a_source_that_is_not_in_use_is_a_warning():
+    attached = {source: {"database": "/x.duckdb"} for source in ("ga4", "segment", "orders")}
+    faults, warnings = judge_policy(DECLARED, {"attached_sources": attached})
+    assert faults == []
+    assert warnings == [
+        "attached_sources names segment, which event_sources leaves out, so none of its rows are "
+        "read. List it there, or take the table out."
+    ]
 
 
 def test_all_faults_are_named_at_once():
