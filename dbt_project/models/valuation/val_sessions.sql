@@ -190,6 +190,7 @@ select
     coalesce(identities.user_key, sessions.visitor_key) as user_key,
     coalesce(intent_classes_then.intent_class, traffic_sources.intent_class) as intent_class,
     sessions.visitor_type,
+    sessions.session_number,
     sessions.started_at >= {{ days_before_version(var('look_back_days')) }} as is_in_look_back,
     sessions.started_at < settling.settled_until
     and sessions.started_at >= {{ days_before_version(

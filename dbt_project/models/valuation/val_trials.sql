@@ -80,6 +80,7 @@ sessions_of_scopes as (
         sessions.user_key,
         sessions.intent_class,
         sessions.visitor_type,
+        sessions.session_number,
         sessions.started_at,
         scopes_with_macro.scope_key
 
@@ -121,6 +122,7 @@ candidates as (
         sessions.scope_key,
         sessions.intent_class,
         sessions.visitor_type,
+        sessions.session_number,
         sessions.{{ unit }} as unit_key
 
     from moments
@@ -128,14 +130,16 @@ candidates as (
 
 ),
 
--- of a user the first one counts; of a session there is no other
+-- of a user the first one counts; of a session there is no other. Several sessions of a user may
+-- begin at one moment
 candidates_numbered as (
 
     select
         *,
         {% if var('trial_unit') == 'user' %}
             row_number() over (
-                partition by micro_conversion, unit_key order by trial_at, sequence, event_number
+                partition by micro_conversion, unit_key
+                order by trial_at, sequence, event_number, session_number, session_key
             ) as trial_number
         {% else %}
             1 as trial_number
