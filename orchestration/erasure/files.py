@@ -300,8 +300,9 @@ def _is_theirs(
 
 def _names(source: LandingSource, fields: dict[str, str]) -> Iterator[str]:
     """What the row says of its visitor, in the order in which visitor_of asks raw for it."""
-    first, *others = source.visitor
-    yield fields.get(first, "")
+    first, others = source.visitor[:1], source.visitor[1:]
+    for name in first:
+        yield fields.get(name, "")
     if source.entity:
         column, paths = source.entity
         try:

@@ -29,6 +29,32 @@ SESSIONS = "intermediate.int_all_sessions"
 STAGED = "intermediate.int_staged_events"
 ORDER_EVENTS = "intermediate.int_order_events"
 NOBODYS = ", ".join(map(literal, NOBODY))
+NULL = "cast(null as varchar)"
+# source → SQL of what may be the number of a raw row's order, as its staging model reads it: that
+# model is not there before the first night, nor of a source that event_sources leaves out
+_PARAMETER = (
+    "event_params[list_position([one.key for one in event_params], 'transaction_id')].value."
+)
+_ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_"
+ORDERS_IN_RAW = {
+    "generic": ("order_id",),
+    "segment": ("order_id",),
+    "ga4": (
+        "ecommerce.transaction_id",
+        f"{_PARAMETER}string_value",
+        f"cast({_PARAMETER}int_value as varchar)",
+        f"regexp_replace(cast({_PARAMETER}double_value as varchar), '\\.0$', '')",
+        f"regexp_replace(cast({_PARAMETER}float_value as varchar), '\\.0$', '')",
+    ),
+    "snowplow": (
+        "tr_orderid",
+        *(
+            f"try(json_extract_string({_ENTITY}{entity}_1, '{path}.transaction_id'))"
+            for entity in ("transaction", "refund")
+            for path in ("$[0]", "$")
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +110,8 @@ def visitor_of(source: str, text_of: Callable[[str], str] = quoted) -> str:
     """SQL of the visitor of a row. text_of: from the name of a column of raw to SQL of its text, if
     the row is not read from raw."""
     known = LANDING_SOURCES[source]
-    first, *others = map(text_of, known.visitor)
+    # of a source whose visitor is not declared, rows are judged by what they mention
+    first, *others = [text_of(name) for name in known.visitor] or [NULL]
     column, paths = known.entity or ("", ())
     inside = [f"try(json_extract_string({text_of(column)}, {literal(path)}))" for path in paths]
     # as staging reads it: what stands for nobody leaves the word to the next column
@@ -98,7 +125,8 @@ def somebody(name: str) -> str:
 
 def login_of(source: str) -> str:
     """SQL of the login of a raw row."""
-    return f"trim({quoted(LANDING_SOURCES[source].user)})"
+    name = LANDING_SOURCES[source].user
+    return f"trim({quoted(name)})" if name else NULL
 
 
 def is_theirs(source: str) -> str:
@@ -231,8 +259,15 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Order numbers on the removed rows and on no other row; of rows that raw has no more, tables
     tell whose they were. All that were met are in a temporary table then."""
     con.execute("create or replace temp table orders_met (order_id varchar, is_theirs boolean)")
-    if not is_there(con, STAGED):
-        return frozenset()
+    numbers = [
+        f"select '{source}' as source_system, load_id, row_number, "
+        f"unnest([{', '.join(ORDERS_IN_RAW[source])}]) as order_id "
+        f"from raw.{quoted(RAW_TABLE[source])}"
+        for source in EVENT_SOURCES
+        if source in ORDERS_IN_RAW
+    ]
+    if is_there(con, STAGED):
+        numbers.append(f"select source_system, load_id, row_number, order_id from {STAGED}")
     of_old_rows = ""
     if is_there(con, ORDER_EVENTS):
         of_old_rows = (
@@ -246,7 +281,7 @@ def _orders(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
         "insert into orders_met "
         "with orders as (select trim(staged.order_id) as order_id, "
         "gone.row_number is not null as is_gone "
-        f"from {STAGED} as staged left join {REMOVED} as gone "
+        f"from ({' union all '.join(numbers)}) as staged left join {REMOVED} as gone "
         "on staged.source_system = gone.source and staged.load_id = gone.load_id "
         "and staged.row_number = gone.row_number "
         f"where lower(trim(staged.order_id)) not in ({placeholders}) {of_old_rows}) "

@@ -663,6 +663,46 @@ def test_their_orders_leave_raw_files_and_logs(tmp_path, built_and_published, en
     assert "O-10005" in log.read_text()
 
 
+def test_their_orders_leave_raw_where_no_night_has_built_a_table(tmp_path):
+    home = Home(tmp_path / "home")
+    entity = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1".format
+    param = {"key": "transaction_id", "value": {"int_value": 10004}}
+    ga4 = {"event_name": "purchase", "event_timestamp": 1767614400000000}
+    snowplow = {"collector_tstamp": AT, "event": "unstruct"}
+    home.drop(
+        "generic/a.jsonl",
+        [event("gone-1", order_id=" O-10001 "), event("gone-1", order_id="O-20000"),
+         event("other", order_id="O-20000"), event("gone-1", order_id="(not set)")],
+    )  # fmt: skip
+    home.drop(
+        "segment/order_completed.jsonl",
+        [{"id": "1", "timestamp": AT, "anonymous_id": "gone-1", "order_id": "O-10002"}],
+    )
+    home.drop(
+        "ga4/a.jsonl",
+        [{**ga4, "user_pseudo_id": "gone-1", "ecommerce": {"transaction_id": "O-10003"}},
+         {**ga4, "user_pseudo_id": "gone-1", "event_params": [{"key": "value"}, param]},
+         {**ga4, "user_pseudo_id": "other", "ecommerce": {"transaction_id": "O-20001"}}],
+    )  # fmt: skip
+    home.drop(
+        "snowplow/a.jsonl",
+        [{**snowplow, "event_id": "1", "domain_userid": "gone-1", "tr_orderid": "O-10005"},
+         {**snowplow, "event_id": "2", "domain_userid": "gone-1",
+          entity("transaction"): [{"transaction_id": "O-10006"}]},
+         {**snowplow, "event_id": "3", "domain_userid": "gone-1",
+          entity("refund"): {"transaction_id": "O-10007"}}],
+    )  # fmt: skip
+    numbers = ["O-10001", "O-10002", "O-10003", "10004", "O-10005", "O-10006", "O-10007"]
+    others = ["(not set)", "O-20000", "O-20001"]
+    rows = "".join(f"{number},5\n" for number in numbers + others)
+    home.drop("orders/a.csv", "order_id,value\n" + rows)
+    home.land()
+    erase(home, tmp_path, "gone-1\n")
+    assert home.rows("select order_id from raw.orders order by all") == [(one,) for one in others]
+    file = home.settings.landing / "orders" / "a.csv"
+    assert file.read_text() == "order_id,value\n" + "".join(f"{one},5\n" for one in others)
+
+
 @pytest.mark.parametrize("name", ["******", "\N{SLIGHTLY SMILING FACE}" * 6])
 def test_an_id_without_a_letter_or_digit_is_found_where_no_visitor_is_named(tmp_path, name):
     home = Home(tmp_path / "home")

@@ -64,6 +64,23 @@ rows = duckdb.connect(str(settings.warehouse)).sql(
 )
 print(json.dumps([rows.columns, rows.fetchall()], default=str))
 """
+ERASING = """
+import json, shutil, sys
+from pathlib import Path
+import duckdb
+from orchestration.erasure import erase_users
+from orchestration.settings import PROJECT_ROOT, Settings
+
+home = Path(sys.argv[1]).with_name("home to erase from")
+shutil.copytree(Path(sys.argv[1]) / "landing", home / "landing")
+settings = Settings(home, PROJECT_ROOT / "seeds")
+erase_users(settings, Path(sys.argv[2]), report=lambda _: None)
+rows = duckdb.connect(str(settings.warehouse)).sql(
+    "select terminal from raw.kiosk_events union all select content "
+    f"from read_text('{home}/landing/kiosk/screens.csv')"
+)
+print(json.dumps([rows.columns, rows.fetchall()]))
+"""
 
 
 class Page:
@@ -152,6 +169,13 @@ def test_the_page_lands_and_stages_its_own_example(project: Path) -> None:
     ]
     assert json.loads(rows[1]["properties"]) == {"sku": "P7", "shop": "Graz"}
     assert len({row["event_id"] for row in rows}) == 4
+
+
+def test_people_can_be_erased_from_the_source_of_the_page(project: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("T-1\n", encoding="utf-8")
+    left = Page().block("csv", 0).splitlines(keepends=True)[0]
+    assert run(project, ERASING, str(ids)) == [{"terminal": left}]
 
 
 @pytest.mark.deep
