@@ -27,7 +27,7 @@ from orchestration.dashboard import write_dashboard
 from orchestration.disk import to_disk
 from orchestration.erasure.files import Erased, erase_from_landing, erase_from_traces
 from orchestration.erasure.history import erase_from_history
-from orchestration.erasure.ids import SHORTEST_IN_TEXT, Mentions, read_ids
+from orchestration.erasure.ids import SHORTEST_IN_TEXT, Ids, Mentions, read_ids
 from orchestration.erasure.people import (
     RECEIPTS,
     SESSIONS,
@@ -80,7 +80,8 @@ def erase_users(
 
     Raises IntentMapError when the file names nobody, lies in the home or has a path that mentions
     somebody, when an attached table holds rows of theirs, when rows are retired and rules changed,
-    or when a step fails; the same command again then goes on.
+    when tables are still those of another release, or when a step fails; the same command again
+    then goes on.
     """
     given = read_ids(ids_file)
     if Mentions(given.all).mentioned_in(str(ids_file)):
@@ -104,7 +105,7 @@ def erase_users(
         warehouse = Warehouse(settings, report)
         try:
             warehouse.open()
-            people = find_people(warehouse, given)
+            people = _found(warehouse, given)
             _write(unfinished, {"begun_at": begun_at.isoformat()})
             erase_from_landing(warehouse, people, erased)
             # the log of a night shows rows of the orders table
@@ -161,6 +162,17 @@ def erase_users(
         unfinished.unlink(missing_ok=True)
         _say_what_came_of_it(receipt, path, ids_file, report)
         return receipt
+
+
+def _found(warehouse: Warehouse, given: Ids) -> People:
+    try:
+        return find_people(warehouse, given)
+    except duckdb.BinderException as error:
+        raise IntentMapError(
+            f"The tables of {warehouse.settings.warehouse} are those of another release, which "
+            "cannot be asked for people here. Run `intent-map nightly`, which makes them anew, "
+            "then this again with the same file. Nothing was changed but landing what waited."
+        ) from error
 
 
 def _refuse_under_other_rules(settings: Settings) -> None:

@@ -663,6 +663,20 @@ def test_their_orders_leave_raw_files_and_logs(tmp_path, built_and_published, en
     assert "O-10005" in log.read_text()
 
 
+def test_tables_of_another_release_are_to_be_made_anew_first(tmp_path):
+    home = Home(tmp_path / "home")
+    home.drop("generic/a.jsonl", [event("device", "login-gone")])
+    home.land()
+    home.rows("create schema intermediate")
+    for table in ("int_all_sessions", "int_event_receipts"):
+        # as an older one had it in both
+        home.rows(f"create table intermediate.{table} (visitor_key bigint, visitor_id varchar)")
+    with pytest.raises(IntentMapError, match=r"of another release.* `intent-map nightly`"):
+        erase(home, tmp_path)
+    assert home.rows("select count(*) from raw.generic_events") == [(1,)]
+    assert not (home.settings.home / erasure.FOLDER).exists()
+
+
 def test_their_orders_leave_raw_where_no_night_has_built_a_table(tmp_path):
     home = Home(tmp_path / "home")
     entity = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1".format
