@@ -4,12 +4,14 @@ Belongs here: the assets and what they show. Does not belong here: reading files
 (orchestration/landing).
 """
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
+import duckdb
 from dagster import (
     AssetExecutionContext,
     AssetKey,
@@ -49,6 +51,16 @@ LANDING = "landing"
 LOADS = AssetKey(["raw", "loads"])
 ARRIVALS = AssetKey(["landing", "arrivals"])
 FILES_SHOWN = 20
+# what an attached table brings has no day of arrival
+DAYS_LANDED = """
+    select
+        cast(arrived_at at time zone 'UTC' at time zone $1 as date) as day,
+        count(*) as files,
+        cast(sum(row_count) as bigint) as row_count
+    from raw.loads
+    where status = 'landed' and arrived_at is not null
+    group by day
+"""
 
 
 def raw_key(source: str) -> AssetKey:
@@ -138,7 +150,8 @@ def build_landing_assets(
         if ARRIVALS in context.selected_asset_keys:
             yield MaterializeResult(ARRIVALS, metadata=_total(result, seconds))
         else:
-            for arrived in _days_marked(result, days):
+            marked = context.instance.get_materialized_partitions(ARRIVALS)
+            for arrived in _days_marked(result, _not_marked(settings, marked, days), days):
                 context.log_event(arrived)
         for source in chosen:
             yield MaterializeResult(raw_key(source), metadata=shown(result.sources[source]))
@@ -180,15 +193,35 @@ def _total(result: LandingResult, seconds: float) -> dict[str, Any]:
     }
 
 
+def _not_marked(
+    settings: Settings, marked: Collection[str], days: DailyPartitionsDefinition
+) -> dict[date, tuple[int, int]]:
+    """Day → files and rows that landed of it, of days that no run has marked: of one that ended
+    behind the landing, or without Dagster."""
+    landed: list[tuple[date, int, int]] = []
+    # without a warehouse, or one from before there were days, nothing is missing
+    with (
+        contextlib.suppress(duckdb.Error),
+        duckdb.connect(str(settings.warehouse), read_only=True) as con,
+    ):
+        landed = con.execute(DAYS_LANDED, [str(days.timezone)]).fetchall()
+    return {day: (files, rows) for day, files, rows in landed if day.isoformat() not in marked}
+
+
 def _days_marked(
-    result: LandingResult, days: DailyPartitionsDefinition
+    result: LandingResult,
+    not_marked: Mapping[date, tuple[int, int]],
+    days: DailyPartitionsDefinition,
 ) -> Iterator[AssetMaterialization]:
-    """The days whose files a run without days has landed, and the day that is going on."""
+    """The days whose files a run without days has landed, those that none has marked, and the day
+    that is going on."""
     files: Counter[date] = Counter()
     rows: Counter[date] = Counter()
     for outcome in result.sources.values():
         files += outcome.files_of_day
         rows += outcome.rows_of_day
+    for day, (files_before, rows_before) in not_marked.items():
+        files[day], rows[day] = files_before, rows_before
     today = date.fromisoformat(days.get_last_partition_key())
     first = date.fromisoformat(days.get_first_partition_key())
     for day in sorted({*files, today}):

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import pytest
 from dagster import (
     AssetKey,
+    AssetRecordsFilter,
     BackfillPolicy,
     DagsterInstance,
     DagsterRun,
@@ -29,13 +30,14 @@ from dbt.cli.main import dbtRunner
 
 from orchestration import dbt_runner
 from orchestration.definitions import build_definitions
+from orchestration.defs import landing as landing_assets
 from orchestration.defs.dbt_assets import (
     ValuationConfig,
     refuse_part_of_a_version,
     restatement_reason,
     with_all_tests_attached,
 )
-from orchestration.defs.landing import raw_key, shown
+from orchestration.defs.landing import ARRIVALS, LOADS, raw_key, shown
 from orchestration.defs.partitions import arrival_days, first_day_offered, quarters
 from orchestration.defs.schedules import missed_quarters
 from orchestration.defs.sensors import _landed_all, look_for_files
@@ -372,6 +374,45 @@ def test_a_fresh_clone_offers_no_thousands_of_empty_days_but_takes_an_old_one(re
     assert first_of(build_definitions(settings, manifest, arrived_since=old)) == old
 
 
+def test_a_day_whose_landing_ended_before_it_was_marked_is_marked_by_the_next(
+    real, tmp_path, monkeypatch
+):
+    settings = Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+    job = build_definitions(settings, real[1]).resolve_implicit_global_asset_job_def()
+    today = datetime.now(UTC).date()
+    gone, ended, marked = (today - timedelta(days) for days in (900, 3, 2))
+
+    def land_a_file_of(day, instance):
+        file = settings.landing / "generic" / f"{day}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"visitor_id,occurred_at,event_name\nv,{day} 10:00:00,page_view\n")
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
+        os.utime(file, (noon, noon))
+        keys = [*map(raw_key, SOURCES), LOADS]
+        return job.execute_in_process(
+            instance=instance, asset_selection=keys, raise_on_error=False
+        ).success
+
+    def end(*_):
+        raise RuntimeError("ended here")
+
+    with DagsterInstance.ephemeral() as instance:
+        with monkeypatch.context() as patch:
+            patch.setattr(landing_assets, "_days_marked", end)
+            for day in (gone, ended):
+                assert not land_a_file_of(day, instance)
+        assert instance.get_materialized_partitions(ARRIVALS) == set()
+        assert land_a_file_of(marked, instance)
+        days = {str(ended), str(marked), str(today)}
+        # none that is not on offer
+        assert instance.get_materialized_partitions(ARRIVALS) == days
+        (event,) = instance.fetch_materializations(
+            AssetRecordsFilter(ARRIVALS, asset_partitions=[str(ended)]), limit=9
+        ).records
+        shown = event.asset_materialization.metadata
+        assert (shown["files"].value, shown["rows"].value) == (1, 1)
+
+
 def test_a_singular_test_belongs_to_the_table_its_name_begins_with():
     nodes = {
         "model.a": {"name": "mart_a", "resource_type": "model", "schema": "marts"},
@@ -472,7 +513,7 @@ def test_after_downtime_every_missed_quarter_gets_its_version(tmp_path):
 
 @pytest.fixture
 def landing(tmp_path):
-    settings = Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+    settings = Settings(home=tmp_path / "home", seeds=PROJECT_ROOT / "seeds")
     (settings.landing / "generic").mkdir(parents=True)
     return settings
 
@@ -523,7 +564,8 @@ def test_a_time_in_the_future_keeps_no_file_waiting(landing):
 
 
 def test_a_folder_or_a_link_that_is_put_in_place_is_new_though_its_files_are_old(landing):
-    elsewhere = landing.home / "2026-11-30"
+    # a link into the home is none to a file
+    elsewhere = landing.home.parent / "2026-11-30"
     elsewhere.mkdir()
     (elsewhere / "a.csv").write_text("x")
     time.sleep(0.05)
