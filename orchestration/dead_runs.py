@@ -14,7 +14,8 @@ from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-# set on runs that are started from the command line; others are started by a code server
+# set on runs that are started from the command line; others are started by a code server, or by
+# Dagster's own commands, for which the first step sets it
 HOST_TAG = "intent_map/host"
 CODE_SERVER_TAG = ".dagster/grpc_info"
 
@@ -50,6 +51,12 @@ def close_dead_runs(instance: DagsterInstance, in_code_server: bool = False) -> 
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed.append(run.run_id)
     return closed
+
+
+def note_machine(instance: DagsterInstance, run: DagsterRun) -> None:
+    """Note on a run that is going on here which machine that is, where nobody has."""
+    if HOST_TAG not in run.tags and CODE_SERVER_TAG not in run.tags:
+        instance.add_run_tags(run.run_id, {HOST_TAG: socket.gethostname()})
 
 
 def _process(instance: DagsterInstance, run: DagsterRun) -> tuple[int, float] | None:

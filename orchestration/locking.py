@@ -40,8 +40,23 @@ class UnreadableError(IntentMapError):
     """The warehouse file is there and cannot be opened, whoever asks and however long."""
 
 
+# job and run of Dagster that this process is at, which its command does not tell
+_run: list[str] = []
+
 # (lock file, thread) -> how deep this thread is inside; a step inside a held run enters again
 _depths: dict[tuple[Path, int], int] = {}
+
+
+@contextlib.contextmanager
+def as_run(job: str, run_id: str) -> Iterator[None]:
+    """Locks taken inside name this run of Dagster to those who wait."""
+    # Dagster's own names of what was chosen table by table begin so
+    of = "" if job.startswith("__") else f" of {job}"
+    _run.append(f"Dagster's run {run_id}{of}")
+    try:
+        yield
+    finally:
+        _run.pop()
 
 
 @contextlib.contextmanager
@@ -224,14 +239,15 @@ def _describe(handle: int, what: str | None) -> None:
         os.ftruncate(handle, 0)
         if what is not None:
             since = datetime.now(UTC).isoformat(timespec="seconds")
-            text = json.dumps({"pid": os.getpid(), "what": what, "since": since})
+            held = {"pid": os.getpid(), "what": what, "since": since}
+            text = json.dumps(held | ({"run": _run[-1]} if _run else {}))
             os.pwrite(handle, text.encode(), 0)
 
 
 def _read_holder(handle: int) -> str:
     try:
         held = json.loads(os.pread(handle, 4096, 0))
-        command = _command_of(held["pid"])
+        command = held.get("run") or _command_of(held["pid"])
         pid = f"process {held['pid']}" + (f" ({command})" if command else "")
         return f"{pid}, {held['what']}, since {held['since']}"
     except (OSError, ValueError, KeyError, TypeError):

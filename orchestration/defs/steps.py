@@ -16,7 +16,9 @@ from dagster import (
 
 from orchestration.business_files import check_business_files
 from orchestration.dbt_runner import DbtError
+from orchestration.dead_runs import note_machine
 from orchestration.errors import IntentMapError, is_interruption
+from orchestration.locking import as_run
 from orchestration.policy import check_policy
 from orchestration.settings import Settings
 
@@ -51,7 +53,9 @@ def problems_in_words(
     is not used because it also tries a step again that was stopped on purpose.
     """
     try:
-        yield
+        note_machine(context.instance, context.run)
+        with as_run(context.run.job_name, context.run.run_id):
+            yield
     except Exception as error:
         if is_interruption(error):
             raise KeyboardInterrupt from error

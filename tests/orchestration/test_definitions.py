@@ -413,6 +413,21 @@ def test_a_day_whose_landing_ended_before_it_was_marked_is_marked_by_the_next(
         assert (shown["files"].value, shown["rows"].value) == (1, 1)
 
 
+def test_an_erasure_that_would_build_by_a_wrong_business_file_is_refused(tmp_path):
+    seeds = shutil.copytree(PROJECT_ROOT / "seeds", tmp_path / "seeds")
+    (seeds / "micro_conversions.csv").unlink()
+    ids = tmp_path / "ids"
+    ids.write_text("visitor-0001\n")
+    settings = Settings(home=tmp_path / "home", seeds=seeds)
+    (erase, _) = build_upkeep_jobs(settings)
+    result = erase.execute_in_process(
+        run_config={"ops": {"erase": {"config": {"file": str(ids)}}}}, raise_on_error=False
+    )
+    said = result.failure_data_for_node("erase").user_failure_data.description
+    assert "micro_conversions.csv" in said
+    assert not settings.home.exists()
+
+
 def test_a_singular_test_belongs_to_the_table_its_name_begins_with():
     nodes = {
         "model.a": {"name": "mart_a", "resource_type": "model", "schema": "marts"},
@@ -651,21 +666,6 @@ def test_a_run_without_landing_is_not_taken_for_the_one_that_landed_a_file(landi
 def test_a_run_of_chosen_tables_landed_all_only_with_every_source_among_them(chosen, landed):
     run = DagsterRun("nightly_refresh", asset_selection=chosen and frozenset(chosen))
     assert _landed_all(run) == landed
-
-
-def test_an_erasure_that_would_build_by_a_wrong_business_file_is_refused(tmp_path):
-    seeds = shutil.copytree(PROJECT_ROOT / "seeds", tmp_path / "seeds")
-    (seeds / "micro_conversions.csv").unlink()
-    ids = tmp_path / "ids"
-    ids.write_text("visitor-0001\n")
-    settings = Settings(home=tmp_path / "home", seeds=seeds)
-    (erase, _) = build_upkeep_jobs(settings)
-    result = erase.execute_in_process(
-        run_config={"ops": {"erase": {"config": {"file": str(ids)}}}}, raise_on_error=False
-    )
-    said = result.failure_data_for_node("erase").user_failure_data.description
-    assert "micro_conversions.csv" in said
-    assert not settings.home.exists()
 
 
 def test_the_name_of_a_file_that_was_left_out_is_no_markup():

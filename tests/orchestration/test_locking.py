@@ -212,3 +212,25 @@ def _can_lock(settings):
     thread.start()
     thread.join()
     return outcome[0]
+
+
+HOLD_AS_RUN = HOLD.replace("writer_lock\n", "as_run, writer_lock\n", 1).replace(
+    "with writer_lock", 'with as_run(sys.argv[3], "5357d25e"), writer_lock'
+)
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ("nightly_refresh", "Dagster's run 5357d25e of nightly_refresh"),
+        ("__ASSET_JOB", "Dagster's run 5357d25e"),
+    ],
+)
+def test_a_run_of_dagster_is_named_as_such_and_not_by_its_command(settings, job, said):
+    with other_process(HOLD_AS_RUN, settings.home, 30, job) as other:
+        sentence = rf"process {other.pid} \({said}\), landing, since"
+        with (
+            pytest.raises(IntentMapError, match=sentence),
+            writer_lock(settings, "nightly", wait_seconds=0.3, report=lambda _: None),
+        ):
+            pass

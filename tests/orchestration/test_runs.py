@@ -696,6 +696,27 @@ def test_a_dead_run_of_a_code_server_is_told_by_whoever_shares_its_machine(
         assert instance.get_run_by_id(run.run_id).is_finished == in_code_server
 
 
+@job
+def _steps_without_a_tag():
+    @op
+    def note(context):
+        with steps.problems_in_words(context):
+            pass
+
+    note()
+
+
+def test_a_run_of_dagsters_own_command_notes_its_machine_with_its_first_step(home, tmp_path):
+    with dagster_instance(dataclasses.replace(home, home=tmp_path)) as instance:
+        done = _steps_without_a_tag.execute_in_process(instance=instance)
+        assert instance.get_run_by_id(done.run_id).tags[HOST_TAG] == socket.gethostname()
+        # whose code server tells, or who was told already
+        for tags in ({CODE_SERVER_TAG: "{}"}, {HOST_TAG: "another-machine"}):
+            done = _steps_without_a_tag.execute_in_process(instance=instance, tags=tags)
+            assert instance.get_run_by_id(done.run_id).tags.items() >= tags.items()
+            assert (HOST_TAG in tags) == (HOST_TAG in instance.get_run_by_id(done.run_id).tags)
+
+
 def test_a_dead_run_leaves_its_place_in_a_pool(home, tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
