@@ -100,9 +100,9 @@ def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
     return matched
 
 
-def two_named(name: str) -> str:
+def two_named(name: str, what: str = "columns") -> str:
     """Why a file is not landed that says a thing twice."""
-    return f"two of its columns are named {name}; keep one of them"
+    return f"two of its {what} are named {name}; keep one of them"
 
 
 def lacks(what: str, missing: Sequence[str], found: Sequence[str]) -> str:
@@ -272,7 +272,7 @@ def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: b
     if is_clean and (is_text or column.type == declared):
         return _Reader(cleaned, given, ())
     failed = f"{given} is not null and {result} is null"
-    if kind == "varchar" and not is_text:
+    if kind == "varchar" and (not is_text or name == "properties"):
         # looked into only where nothing was read: blanks are nothing, as an empty text is
         failed = f"case when {failed} then trim({given}) <> '' else false end"
     failures = [(name, failed, given)]

@@ -337,6 +337,8 @@ def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]
             refused[file] = _no_objects(con, file)
         elif missing:
             refused[file] = lacks("key", missing, sorted(found))
+        elif twice := _said_twice(con, file, known):
+            refused[file] = two_named(twice, "keys of one object")
         else:
             unused = [key for key, name in names if name not in declared]
             left_out |= {key for key in unused if is_left_out(source, column_name(source, key))}
@@ -353,6 +355,36 @@ def _json_relation(con: duckdb.DuckDBPyConnection, source: str, paths: list[str]
     return Staged(relation, refused, keys_of)
 
 
+def _said_twice(
+    con: duckdb.DuckDBPyConnection, file: str, known: Sequence[tuple[str, str]]
+) -> str | None:
+    """The declared name that an object of the file gives in two spellings, each with a value; from
+    line to line a file may spell a name as it likes. Versions of one column are no spellings."""
+    spellings: dict[str, list[str]] = {}
+    for key, _ in known:
+        spellings.setdefault(key.strip().lower(), []).append(key)
+    for name, keys in spellings.items():
+        if not keys[1:]:
+            continue
+        given = " + ".join(
+            f"(coalesce(json_extract_string(document, {_pointer(key)}), '') <> '')::int"
+            for key in keys
+        )
+        objects = "case when try(json_type(line)) = 'OBJECT' then line end as document"
+        rows = con.execute(
+            f"select 1 from (select {objects} from {STAGE} where __file = ?) "
+            f"where {given} > 1 limit 1",
+            [file],
+        ).fetchall()
+        if rows:
+            return name
+    return None
+
+
+def _pointer(key: str) -> str:
+    return literal("/" + key.replace("~", "~0").replace("/", "~1"))
+
+
 def _objects_relation(
     rows: str, spellings: dict[str, set[str]], declared: dict[str, str], others: str | None
 ) -> Relation:
@@ -364,7 +396,7 @@ def _objects_relation(
         paths, list_name = (documents, "documents") if is_nested else (texts, "texts")
         values = []
         for key in sorted(keys):
-            paths.append(literal("/" + key.replace("~", "~0").replace("/", "~1")))
+            paths.append(_pointer(key))
             value = f"{list_name}[{len(paths)}]"
             if is_nested:
                 values.append(value)

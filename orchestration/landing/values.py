@@ -30,6 +30,11 @@ _EMPTY, _EMPTY_JSON = ("''",), ("'null'", "'\"\"'")
 _LONGEST_PLACEHOLDER = 16
 # GMT+2 and EST5EDT are none, nor is the city of Area/City
 _ABBREVIATION = "[^A-Za-z/_-][A-Za-z]{3,4}$"
+# behind a time of day: clocks are at most 14 hours ahead and 12 behind, and an hour has 60 minutes
+_IMPOSSIBLE_OFFSET = (
+    r":[0-9.,]+ *([+](1[5-9]|[2-9][0-9]|14:?(0[1-9]|[1-9]))"
+    r"|-(1[3-9]|[2-9][0-9]|12:?(0[1-9]|[1-9]))|[+-][0-9]{2}:?[6-9])"
+)
 _NESTED = {"struct", "list", "array", "map", "union", "variant"}
 
 
@@ -158,12 +163,13 @@ def _in_microseconds(given: str, kind: str) -> str:
 
 def _has_clear_zone(text: str) -> str:
     """False for a time with an abbreviation behind it, which is several zones' (BST is British
-    Summer Time and Bangladesh's), or holds in winter only (CET). The last character is asked first,
-    since most texts end with a digit or a Z."""
+    Summer Time and Bangladesh's), or holds in winter only (CET), and for one with an offset that
+    no clock has. The last character is asked first, since most texts end with a digit or a Z."""
     last = f"{text}[-1]"
     return (
         f"({last} < 'A' or {last} = 'Z' or not regexp_matches({text}, {literal(_ABBREVIATION)}) "
-        f"or regexp_matches({text}, '(?i)(utc|gmt)$'))"
+        f"or regexp_matches({text}, '(?i)(utc|gmt)$')) "
+        f"and ({last} > '9' or not regexp_matches({text}, {literal(_IMPOSSIBLE_OFFSET)}))"
     )
 
 
@@ -177,13 +183,28 @@ def _is_date_of_digits(number: str, whole: str) -> str:
     return f"{number} between 19000101 and 29991231 and {_date_of_digits(whole)} is not null"
 
 
+def _time_of_digits(whole: str) -> str:
+    """A whole number such as 20260315093000 as that moment; null where it is none."""
+    return f"try_strptime(cast({whole} as varchar), '%Y%m%d%H%M%S')"
+
+
+def _is_time_of_digits(number: str, whole: str) -> str:
+    # as milliseconds since 1970 these numbers are later than the year 2570
+    return (
+        f"{number} between 19000101000000 and 29991231235959 "
+        f"and {_time_of_digits(whole)} is not null"
+    )
+
+
 def _moment_of_integer(whole: str) -> str:
-    """A date of eight digits; else seconds, milliseconds, microseconds or nanoseconds by magnitude:
-    as seconds 1e11 is the year 5138, as milliseconds 1973, and so on by thousands."""
+    """A date of eight digits, or with the time of day of fourteen; else seconds, milliseconds,
+    microseconds or nanoseconds by magnitude: as seconds 1e11 is the year 5138, as milliseconds
+    1973, and so on by thousands."""
     return (
         f"case when {_is_date_of_digits(whole, whole)} then {_date_of_digits(whole)} "
         f"when {whole} between -99999999999 and 99999999999 "
         f"then make_timestamp({whole} * 1000000) "
+        f"when {_is_time_of_digits(whole, whole)} then {_time_of_digits(whole)} "
         f"when {whole} between -99999999999999 and 99999999999999 "
         f"then make_timestamp({whole} * 1000) "
         f"when {whole} between -99999999999999999 and 99999999999999999 "
@@ -198,6 +219,8 @@ def _moment_of_number(given: str) -> str:
         f"case when {number} = trunc({number}) and {_is_date_of_digits(number, whole)} "
         f"then {_date_of_digits(whole)} when abs({number}) < 1e11 "
         f"then make_timestamp(cast(round({number} * 1000000) as bigint)) "
+        f"when {number} = trunc({number}) and {_is_time_of_digits(number, whole)} "
+        f"then {_time_of_digits(whole)} "
         f"when abs({number}) < 1e14 then make_timestamp(cast(round({number} * 1000) as bigint)) "
         f"when abs({number}) < 1e17 then make_timestamp({whole}) "
         f"else make_timestamp({whole} // 1000) end"
@@ -220,8 +243,14 @@ def _decimal(given: str, kind: str, data_type: str) -> str:
         # the digits that it was written with: a cast by number makes 12345.6699 of 12345.67
         given = f"cast({given} as varchar)"
     if kind == "varchar" or kind in NUMBERS:
-        return f"try_cast({given} as {data_type})"
+        return f"try_cast({_plain(given, kind)} as {data_type})"
     return f"cast(null as {data_type})"
+
+
+def _plain(given: str, kind: str) -> str:
+    """A text that is to be a number, null with an underscore between digits, which a cast takes for
+    a thousands separator."""
+    return f"case when not contains({given}, '_') then {given} end" if kind == "varchar" else given
 
 
 def _bigint(given: str, kind: str, _: str) -> str:
@@ -232,7 +261,7 @@ def _bigint(given: str, kind: str, _: str) -> str:
         return f"case when {given} = trunc({given}) then try_cast({given} as bigint) end"
     if kind == "varchar" or kind == "decimal":
         # a cast would round 3.7 to 4
-        exact = f"try_cast({given} as decimal(38, 9))"
+        exact = f"try_cast({_plain(given, kind)} as decimal(38, 9))"
         return f"case when {exact} = trunc({exact}) then try_cast({exact} as bigint) end"
     return "cast(null as bigint)"
 

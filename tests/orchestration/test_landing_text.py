@@ -321,6 +321,24 @@ def test_keys_of_json_may_be_spelled_differently_from_line_to_line(tmp_path):
     ]
 
 
+def test_an_object_that_gives_one_column_in_two_spellings_sets_its_file_aside(tmp_path):
+    home = Home(tmp_path)
+    spend = {"date": "2026-01-05", "campaign": "c"}
+    home.drop("ad_spend/a.jsonl", [spend | {"cost": 1}, spend | {"cost": 2, "Cost": 3}])
+    home.drop("ad_spend/b.jsonl", [spend | {"cost": 4, "Cost": None}, spend | {"Cost": 5}])
+    broken = json.dumps(spend | {"cost": 6, "COST": 7}) + "\n{broken\n"
+    home.drop("ad_spend/c.jsonl", broken)
+    home.land()
+    assert home.rows("select file_name, cost from raw.ad_spend order by cost") == [
+        ("b.jsonl", 4),
+        ("b.jsonl", 5),
+    ]
+    for name in ("a", "c"):
+        assert "two of its keys of one object are named cost; keep one of them" in (
+            home.aside(f"ad_spend/{name}.jsonl.reason.txt").read_text()
+        )
+
+
 def test_row_numbers_follow_the_file_also_when_several_threads_read_it(tmp_path):
     home = Home(tmp_path)
     # larger than one read buffer of either reader

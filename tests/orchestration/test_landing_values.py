@@ -54,6 +54,12 @@ def test_times_of_every_notation_become_utc(tmp_path):
         "20260105.0": datetime(2026, 1, 5),
         "19000101": datetime(1900, 1, 1),
         "29991231": datetime(2999, 12, 31),
+        "20260105120000": NOON,
+        "2026-01-05T23:00:00+1100": NOON,
+        "2026-01-06T02:00:00+14:00": NOON,
+        "2026-01-05 00:00:00 -12": NOON,
+        # no time of day, so milliseconds since 1970
+        "20260105126000": datetime(2612, 1, 7, 22, 58, 46),
         # no dates, so seconds since 1970
         "20260230": datetime(1970, 8, 23, 11, 50, 30),
         "20260105.5": datetime(1970, 8, 23, 11, 48, 25, 500000),
@@ -75,6 +81,9 @@ def test_times_of_every_notation_become_utc(tmp_path):
     unreadable += ["2026-01-05 12:00:00 BST", "2026-01-05 12:00:00.5 cst", "2026-01-05 12:00 CET"]
     unreadable += ["20260105T120000Z", "290000-01-01", "NaN", "1e300", "9223372036854775807000"]
     unreadable += ["2026-01-05xyz"]
+    # no clock is as far ahead or behind
+    unreadable += [f"2026-01-05T12:00:00{offset}" for offset in ("+99:99", "+14:30", "-1300")]
+    unreadable += ["2026-01-05 12:00:00.5+05:60", "2026-01-05 12:00 -12:01", "2026-01-05 12:00+15"]
     texts = [*readable, *unreadable, ""]
     home = Home(tmp_path)
     row = {"visitor_id": "v", "event_name": "x"}
@@ -91,14 +100,15 @@ def test_times_of_every_notation_become_utc(tmp_path):
 
 def test_numbers_of_json_are_times_by_their_magnitude(tmp_path):
     home = Home(tmp_path)
-    rows = [1767614400, 1767614400.5, 1767614400123, 1767614400123456, 1767614400123456789, True]
-    landed = land_values(home, "loaded_at", rows)
+    rows = [1767614400, 1767614400.5, 1767614400123, 1767614400123456, 1767614400123456789]
+    landed = land_values(home, "loaded_at", [*rows, 20260105120000, True])
     assert [moment for moment, _ in landed] == [
         NOON,
         NOON.replace(microsecond=500000),
         NOON.replace(microsecond=123000),
         NOON.replace(microsecond=123456),
         NOON.replace(microsecond=123456),
+        NOON,
         None,
     ]
     assert landed[-1][1] == '{"loaded_at":"true"}'
@@ -116,6 +126,15 @@ def test_a_number_of_eight_digits_is_a_date_in_every_column_of_times(tmp_path):
     home.land()
     landed = home.rows("select ordered_at, unreadable from raw.orders")
     assert landed == [(datetime(2026, 1, 5), None)] * 6
+
+
+@pytest.mark.parametrize("kind", ["bigint", "double", "decimal(18, 2)", "varchar"])
+def test_a_number_of_fourteen_digits_is_a_day_with_its_time(tmp_path, kind):
+    home = Home(tmp_path)
+    number = f"cast(20260105120000 as {kind}) as occurred_at"
+    home.drop_parquet("generic/a.parquet", f"select 'v' as visitor_id, {number}, 'x' as event_name")
+    home.land()
+    assert home.events("occurred_at, unreadable") == [(NOON, None)]
 
 
 def test_each_unit_of_time_reaches_to_where_the_next_begins(tmp_path):
@@ -180,6 +199,7 @@ def test_money_comes_from_numbers_and_numeric_text_and_never_by_guess(tmp_path):
         -3,
         "12,50",
         "1,234.56",
+        "1_000",
         "€5",
         "NaN",
         True,
@@ -191,18 +211,21 @@ def test_money_comes_from_numbers_and_numeric_text_and_never_by_guess(tmp_path):
     assert [value for value, _ in landed[:6]] == [Decimal(amount) for amount in amounts]
     assert [unreadable for _, unreadable in landed] == [
         *[None] * 6,
-        *('{"value":"12,50"}', '{"value":"1,234.56"}', '{"value":"€5"}', '{"value":"NaN"}'),
+        *('{"value":"12,50"}', '{"value":"1,234.56"}', '{"value":"1_000"}'),
+        *('{"value":"€5"}', '{"value":"NaN"}'),
         *('{"value":"true"}', '{"value":"1000000000000000.0"}', None),
     ]
 
 
 def test_a_fraction_is_no_sequence(tmp_path):
     home = Home(tmp_path)
-    landed = land_values(home, "sequence", ["7", 7, "7.0", 7.0, "7.4", 7.4, "0x10", 2**62, 2**70])
-    assert [value for value, _ in landed] == [7, 7, 7, 7, None, None, None, 2**62, None]
+    landed = land_values(
+        home, "sequence", ["7", 7, "7.0", 7.0, "7.4", 7.4, "0x10", "1_0", 2**62, 2**70]
+    )
+    assert [value for value, _ in landed] == [7] * 4 + [None] * 4 + [2**62, None]
     assert [bool(unreadable) for _, unreadable in landed] == [
         *[False] * 4,
-        *[True] * 3,
+        *[True] * 4,
         False,
         True,
     ]
@@ -342,11 +365,11 @@ def test_empty_text_is_null_everywhere_and_the_word_null_is_a_word(tmp_path):
     ]
 
 
-def test_blanks_where_a_number_or_a_time_belongs_are_nothing(tmp_path):
+def test_blanks_where_a_number_a_time_or_properties_belong_are_nothing(tmp_path):
     home = Home(tmp_path)
-    names = ("value", "sequence", "loaded_at")
+    names = ("value", "sequence", "loaded_at", "properties")
     needed = "visitor_id, occurred_at, event_name"
-    home.drop("generic/a.csv", f"{needed}, {', '.join(names)}\nv, 2026-01-05, x, ,  , \n")
+    home.drop("generic/a.csv", f"{needed}, {', '.join(names)}\nv, 2026-01-05, x, ,  , , \n")
     row = {"visitor_id": "v", "occurred_at": "2026-01-05", "event_name": "x"}
     home.drop("generic/b.jsonl", [row | dict.fromkeys(names, " ")])
     home.drop_parquet(
@@ -357,7 +380,7 @@ def test_blanks_where_a_number_or_a_time_belongs_are_nothing(tmp_path):
     home.drop("generic/d.jsonl", [row | {"occurred_at": "  "}])
     home.drop("ad_spend/a.csv", "date, campaign, cost, clicks\n2026-01-05, c, 5, \n")
     home.land()
-    assert home.events(", ".join([*names, "unreadable"])) == [(None,) * 4] * 4
+    assert home.events(", ".join([*names, "unreadable"])) == [(None,) * 5] * 4
     assert home.rows("select cost, clicks, unreadable from raw.ad_spend") == [(5, None, None)]
 
 
