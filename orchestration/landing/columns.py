@@ -288,6 +288,7 @@ def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: b
     elif declared.id in ("struct", "list"):
         read = nested_value(given, column.type, declared)
         failures += _failures_in_record(name, column.type, declared)
+        failures += _failures_in_money(name, column.type)
     else:
         read = SCALARS[declared.id](given, kind, data_type)
     return _Reader(cleaned, read, () if is_clean else tuple(failures))
@@ -310,8 +311,42 @@ def _failures_in_record(name: str, found: Type, declared: Type) -> list[tuple[st
         else:
             continue
         own = f"nullif({own}, '')"
-        missed = f"struct_extract({result}, {literal(leaf)}) is null"
+        # a cast makes 1 of true
+        missed = (
+            f"({own} in ('true', 'false') or struct_extract({result}, {literal(leaf)}) is null)"
+        )
         failures.append((f"{name}.{leaf}", f"{own} is not null and {missed}", own))
+    return failures
+
+
+def _failures_in_money(name: str, found: Type) -> list[tuple[str, str, str]]:
+    """GA4's parameters of money, where JSON gives something of which nothing was read. The whole
+    parameter is kept, which nobody takes for an amount."""
+    given, result = quoted("c_" + name), quoted("r_" + name)
+    if name != "event_params" or found.id != "varchar":
+        return []
+    failures = []
+    for key in ("value", "currency"):
+        nothing = " and ".join(
+            f"x.value.{kind}_value is null" for kind in ("string", "int", "double", "float")
+        )
+        is_empty = f"lambda x: x.key = {literal(key)} and {nothing}"
+        # a merge patch leaves nulls out
+        content = "replace(json_extract(x, '$.value')::varchar, ':\"\"', ':null')"
+        is_lost = (
+            f"lambda x: json_extract_string(x, '$.key') = {literal(key)} "
+            f"and cast(json_merge_patch('{{}}', {content}) as varchar) not in ('{{}}', 'null')"
+        )
+        # a list that a loader wrote as text is JSON once more
+        params = (
+            f"cast(case when json_type({given}) = 'VARCHAR' "
+            f"then json_extract_string({given}, '$') else {given} end as json[])"
+        )
+        own = (
+            f"case when len(list_filter({result}, {is_empty})) > 0 "
+            f"then list_filter({params}, {is_lost})[1] end"
+        )
+        failures.append((f"{name}.{key}", f"{own} is not null", own))
     return failures
 
 

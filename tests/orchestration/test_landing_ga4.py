@@ -171,6 +171,32 @@ def test_a_field_of_a_wrong_kind_costs_that_field_and_is_named(tmp_path):
     ]
 
 
+def test_a_parameter_of_money_of_which_nothing_is_read_is_named(tmp_path):
+    home = Home(tmp_path)
+    said = [
+        '{"key":"value","value":{"int_value":1e400}}',
+        '{"key":"value","value":{"double_value":"12,5"}}',
+        '{"key":"value","value":"12"}',
+        '{"key":"value","value":12}',
+        '{"key":"currency","value":"EUR"}',
+    ]
+    readable = ['{"double_value":"12.5"}', '{"int_value":null}', "{}", '{"int_value":""}', "null"]
+    params = [*said, *(f'{{"key":"value","value":{value}}}' for value in readable)]
+    params += ['{"key":"other","value":"12"}']
+    begin = '{"event_name":"purchase","event_timestamp":1767614400000000,'
+    lists = [f'[{{"key":"a","value":{{"int_value":1}}}},{param}]' for param in params]
+    home.drop("ga4/a.jsonl", "".join(f'{begin}"event_params":{params}}}\n' for params in lists))
+    as_texts = [f'{begin}"event_params":{json.dumps(params)}}}\n' for params in lists]
+    home.drop("ga4/b.jsonl", "".join(as_texts))
+    revenue = f'{begin}"ecommerce":{{"purchase_revenue":true}}}}\n'
+    home.drop("ga4/c.jsonl", revenue)
+    home.land()
+    named = [{f"event_params.{json.loads(param)['key']}": param} for param in said]
+    expected = [*named, *[None] * 6]
+    landed = [json.loads(unreadable or "null") for (unreadable,) in ga4(home, "unreadable")]
+    assert landed == [*expected, *expected, {"ecommerce.purchase_revenue": "true"}]
+
+
 def test_csv_is_refused_for_ga4_and_a_file_without_timestamps_too(tmp_path):
     home = Home(tmp_path)
     home.drop("ga4/a.csv", "event_name,event_timestamp\nx,1\n")

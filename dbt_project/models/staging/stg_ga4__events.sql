@@ -65,11 +65,15 @@ events_told_apart as (
         case event_name
             when 'purchase'
                 then coalesce(
-                    cast(ecommerce.purchase_revenue as string), {{ ga4_given('param_value') }}
+                    cast(ecommerce.purchase_revenue as string),
+                    {{ ga4_given('param_value') }},
+                    {{ json_text('unreadable', "'event_params.value'") }}
                 )
             when 'refund'
                 then coalesce(
-                    cast(ecommerce.refund_value as string), {{ ga4_given('param_value') }}
+                    cast(ecommerce.refund_value as string),
+                    {{ ga4_given('param_value') }},
+                    {{ json_text('unreadable', "'event_params.value'") }}
                 )
             else param_value
         end as given_value
@@ -156,7 +160,7 @@ select
     {{ ga4_properties() }} as properties,
     -- a refund is the amount that was given back, whatever sign it was sent with
     case when event_name = 'refund' then abs(value) else value end as value,
-    {{ currency_code('param_currency') }} as currency,
+    {{ stated_currency('param_currency', 'event_params.currency') }} as currency,
 
     ---------- where the visit came from
     case source_record
