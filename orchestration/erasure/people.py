@@ -120,7 +120,9 @@ def visitor_of(source: str, text_of: Callable[[str], str] = quoted) -> str:
 
 def somebody(name: str) -> str:
     """SQL of an id, null where it is nobody's."""
-    return f"case when lower(trim({name})) not in ({NOBODYS}) then {name} end"
+    # as is_blank and trim of staging, which cut off more than blanks from a text of nothing else
+    blanks = "concat(' ', chr(9), chr(10), chr(13))"
+    return f"case when lower(trim({name}, {blanks})) not in ({NOBODYS}) then {name} end"
 
 
 def login_of(source: str) -> str:

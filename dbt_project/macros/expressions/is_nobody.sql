@@ -2,7 +2,7 @@
     {#- True when the visitor of the row `event` is one of `nobodys_ids`, in the spellings that are met
         (lower case, capitals, capital first letters, NaN), or blank. Every event is asked, and to
         compare keys costs next to nothing beside looking into the text, which is done only where it
-        begins or ends with a blank. -#}
+        begins or ends with a blank, or begins with a tab. -#}
     {%- set visitor_id = event ~ '.visitor_id' -%}
     {%- set keys = [internal_key(["'NaN'"])] -%}
     {%- for quoted in nobodys_ids().split(',') -%}
@@ -15,7 +15,7 @@
     (
         {{ event }}.visitor_key in ({{ keys | join(', ') }})
         or case
-            when {{ visitor_id }} like ' %' or {{ visitor_id }} like '% '
+            when {{ visitor_id }} < '!' or {{ visitor_id }} like '% '
                 then {{ known_id(visitor_id) }} is null
             else false
         end

@@ -14,7 +14,10 @@
         when {{ event }}.occurred_at is null then 'no_time'
         when {{ is_before_project_start(event) }} then 'before_project_start'
         when {{ is_in_the_future(event) }} then 'in_the_future'
-        when {{ event }}.source_event_name is null then 'no_event_name'
+        when
+            {{ event }}.source_event_name is null
+            or {{ is_blank(event ~ '.source_event_name') }}
+            then 'no_event_name'
         when
             {{ json_text(event ~ '.unreadable', "'value'") }} is not null
             or not {{ is_believable_amount(event ~ '.value', 'coalesce(' ~ currency_rate ~ ', 1)') }}
