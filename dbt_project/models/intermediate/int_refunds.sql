@@ -67,27 +67,39 @@ order_rows as (
 
 ),
 
--- a negative row of the orders table is a refund; the same row in a later file is the same one. A
--- time that cannot be read or believed is no date to take money off: once put right it would do so
--- a second time
+-- a time that cannot be read or believed is no date to take money off: once put right it would do
+-- so a second time
+negative_rows as (
+
+    select
+        *,
+        max(occurred_at) over (partition by order_id, value, currency) as known_time
+
+    from order_rows
+    where
+        order_id is not null
+        and value < 0
+        and {{ is_usable_order_time('order_rows') }}
+
+),
+
+-- a negative row of the orders table is a refund; the same row in another file is the same one, and
+-- so is one without a time where the same amount has one
 refund_rows as (
 
     select
         rules.conversion as macro_conversion,
-        order_rows.order_id,
-        coalesce(order_rows.occurred_at, min(order_rows.landed_at)) as occurred_at,
-        abs(order_rows.value) as stated_value,
-        order_rows.currency
+        negative_rows.order_id,
+        coalesce(negative_rows.occurred_at, min(negative_rows.landed_at)) as occurred_at,
+        abs(negative_rows.value) as stated_value,
+        negative_rows.currency
 
-    from order_rows
+    from negative_rows
     inner join rules on rules.value_source = 'orders'
-    where
-        order_rows.order_id is not null
-        and order_rows.value < 0
-        and {{ is_usable_order_time('order_rows') }}
+    where negative_rows.occurred_at is not null or negative_rows.known_time is null
     group by
-        rules.conversion, order_rows.order_id, order_rows.occurred_at, order_rows.value,
-        order_rows.currency
+        rules.conversion, negative_rows.order_id, negative_rows.occurred_at, negative_rows.value,
+        negative_rows.currency
 
 ),
 
