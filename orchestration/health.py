@@ -31,6 +31,7 @@ from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, attach_sql, attached_sources
 from orchestration.landing.attached import see_to_it
 from orchestration.landing.files import SET_ASIDE_FOLDER, LandingFile
+from orchestration.landing.ledger import day_of
 from orchestration.layout import layout_of
 from orchestration.locking import HeldError, missing_warehouse, writer_lock
 from orchestration.one_line import in_short
@@ -259,10 +260,10 @@ def _read_ledger(settings: Settings, now: datetime) -> Ledger:
 
 
 # what an attached table brought is an arrival too
-ARRIVALS = """
+ARRIVALS = f"""
     select
         source,
-        cast(coalesce(arrived_at, landed_at) at time zone 'UTC' at time zone $1 as date) as day,
+        {day_of("coalesce(arrived_at, landed_at)")} as day,
         max(coalesce(arrived_at, landed_at)) as moment,
         count(*) as files,
         sum(row_count) as row_count,

@@ -40,6 +40,7 @@ from orchestration.landing import (
     SourceLanding,
     land,
     land_days,
+    ledger,
 )
 from orchestration.locking import writer_lock
 from orchestration.migrations import bring_up_to_date
@@ -52,13 +53,13 @@ LOADS = AssetKey(["raw", "loads"])
 ARRIVALS = AssetKey(["landing", "arrivals"])
 FILES_SHOWN = 20
 # what an attached table brings has no day of arrival
-DAYS_LANDED = """
+DAYS_LANDED = f"""
     select
-        cast(arrived_at at time zone 'UTC' at time zone $1 as date) as day,
+        {ledger.day_of("arrived_at")} as day,
         count(*) as files,
         cast(sum(row_count) as bigint) as row_count
     from raw.loads
-    where status = 'landed' and arrived_at is not null
+    where status = '{ledger.LANDED}' and arrived_at is not null
     group by day
 """
 

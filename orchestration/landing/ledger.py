@@ -36,6 +36,12 @@ class Load:
 COLUMNS = tuple(column.name for column in fields(Load))
 
 
+def day_of(moment: str) -> str:
+    """SQL of the day of a moment of raw.loads, in the time zone that is the query's first
+    parameter."""
+    return f"cast({moment} at time zone 'UTC' at time zone $1 as date)"
+
+
 @dataclass
 class Known:
     """What of one source the ledger knows. with_rows: loads that brought rows, by file name and by

@@ -37,6 +37,8 @@ STAGE = "temp.landing_stage"
 FILE_NAME = "filename = '__file'"
 # what a relation adds to the columns of a Parquet file
 ADDED = ("__row", "__file")
+# of a line of JSON, null where it is no object
+DOCUMENT = "case when try(json_type(line)) = 'OBJECT' then line end as document"
 # what the unloading of Snowflake, MySQL and PostgreSQL writes for null unless told otherwise
 CSV_NULL = r"\N"
 TEXT, JSON = duckdb.sqltype("VARCHAR"), duckdb.sqltype("JSON")
@@ -370,9 +372,8 @@ def _said_twice(
             f"(coalesce(json_extract_string(document, {_pointer(key)}), '') <> '')::int"
             for key in keys
         )
-        objects = "case when try(json_type(line)) = 'OBJECT' then line end as document"
         rows = con.execute(
-            f"select 1 from (select {objects} from {STAGE} where __file = ?) "
+            f"select 1 from (select {DOCUMENT} from {STAGE} where __file = ?) "
             f"where {given} > 1 limit 1",
             [file],
         ).fetchall()
@@ -415,10 +416,7 @@ def _objects_relation(
         )
         if paths
     ]
-    sql = (
-        f"select *, {', '.join(read)} from (select *, "
-        f"case when try(json_type(line)) = 'OBJECT' then line end as document from ({rows}))"
-    )
+    sql = f"select *, {', '.join(read)} from (select *, {DOCUMENT} from ({rows}))"
     return Relation(
         sql,
         tuple(columns),

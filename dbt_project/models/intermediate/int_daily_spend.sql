@@ -36,7 +36,7 @@ spend_dated as (
     select
         staged_spend.*,
         cast(staged_spend.spend_date as timestamp) as occurred_at,
-        {{ in_reporting_currency('staged_spend.cost', 'currency_rates.rate') }} as reported_cost
+        currency_rates.rate
 
     from staged_spend
     inner join currency_rates
@@ -46,15 +46,15 @@ spend_dated as (
 
 ),
 
--- a date that nobody believes would be the last of all dates, or their first; what cannot be used
--- takes the place of nothing that can
+-- what cannot be used takes the place of nothing that can
 spend as (
 
-    select * from spend_dated
-    where
-        {{ believable_time('spend_dated') }} is not null
-        and reported_cost is not null
-        and greatest(impressions, clicks, 0) <= {{ var('largest_amount') }}
+    select
+        *,
+        {{ in_reporting_currency('cost', 'rate') }} as reported_cost
+
+    from spend_dated
+    where {{ is_usable_spend('spend_dated', 'spend_dated.rate') }}
 
 ),
 

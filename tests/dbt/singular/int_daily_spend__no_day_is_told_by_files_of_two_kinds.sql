@@ -10,6 +10,7 @@ staged_spend as (
 
     select
         *,
+        cast(spend_date as timestamp) as occurred_at,
         -- google_2026-03-01.csv and google_2026-03-02 (1).csv are of one kind
         translate(lower(file_name), '0123456789-_. ()', '') as kind_of_file
 
@@ -33,7 +34,7 @@ spend as (
         on staged_spend.currency = currency_rates.currency
         and staged_spend.spend_date >= currency_rates.valid_from
         and staged_spend.spend_date < currency_rates.valid_to
-    where {{ is_believable_amount('staged_spend.cost', 'currency_rates.rate') }}
+    where {{ is_usable_spend('staged_spend', 'currency_rates.rate') }}
 
 ),
 

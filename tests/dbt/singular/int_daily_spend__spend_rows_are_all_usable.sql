@@ -45,15 +45,9 @@ left join currency_rates
     and spend.spend_date >= currency_rates.valid_from
     and spend.spend_date < currency_rates.valid_to
 where
-    spend.spend_date is null
+    not coalesce({{ is_usable_spend('spend', 'currency_rates.rate') }}, false)
     or spend.copy_number > 1
-    or spend.cost is null
-    or currency_rates.rate is null
-    or not {{ is_believable_amount('spend.cost', 'currency_rates.rate') }}
     or spend.unreadable is not null
     or least(spend.impressions, spend.clicks) < 0
-    or {{ is_before_project_start('spend') }}
-    or {{ is_in_the_future('spend') }}
-    or greatest(spend.impressions, spend.clicks) > {{ var('largest_amount') }}
 -- the night's log shows the first of them
 order by spend.load_id desc, spend.row_number asc
