@@ -14,7 +14,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration import cli
+from orchestration import business_files, cli
 from orchestration.errors import IntentMapError
 from orchestration.settings import PROJECT_ROOT, SHIPPED_SEEDS
 
@@ -204,6 +204,15 @@ def test_nothing_that_is_shown_acts_in_a_terminal(home, runs, tmp_path, monkeypa
     assert cli.main(["check"]) == 1
     said = capsys.readouterr().err
     assert "'\ufffd[31m1' is not a number.\ncampaign_settings.csv, row 3," in said
+    assert not {"\x1b", "\u202e"} & set(said)
+
+
+def test_a_warning_that_shows_a_cell_does_not_act_either(home, monkeypatch, capsys):
+    shown = "rules.csv, row 2: '\x1b[31m\u202eone'\nis unusual"
+    monkeypatch.setattr(business_files, "check_business_files", lambda _: [shown])
+    assert cli.main(["check"]) == 0
+    said = capsys.readouterr().out
+    assert "warning: rules.csv, row 2: '\ufffd[31m\ufffdone'\nis unusual\n" in said
     assert not {"\x1b", "\u202e"} & set(said)
 
 

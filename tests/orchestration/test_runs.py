@@ -415,7 +415,12 @@ def _wrong_row(settings, report):
     raise IntentMapError("rules.csv, row 2, column weight: '2' is above 1.")
 
 
-def test_a_rebuild_is_one_also_where_dagster_gives_its_run_other_tags(story, pretended, home):
+def test_a_rebuild_is_one_also_where_dagster_gives_its_run_other_tags(
+    story, pretended, home, monkeypatch
+):
+    monkeypatch.setattr(
+        dbt_assets.retention, "say_what_counts_no_more", lambda _, report: report("5 rows leave")
+    )
     dbt_runner.prepare_manifest(home, report=lambda _: None)
     definitions = build_definitions(home, dbt_runner.load_manifest(home))
     rebuild = InMemoryJob(definitions.resolve_job_def("rebuild_history"))
@@ -427,6 +432,7 @@ def test_a_rebuild_is_one_also_where_dagster_gives_its_run_other_tags(story, pre
         assert execute_run(rebuild, run, instance).success
         said = [entry.user_message for entry in instance.all_logs(run.run_id)]
     assert "Building all rows anew, as this run asks for." in said
+    assert "5 rows leave" in said
 
 
 def test_a_run_for_no_quarter_is_refused_in_words(story, home):
