@@ -138,12 +138,14 @@ def _later(
             ("scale_huge", 100_000_000, "6.5GiB"),
         ):
             case = Case(name, replace(size, events=events, nights=0), _limited(machine, limit))
-            later.append((name, partial(_full, case, work)))
+            # the references that cannot bear the large sizes are measured at the small one
+            references = arguments.references if name == "scale_small" else ("duckdb",)
+            later.append((name, partial(_full, case, work, references, arguments.pandas_limit)))
     return later
 
 
-def _full(case: Case, work: Path) -> Sequence[Case]:
-    return [stages.measure_full(case, work)]
+def _full(case: Case, work: Path, references: Sequence[str], pandas_limit: int) -> Sequence[Case]:
+    return [stages.measure_full(case, work, references, pandas_limit)]
 
 
 def _histories(size: Size, machine: Machine) -> list[Case]:

@@ -3,8 +3,8 @@
 Belongs here: the limits and the figures held against them. Does not belong here: measuring.
 
 A ratio is taken round by round, once of processor time and once of wall clock, and the bar is held
-against the worse of the two medians. A bar that no case of this run measures is said to be not
-measured; it never counts as met.
+against the worse of the two medians; one that says how long a night may take, against wall clock. A
+bar that no case of this run measures is said to be not measured; it never counts as met.
 """
 
 from collections.abc import Callable, Sequence
@@ -115,7 +115,7 @@ def _long_against_short(cases: dict[str, Case]) -> tuple[float, str, int] | None
         "processor": Ratio.of([a.cpu_seconds / b.cpu_seconds for a, b in pairs]),
         "wall": Ratio.of([a.seconds / b.seconds for a, b in pairs]),
     }
-    return _worse(found, long)
+    return found["wall"].middle, _said(found), long.size.events
 
 
 def _seconds_of(stage: str) -> Callable[[dict[str, Case]], tuple[float, str, int] | None]:
@@ -169,8 +169,11 @@ def _disk(cases: dict[str, Case]) -> tuple[float, str, int] | None:
 
 
 def _worse(found: dict[str, Ratio], case: Case) -> tuple[float, str, int]:
-    said = "; ".join(f"{what} {ratio.said(DECIMALS)}" for what, ratio in found.items())
-    return max(ratio.middle for ratio in found.values()), said, case.size.events
+    return max(ratio.middle for ratio in found.values()), _said(found), case.size.events
+
+
+def _said(found: dict[str, Ratio]) -> str:
+    return "; ".join(f"{what} {ratio.said(DECIMALS)}" for what, ratio in found.items())
 
 
 # a limit of memory is DuckDB's own, which it overdraws a little; Python, dbt and Dagster need some
@@ -181,7 +184,12 @@ BARS = (
     Bar(
         "(night - empty night) / full refresh, at most 0.08", 0.08, 15_000_000, _night_against_full
     ),
-    Bar("night on 360 days / on 30 days, at most 1.25", 1.25, 15_000_000, _long_against_short),
+    Bar(
+        "night on 360 days, as long as on 30 days, at most 1.25 times",
+        1.25,
+        15_000_000,
+        _long_against_short,
+    ),
     Bar("empty night through Dagster, at most 45 s", 45, 15_000_000, _seconds_of("empty")),
     Bar("empty night, dbt alone, at most 25 s", 25, 15_000_000, _seconds_of("empty_dbt")),
     Bar(

@@ -38,10 +38,10 @@ make bench ARGS="--shape few_heavy"         # few visitors with very many events
   cores; DuckDB has the same memory limit in all of them. Memory is the most that the process and
   its children had at once. A ratio is taken within a round; shown are the median and, in
   brackets, the least and the most.
-- **Bars** are held against the worse of processor time and wall clock. One that this run did not
-  measure says so. The command ends with status 1 when results differ or a run fails, with 2 when a
-  bar is not met at the size that it is meant for. Where a case besides the main one fails, the page
-  says so and has those before it.
+- **Bars** are held against the worse of processor time and wall clock; how long a night takes is
+  its wall clock. One that this run did not measure says so. The command ends with status 1 when
+  results differ or a run fails, with 2 when a bar is not met at the size that it is meant for.
+  Where a case besides the main one fails, the page says so and has those before it.
 """
 
 

@@ -126,11 +126,7 @@ def measure_case(
             _drop(data / "base", home)
             report(f"{case.name}: round {number + 1} of {rounds}")
             _full(case, home, report)
-            results = {
-                name: result
-                for name in wanted
-                if (result := _reference(case, name, data / "base", folder, report)) is not None
-            }
+            results = _results(case, wanted, data / "base", folder, report)
             limits = case.machine.threads, case.machine.memory_limit
             results["the project"] = project.compute(home, *limits)
             compare(results)
@@ -173,18 +169,27 @@ def measure_nights(
     return cases
 
 
-def measure_full(case: Case, work: Path, report: Report = print) -> Case:
-    """Only the full refresh, such as with little memory; compared with the DuckDB reference."""
+def measure_full(
+    case: Case,
+    work: Path,
+    references: Sequence[str] = ("duckdb",),
+    pandas_limit: int = 5_000_000,
+    report: Report = print,
+) -> Case:
+    """Only the full refresh, such as with little memory; compared with the references."""
+    wanted = _possible(case, references, pandas_limit)
+    for note in case.notes:
+        report(f"{case.name}: {note}")
     with _folder(work / case.name) as folder:
         report(f"{case.name}: writing {case.size.events:,} events over {case.size.days} days")
         written = generate(case.size, folder / "data", threads=case.machine.threads)
         case.raw_rows, case.landed_bytes = written.rows, written.bytes
         _drop(folder / "data" / "base", folder / "home")
         _full(case, folder / "home", report)
-        result = _reference(case, "duckdb", folder / "data" / "base", folder, report)
-        assert result is not None
+        results = _results(case, wanted, folder / "data" / "base", folder, report)
         limits = case.machine.threads, case.machine.memory_limit
-        compare({"duckdb": result, "the project": project.compute(folder / "home", *limits)})
+        results["the project"] = project.compute(folder / "home", *limits)
+        compare(results)
     return case
 
 
@@ -292,6 +297,14 @@ def _empty_dbt(case: Case, home: Path, report: Report) -> None:
     command = [sys.executable, "-c", DBT, *args]
     cost = measure.run(command, PROJECT_ROOT, env, case.machine.threads)
     _said(case, "empty_dbt", cost, report)
+
+
+def _results(
+    case: Case, names: Sequence[str], part: Path, folder: Path, report: Report
+) -> dict[str, core.Core]:
+    """Measure the references in turn; what those that compute the core came to."""
+    measured = {name: _reference(case, name, part, folder, report) for name in names}
+    return {name: result for name, result in measured.items() if result is not None}
 
 
 def _reference(case: Case, name: str, part: Path, folder: Path, report: Report) -> core.Core | None:

@@ -366,6 +366,39 @@ def test_of_a_night_the_dearer_of_the_two_differences_counts():
     assert bars.verdicts([case])[1].state == bars.NOT_MET
 
 
+@pytest.mark.parametrize(
+    ("night", "state"), [(cost(24, 30), bars.MET), (cost(26, 20), bars.NOT_MET)]
+)
+def test_how_long_a_night_takes_behind_a_year_is_its_wall_clock(night, state):
+    cases = [
+        case_with("history_short", 5_000_000, night=[cost(20, 20)]),
+        case_with("history_long", 60_000_000, night=[night]),
+    ]
+    verdict = next(v for v in bars.verdicts(cases) if v.bar.name.startswith("night on 360"))
+    assert (verdict.state, verdict.is_at_size) == (state, True)
+    assert f"processor {night.cpu_seconds / 20:.3f}" in verdict.said
+
+
+def test_every_reference_is_measured_at_the_small_size_and_pandas_at_no_larger_one(
+    monkeypatch, tmp_path
+):
+    measured = {}
+
+    def full(case, work, references, pandas_limit):
+        measured[case.name] = set(references), pandas_limit
+        return case
+
+    monkeypatch.setattr(stages, "measure_case", lambda *arguments, **more: None)
+    monkeypatch.setattr(stages, "measure_full", full)
+    command.main(["--scale", "--no-profile", "--work", str(tmp_path)])
+    alone = ({"duckdb"}, 5_000_000)
+    assert measured == {
+        "scale_small": ({"duckdb", "polars", "pandas", "scan"}, 5_000_000),
+        "scale_large": alone,
+        "scale_huge": alone,
+    }
+
+
 def test_figure_just_above_its_limit_does_not_look_like_the_limit():
     case = case_with(full=[cost(40.04, 40.04)], duckdb=[cost(10, 10)])
     verdict = bars.verdicts([case])[0]
