@@ -22,7 +22,7 @@ from orchestration.sources import EVENT_SOURCES
 
 PROJECT_FILE = PROJECT_ROOT / "dbt_project" / "dbt_project.yml"
 SOURCE_OF_OVERRIDES = "INTENT_MAP_VARS"
-# vars with this beginning only say when health.py warns
+# vars with this beginning only say when health warns
 HEALTH_VARS = "health_"
 EARLIEST_START = date(1970, 1, 1)
 

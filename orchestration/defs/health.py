@@ -1,7 +1,7 @@
 """How things stand, as asset checks.
 
 Belongs here: the checks, which table each stands at, and what they show. Does not belong here:
-what is looked at and judged (orchestration/health.py).
+what is looked at and judged (orchestration/health/).
 """
 
 from collections.abc import Iterator, Sequence

@@ -489,7 +489,7 @@ def test_disk_is_judged_against_a_copy_of_what_is_there(home, monkeypatch):
     needed += (home.settings.serving / "intent_map.duckdb").stat().st_size
     for free, severity in ((needed - 1, "error"), (2 * needed - 1, "warn"), (2 * needed, "ok")):
         monkeypatch.setattr(
-            health.shutil, "disk_usage", lambda _, free=free: type("Usage", (), {"free": free})
+            shutil, "disk_usage", lambda _, free=free: type("Usage", (), {"free": free})
         )
         assert home.found("disk")[0] == severity
 
