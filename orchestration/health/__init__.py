@@ -29,8 +29,8 @@ def look(
 ) -> list[Finding]:
     """All findings, in the order of CHECKS; reads only, apart from the note that it leaves.
 
-    run_id: the run that looks, which may write the page only after that.
-    Raises IntentMapError when the served file cannot be read at all.
+    run_id: the run that looks, which may write the page only after that. A file that cannot be read
+    is a finding as well.
     """
     now = now or datetime.now(UTC).replace(tzinfo=None)
     ledger, of_warehouse = ledger_of(settings, now)

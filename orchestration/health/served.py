@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import duckdb
 
-from orchestration.errors import IntentMapError, first_line
+from orchestration.errors import first_line
 from orchestration.health.findings import ERROR, OK, WARN, Finding
 from orchestration.health.view import View
 from orchestration.quarters import first_day_of_quarter, next_quarter
@@ -34,10 +34,11 @@ def of_served_tables(view: View) -> Iterator[Finding]:
                 newest = con.execute(NEWEST_VERSION).fetchone() or (None, False)
                 yield _value_version(view, first, *newest)
     except duckdb.Error as error:
-        raise IntentMapError(
+        sentence = (
             f"{served} cannot be read: {first_line(error).rstrip('.!')}. intent-map publish writes "
             "it anew."
-        ) from error
+        )
+        yield Finding("publish", ERROR, sentence)
 
 
 DAYS = """

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -601,16 +602,23 @@ def test_a_note_that_is_none_is_as_if_there_were_none(home, note):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 1000])
-def test_a_served_file_that_is_broken_is_one_sentence(home, monkeypatch, capsys, content):
+def test_a_served_file_that_is_broken_is_one_finding_among_all(home, monkeypatch, capsys, content):
     for name in ("SEEDS", "VARS", "TARGET"):
         monkeypatch.delenv(f"INTENT_MAP_{name}", raising=False)
     monkeypatch.setenv("INTENT_MAP_HOME", str(home.settings.home))
     home.publish()
     (home.settings.serving / "intent_map.duckdb").write_bytes(content)
+    severity, sentence = next(
+        (f.severity, f.sentence) for f in health.look(home.settings, NOW) if f.name == "publish"
+    )
+    assert severity == "error"
+    assert "intent_map.duckdb cannot be read: " in sentence
+    assert sentence.endswith("intent-map publish writes it anew.")
     assert cli.main(["status"]) == cli.FAILED
-    (said,) = capsys.readouterr().err.splitlines()
-    assert "intent_map.duckdb cannot be read" in said
-    assert said.endswith("intent-map publish writes it anew.")
+    said = capsys.readouterr()
+    assert not said.err
+    for title in ("warehouse", "publish", "disk", "erasure"):
+        assert re.search(rf"^\w+ +{title} ", said.out, re.MULTILINE), title
     assert not (home.settings.home / "logs").exists()
 
 
