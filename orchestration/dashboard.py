@@ -380,13 +380,18 @@ def days_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
     series = {title: [day[column] for day in days] for column, title in shown.items()}
     return {
         "days": days,
-        "figures": _figures(now, before, asked.has_spend),
+        "figures": _figures(now, before, asked.has_spend, _is_of_one_kind(days)),
         "without_rows": [sum(day["sessions"] is None for day in days[part]) for part in HALVES],
         "prior_days": [sum(bool(day.get("is_prior")) for day in days[part]) for part in HALVES],
         "new_versions": _new_versions(days),
         "plots": _plots(calendar, series),
         "names": list(series),
     }
+
+
+def _is_of_one_kind(days: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the configured weights value all of the days that have sessions, or none."""
+    return len({bool(day["is_prior"]) for day in days if day["sessions"]}) < 2
 
 
 def _new_versions(days: Iterable[Mapping[str, Any]]) -> Rows:
@@ -407,11 +412,15 @@ def _plots(days: Sequence[date], series: Mapping[str, Sequence[float | None]]) -
 
 
 def _sums(days: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
+    """expected_money: expected revenue, none where configured weights made any of it: these rank,
+    and are no money to set beside cost or beside what a version says."""
     days = list(days)
-    return {
+    sums = {
         column: _sum(day[column] for day in days)
         for column in ("sessions", "cost", "revenue", "expected_revenue")
     }
+    is_money = not any(day.get("is_prior") for day in days)
+    return {**sums, "expected_money": sums["expected_revenue"] if is_money else None}
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -420,9 +429,13 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def _figures(
-    now: Mapping[str, float | None], before: Mapping[str, float | None], has_spend: bool
+    now: Mapping[str, float | None],
+    before: Mapping[str, float | None],
+    has_spend: bool,
+    is_of_one_kind: bool,
 ) -> Rows:
-    """Title, kind of number, the two values and the change of each figure."""
+    """Title, kind of number, the two values and the change of each figure. is_of_one_kind: the
+    expected revenue of the two, which has no change otherwise."""
     listed = [("Sessions", "count", lambda of: of["sessions"])]
     if has_spend:
         listed.append(("Cost", "money", lambda of: of["cost"]))
@@ -434,7 +447,7 @@ def _figures(
         listed += [
             ("ROAS", "ratio", lambda of: over(of["revenue"], of["cost"])),
             ("PNO", "percent", lambda of: over(of["cost"], of["revenue"])),
-            ("Value ROAS", "ratio", lambda of: over(of["expected_revenue"], of["cost"])),
+            ("Value ROAS", "ratio", lambda of: over(of["expected_money"], of["cost"])),
         ]
     return [
         {
@@ -442,7 +455,9 @@ def _figures(
             "kind": kind,
             "now": value(now),
             "before": value(before),
-            "change": change(value(now), value(before)),
+            "change": change(value(now), value(before))
+            if is_of_one_kind or title != "Expected revenue"
+            else None,
         }
         for title, kind, value in listed
     ]
@@ -459,7 +474,8 @@ def channels_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dic
         select
             channel_group, grouping(channel_group) as is_total,
             sum(sessions) as sessions, sum(macro_conversions) as macro_conversions,
-            sum(cost) as cost, sum(revenue) as revenue, sum(expected_revenue) as expected_revenue
+            sum(cost) as cost, sum(revenue) as revenue, sum(expected_revenue) as expected_revenue,
+            bool_or(value_version = '(prior)' and sessions > 0) as is_prior
         from marts.mart_daily_values
         where date between ? and ?
         group by rollup (channel_group)
@@ -470,7 +486,8 @@ def channels_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dic
     for row in rows:
         row["roas"] = over(row["revenue"], row["cost"])
         row["pno"] = over(row["cost"], row["revenue"])
-        row["value_roas"] = over(row["expected_revenue"], row["cost"])
+        expected_money = None if row["is_prior"] else row["expected_revenue"]
+        row["value_roas"] = over(expected_money, row["cost"])
     total = next((row for row in rows if row["is_total"]), None)
     return {"total": total, **_top([row for row in rows if not row["is_total"]], MOST_CHANNELS)}
 

@@ -631,6 +631,26 @@ def test_configured_weights_of_the_days_before_are_no_measure_of_these(settings)
     assert "On 0 of these days and 5 of those before the configured weights" in shown(settings).text
 
 
+def test_what_configured_weights_say_is_set_beside_no_cost_and_no_versions_revenue(settings):
+    a_shop(settings)
+    prior = "update marts.mart_daily_values set value_version = '(prior)' where date < date '{}'"
+    run(settings, prior.format(DAY - timedelta(days=30)))
+    expected = 28 * 300.25 + 300.25
+    text = shown(settings).text
+    assert f"Value ROAS {expected / (28 * 60.1):.2f} before {NONE} " in text
+    assert f"Expected revenue {expected:,.2f} USD before 8,407.00 " in text
+    assert "So there is no value ROAS of sums that hold such days." in text
+    run(settings, prior.format(DAY - timedelta(days=25)))
+    page = shown(settings)
+    assert f"Value ROAS {NONE} before {NONE} " in page.text
+    assert page.row("Paid Search")[-1] == page.row("All channels")[-1] == NONE
+    run(settings, prior.format(DAY + timedelta(days=1)))
+    page = shown(settings)
+    # all of one kind: of what only ranks there is a change, and no return
+    assert f"Expected revenue {expected:,.2f} USD +3.6 %, before 8,407.00 " in page.text
+    assert f"Value ROAS {NONE} before {NONE} " in page.text
+
+
 def test_a_new_version_within_the_days_shown_is_said_to_have_moved_the_values(settings):
     a_shop(settings)
     said = "a new version moves all values at once, so expected revenue and value ROAS differ"
