@@ -66,12 +66,14 @@ Section = Callable[[duckdb.DuckDBPyConnection, "Asked"], dict[str, Any]]
 @dataclass(frozen=True)
 class Asked:
     """What the sections speak of. day: the newest that is over and has sessions, None without any
-    row; restated: of the version, None as first written; has_spend: any cost in the days shown."""
+    row; restated: of the version, None as first written; has_spend: any cost in the days shown;
+    has_sessions: any on a day that is over, so that `day` is such a day."""
 
     day: date | None
     version: tuple[str, date] | None
     restated: Restated | None
     has_spend: bool
+    has_sessions: bool
 
     @property
     def first(self) -> date:
@@ -175,7 +177,7 @@ def _asked(connection: duckdb.DuckDBPyConnection, today: date) -> Asked:
             "from marts.mart_daily_values where date < ?",
             [today],
         ).fetchone()
-        day = with_sessions or with_any
+        day, has_sessions = with_sessions or with_any, with_sessions is not None
         has_spend = day is not None and bool(
             connection.execute(
                 "select count(*) from marts.mart_daily_values where date between ? and ? "
@@ -184,12 +186,12 @@ def _asked(connection: duckdb.DuckDBPyConnection, today: date) -> Asked:
             ).fetchone()[0]
         )
     except (duckdb.CatalogException, duckdb.BinderException):
-        day, has_spend = None, False
+        day, has_spend, has_sessions = None, False, False
     try:
         version = latest_version(connection)
     except (duckdb.CatalogException, duckdb.BinderException):
         version = None
-    return Asked(day, version, restated(connection, version), has_spend)
+    return Asked(day, version, restated(connection, version), has_spend, has_sessions)
 
 
 def _published_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -254,8 +256,8 @@ def budgets_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict
 
 def _unmet(connection: duckdb.DuckDBPyConnection, asked: Asked) -> Rows:
     """Campaigns with cost in the last days that no session of them names: links and spend may spell
-    them in two ways."""
-    if asked.day is None:
+    them in two ways. None where no session has come at all."""
+    if not asked.has_sessions:
         return []
     return _rows(
         connection,
@@ -307,8 +309,9 @@ def bids_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[st
 
 def leaks_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:
     """Steps at which fewer go on than before, most money first."""
-    looked_at, day = connection.execute(
-        "select count(*), max(date) from marts.mart_funnel_leaks"
+    # what is lost is null where nobody reached the step in one of the two periods
+    looked_at, compared, day = connection.execute(
+        "select count(*), count(lost), max(date) from marts.mart_funnel_leaks"
     ).fetchone()
     rows = _rows(
         connection,
@@ -325,7 +328,7 @@ def leaks_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[s
     for row in rows:
         row["rate"] = over(row["continued"], row["entered"])
         row["rate_before"] = over(row["continued_before"], row["entered_before"])
-    return {"looked_at": looked_at, "day": day, **_top(rows, MOST_ACTS)}
+    return {"looked_at": looked_at, "compared": compared, "day": day, **_top(rows, MOST_ACTS)}
 
 
 def micro_health_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:

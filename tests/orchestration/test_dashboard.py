@@ -459,6 +459,40 @@ def test_campaigns_with_cost_that_no_session_names_are_told_with_what_they_cost(
     assert said.format(f"Spring sale (20.50 USD), {names}, and 2 more") in shown(settings).text
 
 
+def test_spend_without_any_session_is_no_return_of_nought_and_no_slip_in_a_name(settings):
+    a_shop(settings)
+    assert "nothing was measured" not in shown(settings).text
+    run(settings, "update marts.mart_daily_values set sessions = 0, revenue = 0")
+    text = shown(settings).text
+    assert "No session of a day that is over has come yet, only spend" in text
+    assert "What became of the event rows stands below" in text
+    assert "named by no session" not in text
+    run(settings, "drop table marts.mart_event_audit")
+    assert "only spend: revenue and ROAS of 0 say that nothing was measured, not that" in (
+        shown(settings).text
+    )
+
+
+def test_rows_of_which_no_session_came_are_not_asked_for_again(settings):
+    refused = {"source_system": "generic", "raw": 246, "accepted": 0, "duplicate": 0}
+    add(settings, "mart_event_audit", {**refused, "date": DAY, "refused": 246, "refused_bot": 246})
+    page = shown(settings)
+    assert "no session of a day that is over came of them, so nothing can be shown" in page.text
+    assert "Land files" not in page.text
+    assert set(page.links) <= set(page.ids)
+
+
+def test_a_leak_is_denied_only_where_there_is_something_to_compare_with(settings):
+    a_shop(settings)
+    none = "No step of a named funnel loses more than chance explains"
+    run(settings, "update marts.mart_funnel_leaks set is_leak = false")
+    assert none in shown(settings).text
+    run(settings, "update marts.mart_funnel_leaks set lost = null, entered_before = 0")
+    text = shown(settings).text
+    assert none not in text
+    assert "No step of a named funnel can be compared yet" in text
+
+
 def test_what_needs_an_act_is_listed_and_nothing_else(settings):
     a_shop(settings)
     page = shown(settings)
@@ -573,7 +607,7 @@ def test_marts_without_rows_make_sentences_and_no_table(settings):
     for said in (
         "No data yet", "No session and no spend is published yet",
         "No micro-conversion has enough history to be judged yet.",
-        "No spend has come for these days, so there is no budget to judge.",
+        "No spend that can be used has come for these days, so there is no budget to judge.",
         "No session has entered a funnel", "No day has data yet.",
         "No micro-conversion is enabled, so nothing has a value.",
         "No version has settled weeks yet", "No row has been read yet.",
