@@ -26,8 +26,11 @@ from orchestration.locking import writer_lock
 from orchestration.one_line import one_line
 from orchestration.policy import effective_vars
 from orchestration.publishing import UNFINISHED
+from orchestration.quarters import first_day_of_quarter, next_quarter
 from orchestration.report import (
+    FIRST_DAY,
     TIERS,
+    VALUES_NO_SESSION,
     Restated,
     funnel_counts,
     funnel_sums,
@@ -67,13 +70,17 @@ Section = Callable[[duckdb.DuckDBPyConnection, "Asked"], dict[str, Any]]
 class Asked:
     """What the sections speak of. day: the newest that is over and has sessions, None without any
     row; restated: of the version, None as first written; has_spend: any cost in the days shown;
-    has_sessions: any on a day that is over, so that `day` is such a day."""
+    has_sessions: any on a day that is over, so that `day` is such a day; values_no_session: the
+    version, as no revenue came of settled sessions before it; first_version: the day of the first
+    one, where nothing happened before the quarter that is going on."""
 
     day: date | None
     version: tuple[str, date] | None
     restated: Restated | None
     has_spend: bool
     has_sessions: bool
+    values_no_session: bool
+    first_version: date | None
 
     @property
     def first(self) -> date:
@@ -191,7 +198,37 @@ def _asked(connection: duckdb.DuckDBPyConnection, today: date) -> Asked:
         version = latest_version(connection)
     except (duckdb.CatalogException, duckdb.BinderException):
         version = None
-    return Asked(day, version, restated(connection, version), has_spend, has_sessions)
+    return Asked(
+        day,
+        version,
+        restated(connection, version),
+        has_spend,
+        has_sessions,
+        _values_no_session(connection, version),
+        _first_version(connection, today),
+    )
+
+
+def _values_no_session(
+    connection: duckdb.DuckDBPyConnection, version: tuple[str, date] | None
+) -> bool:
+    if version is None or version[0].startswith("("):
+        return False
+    return bool(
+        connection.execute(
+            f"select {VALUES_NO_SESSION} from marts.mart_micro_values where value_version = ?",
+            [version[0]],
+        ).fetchone()[0]
+    )
+
+
+def _first_version(connection: duckdb.DuckDBPyConnection, today: date) -> date | None:
+    try:
+        (first,) = connection.execute(FIRST_DAY).fetchone()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    quarter = first_day_of_quarter(today)
+    return next_quarter(quarter) if first is not None and first >= quarter else None
 
 
 def _published_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -583,10 +620,12 @@ def backtest_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dic
 
 
 def audit_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:
-    """What became of raw rows per source since the first of the last days, and why refused."""
+    """What became of raw rows per source since the first of the last days, and why refused;
+    unrated: those with money in a currency without a rate."""
     newest = connection.execute("select max(date) from marts.mart_event_audit").fetchone()[0]
     if newest is None:
-        return {"since": None, "reasons": _top([], MOST_REASONS), **_top([], MOST_SOURCES)}
+        none = {"since": None, "unrated": 0, "reasons": _top([], MOST_REASONS)}
+        return {**none, **_top([], MOST_SOURCES)}
     since = asked.first if asked.day is not None else newest - timedelta(days=DAYS - 1)
     rows = _rows(
         connection,
@@ -615,7 +654,12 @@ def audit_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[s
         for column, number in sorted(sums.items(), key=lambda item: (-(item[1] or 0), item[0]))
         if number
     ]
-    return {"since": since, "reasons": _top(reasons, MOST_REASONS), **_top(rows, MOST_SOURCES)}
+    return {
+        "since": since,
+        "unrated": sums.get("refused_currency_without_rate") or 0,
+        "reasons": _top(reasons, MOST_REASONS),
+        **_top(rows, MOST_SOURCES),
+    }
 
 
 SECTIONS: dict[str, Section] = {

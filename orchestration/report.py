@@ -29,6 +29,11 @@ ABSENT = "-"
 TIERS = ("soft", "medium", "hard", "macro")
 LONGEST_CHANNEL = 24
 
+# of the first event that counts
+FIRST_DAY = "select min(date) from marts.mart_event_audit where raw > refused"
+# of a version's rows of mart_micro_values: acts have a value, but none adds anything to a session
+VALUES_NO_SESSION = "max(value) > 0 and coalesce(max(abs(incremental_value)), 0) = 0"
+
 Section = Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], Iterator[str]]
 
 

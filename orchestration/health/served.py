@@ -15,6 +15,7 @@ from orchestration.errors import first_line
 from orchestration.health.findings import ERROR, OK, WARN, Finding
 from orchestration.health.view import View
 from orchestration.quarters import first_day_of_quarter, next_quarter
+from orchestration.report import FIRST_DAY, VALUES_NO_SESSION
 from orchestration.settings import SERVING_FILE
 
 # with fewer such weekdays there is no usual one
@@ -47,11 +48,9 @@ DAYS = """
     group by source_system, date
     order by source_system, date
 """
-FIRST_DAY = "select min(date) from marts.mart_event_audit where raw > refused"
-# a name in parentheses stands for the configured weights, in force before any version. Sessions
-# have no value where acts have one, but none of them adds anything to a session
-NEWEST_VERSION = """
-    select valid_from, max(value) > 0 and coalesce(max(abs(incremental_value)), 0) = 0
+# a name in parentheses stands for the configured weights, in force before any version
+NEWEST_VERSION = f"""
+    select valid_from, {VALUES_NO_SESSION}
     from marts.mart_micro_values
     where value_version not like '(%'
     group by valid_from
@@ -166,6 +165,12 @@ def _value_version(
             f"weights speak until that of {next_quarter(current)}."
         )
         return Finding("value_version", OK, sentence)
+    if newest is None and first is None:
+        sentence = (
+            "No event has been accepted yet, so no value version can be written: configured "
+            "weights speak."
+        )
+        return Finding("value_version", WARN, sentence)
     if newest is None:
         sentence = "There is no value version yet: configured weights speak. make quarterly."
         return Finding("value_version", WARN, sentence)

@@ -99,8 +99,8 @@ MARTS = {
     """,
     "mart_event_audit": """
         date date, source_system varchar, raw bigint, accepted bigint, duplicate bigint,
-        refused bigint, refused_bot bigint, refused_no_visitor bigint, incomplete bigint,
-        late bigint
+        refused bigint, refused_bot bigint, refused_no_visitor bigint,
+        refused_currency_without_rate bigint, incomplete bigint, late bigint
     """,
 }
 # they have no section of their own
@@ -195,7 +195,10 @@ def a_day(back, **changed):
 
 def a_version(settings, version="2026-Q4", first=date(2026, 10, 1), goal="purchase", **changed):
     key = {"value_version": version, "micro_conversion": "cart", "macro_conversion": goal, **ALL}
-    value = {"valid_from": first, "probability": 0.31, "tier_weight": 0.7, "value": 24.8}
+    value = {
+        "valid_from": first, "probability": 0.31, "tier_weight": 0.7, "incremental_value": 11,
+        "value": 24.8,
+    }  # fmt: skip
     add(settings, "mart_micro_values", {**key, **value, "guardrail": "ladder", **changed})
     return key
 
@@ -649,9 +652,43 @@ def test_before_any_version_configured_weights_are_said_to_speak(settings):
     run(settings, "update marts.mart_daily_values set value_version = '(prior)'")
     page = shown(settings)
     assert "Configured weights are in force." in page.text
-    assert "no money to compare with cost. The first quarterly run ends that." in page.text
+    assert "rank traffic, and are no money to compare with cost." in page.text
     assert "On 28 of these days and 28 of those before the configured weights" in page.text
     assert page.row("cart") == ["cart", "24.80", "31.0 %", NONE, "", "0", NONE, "ladder"]
+
+
+def test_a_shop_younger_than_its_quarter_is_told_when_its_first_version_comes(settings):
+    a_shop(settings)
+    run(settings, "delete from marts.mart_micro_values")
+    a_version(settings, "(prior)", date(1, 1, 1))
+    run(settings, "update marts.mart_event_audit set date = date '2026-10-01'")
+    text = shown(settings).text
+    assert "so the first version is that of 2027-01-01 ." in text
+    assert "The first quarterly run ends that." not in text
+    run(settings, "update marts.mart_event_audit set date = date '2026-09-30'")
+    assert "The first quarterly run ends that." in shown(settings).text
+
+
+def test_a_version_that_values_no_session_is_no_verdict_on_the_traffic(settings):
+    a_shop(settings)
+    said = "Version 2026-Q4 values no session"
+    assert said not in shown(settings).text
+    run(settings, "update marts.mart_micro_values set incremental_value = 0")
+    assert said in shown(settings).text
+
+
+def test_money_in_a_currency_without_a_rate_is_said_to_be_missing(settings):
+    a_shop(settings)
+    assert "without a rate" not in shown(settings).text
+    unrated = "update marts.mart_event_audit set refused_currency_without_rate = {} where date = {}"
+    # before the days shown
+    run(settings, unrated.format(5, "date '2026-11-01'"))
+    assert "without a rate" not in shown(settings).text
+    run(settings, unrated.format(1, f"date '{DAY}'"))
+    said = "event row{} refused for money in a currency without a rate: what was bought"
+    assert f"Since 2026-11-02 1 {said.format(' was')}" in shown(settings).text
+    run(settings, unrated.format(1400, f"date '{DAY}'"))
+    assert f"1,400 {said.format('s were')}" in shown(settings).text
 
 
 def test_configured_weights_of_the_days_before_are_no_measure_of_these(settings):

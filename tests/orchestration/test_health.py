@@ -411,6 +411,8 @@ def test_no_version_is_missed_before_anything_can_be_valued(home, first, refused
     found, sentence = home.found("value_version")
     assert found == severity
     assert ("weights speak until that of 2027-01-01" in sentence) == (severity == "ok")
+    # which writes none where no event was accepted
+    assert ("make quarterly" in sentence) == (first < QUARTER)
 
 
 @pytest.mark.parametrize(
