@@ -504,10 +504,11 @@ def _figures(
 
 
 def channels_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:
-    """The last days per channel, and all of them together."""
+    """The last days per channel, and all of them together; apart: channels with the cost of
+    campaigns whose sessions all stand in others."""
     if asked.day is None:
         _expect(connection, "mart_daily_values")
-        return {"total": None, **_top([], MOST_CHANNELS)}
+        return {"total": None, "apart": _top([], MOST_UNMET), **_top([], MOST_CHANNELS)}
     rows = _rows(
         connection,
         """
@@ -529,7 +530,47 @@ def channels_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dic
         expected_money = None if row["is_prior"] else row["expected_revenue"]
         row["value_roas"] = over(expected_money, row["cost"])
     total = next((row for row in rows if row["is_total"]), None)
-    return {"total": total, **_top([row for row in rows if not row["is_total"]], MOST_CHANNELS)}
+    return {
+        "total": total,
+        "apart": _top(_apart(connection, asked), MOST_UNMET),
+        **_top([row for row in rows if not row["is_total"]], MOST_CHANNELS),
+    }
+
+
+def _apart(connection: duckdb.DuckDBPyConnection, asked: Asked) -> list[str]:
+    """Sessions stand in the channel group that their source gives, spend in the default one."""
+    rows = _rows(
+        connection,
+        """
+        with days as (
+            select * from marts.mart_daily_values where date between ? and ?
+        ),
+
+        campaigns_met as (
+            select campaign
+            from days
+            where campaign <> '(not set)'
+            group by campaign
+            having sum(sessions) > 0
+        ),
+
+        channels as (
+            select
+                days.channel_group, sum(days.cost) as cost, sum(days.sessions) as sessions,
+                bool_or(days.cost > 0 and campaigns_met.campaign is not null) as is_met_elsewhere
+            from days
+            left join campaigns_met using (campaign)
+            group by days.channel_group
+        )
+
+        select channel_group
+        from channels
+        where cost > 0 and sessions = 0 and is_met_elsewhere
+        order by cost desc, channel_group
+        """,
+        [asked.first, asked.day],
+    )
+    return [row["channel_group"] for row in rows]
 
 
 def funnel_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str, Any]:

@@ -567,6 +567,17 @@ def test_channels_are_sums_with_a_total(settings):
     assert page.row("All channels")[1:5] == ["2,850", "58", "1,682.80", "8,014.00"]
 
 
+def test_cost_in_another_channel_than_the_sessions_of_its_campaigns_is_told(settings):
+    a_shop(settings)
+    alone = {"sessions": 0, "macro_conversions": 0, "revenue": 0, "expected_revenue": 0}
+    # nobody came by it, which is another matter
+    add(settings, "mart_daily_values", a_day(1, **alone, channel_group="Audio", campaign="pod"))
+    assert "whose sessions stand in other channels" not in shown(settings).text
+    add(settings, "mart_daily_values", a_day(1, **alone, channel_group="<i>SEA", campaign="a"))
+    said = "with the cost of campaigns whose sessions stand in other channels: &lt;i&gt;SEA ."
+    assert said in shown(settings).text.replace("SEA.", "SEA .")
+
+
 def test_the_funnel_divides_each_step_by_the_one_before(settings):
     a_shop(settings)
     page = shown(settings)
