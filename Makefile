@@ -18,6 +18,12 @@ if [ -f "$$stamp" ] && wanted | cmp -s - "$$stamp" && $(VENV_PYTHON) -c "" 2>/de
     exit 0
 fi
 
+# what is emptied and installed over below would be the folder behind it
+if [ -L .venv ]; then
+    echo "error: .venv is a link, and what it leads to may be another clone's: set-up would empty it. Remove the link (rm .venv); then the same command again." >&2
+    exit 1
+fi
+
 keep=no
 if [ -f "$$stamp" ] && [ "$$(head -n 1 "$$stamp")" = "$$(pwd -P)" ] \
         && $(VENV_PYTHON) -c "import pip" 2>/dev/null; then

@@ -197,6 +197,25 @@ def test_moved_checkout_is_set_up_anew(checkout):
     assert any("-m venv --clear .venv" in line for line in log(moved))
 
 
+def test_a_link_to_the_environment_of_another_clone_leaves_that_as_it_is(checkout):
+    add_python(checkout, "python3.11")
+    make(checkout, "setup")
+    other = checkout.with_name("other")
+    (checkout / ".venv").rename(other)
+    (checkout / ".venv").symlink_to(other)
+    stamp = other / "set-up-of"
+    stamp.write_text(f"{other}\n{stamp.read_text()}")
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    log(checkout)
+    refused = make(checkout, "lint")
+    assert refused.returncode != 0
+    assert "error: .venv is a link" in refused.stderr and "rm .venv" in refused.stderr
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+    assert not any("-m " in line for line in log(checkout))
+    (checkout / ".venv").unlink()
+    assert make(checkout, "setup").returncode == 0
+
+
 def test_environment_whose_python_is_gone_is_made_anew(checkout):
     add_python(checkout, "python3.11")
     make(checkout, "setup")
