@@ -51,6 +51,8 @@ LONGEST_PATH = 4096
 # the coarsest clock of a file system has two seconds
 SETTLED_SECONDS = 3
 FILES_AT_ONCE = 4
+# what the system shows of itself: without end, and no export lies there
+OF_THE_SYSTEM = (Path("/proc"), Path("/sys"))
 TAIL_BYTES = 1 << 16
 
 
@@ -106,7 +108,7 @@ def files_of(
     landing: Path, source: str, complain: Callable[[str], None] = lambda _: None
 ) -> list[LandingFile]:
     """The source's files in the order in which they land, at any depth; links are followed, but to
-    no folder that holds what is not the source's own.
+    no folder that holds what is not the source's own, and not into /proc and /sys.
 
     complain is told of folders that cannot be opened and of links that are not followed.
     """
@@ -121,6 +123,9 @@ def files_of(
         target = link.resolve()
         is_inside = any(map(target.is_relative_to, others)) and not target.is_relative_to(own)
         return is_inside or any(other.is_relative_to(target) for other in others)
+
+    def leads_into_the_system(link: Path) -> bool:
+        return any(map(link.resolve().is_relative_to, OF_THE_SYSTEM))
 
     def walk(folder: Path, prefix: str) -> None:
         try:
@@ -143,7 +148,9 @@ def files_of(
             except OSError as error:
                 complain(f"{file}: it cannot be looked at ({error.strerror}); skipped.")
                 continue
-            if is_folder and child.is_symlink() and leads_astray(file.path):
+            if child.is_symlink() and leads_into_the_system(file.path):
+                complain(f"{file}: a link to what the system shows of itself; skipped.")
+            elif is_folder and child.is_symlink() and leads_astray(file.path):
                 complain(f"{file}: a link to other parts of the home; skipped.")
             elif is_folder:
                 walk(file.path, f"{file.name}/")

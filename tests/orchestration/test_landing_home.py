@@ -375,6 +375,17 @@ def test_a_link_to_other_parts_of_the_home_is_not_followed(tmp_path, target):
     assert (home.settings.landing / "ga4" / "events.jsonl").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+@pytest.mark.parametrize("target", ["/proc", "/proc/self/task", "/proc/self/environ", "/sys"])
+def test_a_link_to_what_the_system_shows_of_itself_is_not_followed(tmp_path, target):
+    home = Home(tmp_path / "home")
+    home.drop("generic/a.csv", HEADER + ROW)
+    (home.settings.landing / "generic" / "b.csv").symlink_to(target)
+    result = home.land()
+    assert result.warnings == ["generic/b.csv: a link to what the system shows of itself; skipped."]
+    assert (result.rows, result.set_aside) == (1, [])
+
+
 def test_a_source_that_lies_on_another_disk_is_read_there(tmp_path):
     home = Home(tmp_path / "home")
     (tmp_path / "disk" / "generic" / "day").mkdir(parents=True)
