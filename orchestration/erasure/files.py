@@ -90,6 +90,9 @@ def erase_from_landing(warehouse: Warehouse, people: People, erased: Erased) -> 
         elif path.is_dir() and _leads_outside(warehouse.settings, path):
             shown = "/".join(path.relative_to(landing).parts)
             erased.left.append((shown, "it is a link to a folder outside the home"))
+        elif path.is_symlink() and not path.exists():
+            shown = "/".join(path.relative_to(landing).parts)
+            erased.left.append((shown, "it is a link that leads nowhere now"))
     for path in sorted((landing / SET_ASIDE_FOLDER).rglob("*.reason.txt")):
         erased.add("reasons of files set aside", clean_text(path, mentions.taken_out_of))
 
@@ -174,14 +177,14 @@ def _write_without(
     if kind == "parquet":
         return _write_parquet_without(con, file, part, mentions, is_aside)
     try:
-        encoding = _encoding(file)
+        encoding = _encoding(file, is_aside)
         rule = _rule(file, kind, encoding, people, mentions, is_aside)
         with (
             _text(file, "rb", file.path, encoding) as lines,
             _text(file, "wb", part, encoding) as out,
         ):
             removed = 0
-            for record, is_theirs in rule(lines):
+            for record, is_theirs in rule(_bounded(lines)):
                 removed += is_theirs
                 if not is_theirs:
                     out.write(record)
@@ -192,12 +195,21 @@ def _write_without(
         raise CannotBeRead(str(error)) from error
 
 
-def _encoding(file: LandingFile) -> str:
+def _bounded(opened: io.TextIOWrapper) -> Iterator[str]:
+    while line := opened.readline(mending.LONGEST_LINE):
+        if len(line) == mending.LONGEST_LINE and line[-1] not in "\r\n":
+            raise CannotBeRead(f"a line of it has {mending.LONGEST_LINE:,} characters and more")
+        yield line
+
+
+def _encoding(file: LandingFile, is_aside: bool) -> str:
     with _binary(file, "rb", file.path) as opened:
         head = opened.read(4096)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16-le" if head[:2] == b"\xff\xfe" else "utf-16-be"
-    if any(byte in _NO_TEXT for byte in head):
+    # landing reads what has such an ending and source as text, whatever its bytes
+    is_read_as_text = not is_aside and file.suffix and file.source in LANDING_SOURCES
+    if not is_read_as_text and any(byte in _NO_TEXT for byte in head):
         raise CannotBeRead("it is no text")
     return "utf-8"
 

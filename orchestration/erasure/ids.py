@@ -24,6 +24,8 @@ ZEROS = "00000000-0000-0000-0000-000000000000"
 NOBODY = (*PLACEHOLDERS, "anonymous", "guest", ZEROS)
 KINDS = ("visitor", "user")
 ERASED = "(erased)"
+# two million ids; of a larger file, such as an export or a device, nobody meant that all be erased
+MOST_BYTES = 100 * 10**6
 # such as 12, which stands in any text for anything
 SHORTEST_IN_TEXT = 6
 # letters and digits in a row; what an address writes for a sign, such as %2F, is none of them
@@ -53,7 +55,14 @@ def read_ids(path: Path) -> Ids:
     Raises IntentMapError that names the line at fault, never with the id in it.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise IntentMapError(
+                f"The file {path} has more than {MOST_BYTES // 10**6} MB, so it is no list of ids. "
+                "Name the file that has one id a line, or part a longer list."
+            )
+        lines = content.decode("utf-8-sig").splitlines()
     except OSError as error:
         raise IntentMapError(f"The file {path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ from orchestration.erasure import erase_users
 from orchestration.erasure import files as erasure_files
 from orchestration.erasure.ids import ZEROS, Ids, Mentions, read_ids
 from orchestration.errors import IntentMapError
-from orchestration.landing import kept
+from orchestration.landing import kept, mending
 from orchestration.publishing import PARQUET_VERSIONS
 from orchestration.settings import PROJECT_ROOT
 from orchestration.sources import PLACEHOLDERS
@@ -491,6 +491,49 @@ def test_a_landed_file_with_the_longest_name_is_rewritten_too(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_text_with_bytes_that_are_none_is_rewritten_as_landing_read_it(tmp_path):
+    home = Home(tmp_path / "home")
+    head = "visitor_id,occurred_at,event_name,page_url\n"
+    stays = f"device-stays,{AT},page_view,c\0d\n"
+    path = home.drop("generic/a.csv", f"{head}device-gone,{AT},page_view,a\0b\n{stays}")
+    home.land()
+    receipt = erase(home, tmp_path, "device-gone\n")
+    assert (receipt.file_rows, receipt.files_left) == ({"landing/generic": 1}, [])
+    assert path.read_text() == head + stays
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("generic/a.csv", f"visitor_id,occurred_at,event_name\ndevice-stays,{AT},page_view"),
+        ("generic/a.jsonl", json.dumps(event("device-stays"))),
+        ("_set_aside/generic/a.txt", "device-stays"),
+    ],
+)
+def test_a_line_without_end_is_not_read_into_memory(tmp_path, monkeypatch, name, first):
+    monkeypatch.setattr(mending, "LONGEST_LINE", 1000)
+    home = Home(tmp_path / "home")
+    path = home.settings.landing / name
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{first}\n{'x' * 1001}")
+    receipt = erase(home, tmp_path, "device-gone\n")
+    said = "a line of it has 1,000 characters and more"
+    is_aside = name.startswith("_set_aside")
+    assert receipt.files_removed == ([f"{name} ({said})"] if is_aside else [])
+    assert receipt.files_left == ([] if is_aside else [f"{name}: {said}"])
+    assert path.exists() is not is_aside
+
+
+@pytest.mark.parametrize("target", ["nowhere", "a.csv"])
+def test_a_link_out_of_reach_is_named_as_not_searched(tmp_path, target):
+    home = Home(tmp_path / "home")
+    home.drop("generic/b.csv", f"visitor_id,occurred_at,event_name\ndevice-gone,{AT},page_view\n")
+    (home.settings.landing / "generic" / "a.csv").symlink_to(target)
+    receipt = erase(home, tmp_path, "device-gone\n")
+    assert receipt.file_rows == {"landing/generic": 1}
+    assert [left.split(":")[0] for left in receipt.files_left] == ["generic/a.csv"]
+
+
 def test_a_file_that_has_not_landed_yet_lands_without_them_later(tmp_path):
     theirs = tmp_path / "theirs.duckdb"
     with duckdb.connect(str(theirs)) as con:
@@ -747,6 +790,13 @@ def test_an_id_without_a_letter_or_digit_is_found_where_no_visitor_is_named(tmp_
 def test_a_wrong_file_of_ids_is_refused_with_its_line(tmp_path, text, said):
     with pytest.raises(IntentMapError, match=said.replace("(", r"\(")):
         read_ids(ids_file(tmp_path, text))
+
+
+def test_a_file_too_large_for_a_list_of_ids_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(erasure.ids, "MOST_BYTES", 10)
+    assert read_ids(ids_file(tmp_path, "device-1\n")).all == {"device-1"}
+    with pytest.raises(IntentMapError, match="so it is no list of ids"):
+        read_ids(ids_file(tmp_path, "device-100\n"))
 
 
 def test_a_file_whose_path_names_somebody_is_refused_without_saying_whom(home, tmp_path):
