@@ -38,19 +38,24 @@ def of_arrivals(view: View) -> Iterator[Finding]:
             yield _reconciliation(source, *view.ledger.rows[source])
 
 
+def usual_gap(days: list[list[Any]]) -> int | None:
+    """Days from one arrival to the next that nine of ten gaps do not exceed, so that one outage
+    does not excuse the next; None where there are too few. days: as in Ledger.arrivals."""
+    arrived = [date.fromisoformat(day[0]) for day in days]
+    gaps = sorted((b - a).days for a, b in itertools.pairwise(arrived))
+    return gaps[math.ceil(0.9 * len(gaps)) - 1] if len(gaps) >= FEWEST_GAPS else None
+
+
 def _freshness(view: View, source: str, days: list[list[Any]]) -> Finding:
     last = datetime.fromisoformat(days[-1][1])
     waited = max(0.0, (view.now - last).total_seconds() / 86400)
-    arrived = [date.fromisoformat(day[0]) for day in days]
-    gaps = sorted((b - a).days for a, b in itertools.pairwise(arrived))
     said = f"Last arrival {last:%Y-%m-%d %H:%M} UTC, {duration(waited)} ago"
-    figures = {"days since arrival": round(waited, 2), "arrival days": len(arrived)}
-    if len(gaps) < FEWEST_GAPS:
+    figures = {"days since arrival": round(waited, 2), "arrival days": len(days)}
+    usual = usual_gap(days)
+    if usual is None:
         return Finding(
             "freshness", OK, f"{said}; too few arrivals to know what is usual.", source, figures
         )
-    # nine of ten gaps are not longer: one outage must not excuse the next
-    usual = gaps[math.ceil(0.9 * len(gaps)) - 1]
     limit = usual * view.values["health_late_share"]
     figures["usual longest gap in days"] = usual
     expected = f"it usually comes within {duration(usual)}"

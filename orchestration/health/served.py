@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import duckdb
 
 from orchestration.errors import first_line
+from orchestration.health.arrivals import usual_gap
 from orchestration.health.findings import ERROR, OK, WARN, Finding
 from orchestration.health.view import View
 from orchestration.quarters import first_day_of_quarter, next_quarter
@@ -74,6 +75,7 @@ def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterato
         # until the rate is there, which has every row judged anew, money is missing
         told = [day for day in lately if unrated[source, day]]
         nothing = bool(lately) and all(days[day][0] == days[day][1] for day in lately)
+        yield from _old_events(view, source, days)
         if told:
             yield _without_rate(source, told, sum(unrated[source, day] for day in told))
         elif nothing:
@@ -83,6 +85,24 @@ def _of_days(view: View, rows: list[tuple[str, date, int, int, int]]) -> Iterato
             yield from _volume(view, source, days, filled[-2], filled[0])
             if not nothing:
                 yield from _refused_rows(view, source, days, filled[-2])
+
+
+def _old_events(view: View, source: str, days: dict[date, tuple[int, int]]) -> Iterator[Finding]:
+    """Files that come in time may hold nothing new, as of an export that stands still."""
+    arrivals = view.ledger.arrivals.get(source, []) if view.ledger else []
+    usual = usual_gap(arrivals)
+    accepted = [day for day, (raw, refused) in days.items() if raw > refused and day <= view.today]
+    if usual is None or not accepted:
+        return
+    arrived = date.fromisoformat(arrivals[-1][0])
+    age = (arrived - max(accepted)).days
+    # the events of a day come when it is over
+    if age > (usual + 1) * view.values["health_late_share"]:
+        sentence = (
+            f"The newest events are of {max(accepted)}, but the newest file came on {arrived}: "
+            f"{age} days lie between. See whether its export sends anything new."
+        )
+        yield Finding("freshness", WARN, sentence, source, {"days from event to arrival": age})
 
 
 def _volume(

@@ -192,6 +192,19 @@ def test_one_outage_does_not_excuse_the_next(home):
     assert home.found("freshness")[0] == "error"
 
 
+@pytest.mark.parametrize(("age", "is_told"), [(1, False), (3, False), (4, True), (59, True)])
+def test_files_that_come_in_time_without_new_events_are_told(home, age, is_told):
+    home.arrive_daily(20)
+    home.publish({TODAY - timedelta(100): (9, 0), TODAY - timedelta(age): (9, 8), TODAY: (5, 5)})
+    found = [f for f in health.look(home.settings, NOW) if f.name == "freshness"]
+    assert [f.severity for f in found] == ["ok", "warn"][: 1 + is_told]
+    if is_told:
+        newest = TODAY - timedelta(age)
+        assert found[1].sentence.startswith(
+            f"The newest events are of {newest}, but the newest file came on {TODAY}: {age} days"
+        )
+
+
 def test_two_arrivals_are_too_few_to_know_what_is_usual(home):
     home.arrive(NOW - timedelta(10))
     home.arrive(NOW - timedelta(9))

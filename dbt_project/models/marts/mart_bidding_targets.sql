@@ -210,7 +210,8 @@ select
     {{ money_ratio('revenue_now', 'cost_now') }} as roas_28d,
     {{ money_ratio('revenue_before', 'cost_before') }} as roas_28d_before,
     cast(cast(macro_conversions_30d as bigint) as string)
-    || ' macro-conversions in 30 days; '
+    || case when macro_conversions_30d = 1 then ' macro-conversion' else ' macro-conversions' end
+    || ' in 30 days; '
     || case
         when recommended_target = 'macro' then 'enough to bid on the macro-conversion.'
         when recommended_target = 'mixed'
