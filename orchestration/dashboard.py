@@ -538,7 +538,8 @@ def channels_section(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dic
 
 
 def _apart(connection: duckdb.DuckDBPyConnection, asked: Asked) -> list[str]:
-    """Sessions stand in the channel group that their source gives, spend in the default one."""
+    """Spend stands in the channel of most sessions of its source, medium and campaign; here they
+    name another source or medium."""
     rows = _rows(
         connection,
         """

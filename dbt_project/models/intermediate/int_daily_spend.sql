@@ -152,12 +152,90 @@ spend_by_day as (
     from spend_once
     group by spend_date, source, medium, campaign
 
+),
+
+-- distinct: one session with a group of its source's own is enough
+sources_with_own_groups as (
+
+    select distinct
+        source,
+        medium,
+        campaign
+
+    from sessions
+    where source_channel_group is not null
+
+),
+
+sessions_grouped as (
+
+    select
+        sessions.session_date,
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        sessions.source_channel_group as channel_group,
+        count(*) as sessions
+
+    from sessions
+    inner join sources_with_own_groups as sources
+        on sessions.source = sources.source
+        and sessions.medium = sources.medium
+        and sessions.campaign = sources.campaign
+    group by
+        sessions.session_date,
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        sessions.source_channel_group
+
+),
+
+groups_of_days as (
+
+    select
+        session_date,
+        source,
+        medium,
+        campaign,
+        channel_group,
+        row_number() over (
+            partition by session_date, source, medium, campaign
+            order by sessions desc, channel_group asc
+        ) as place
+
+    from sessions_grouped
+
+),
+
+-- of days with spend and without a session
+groups_of_sources as (
+
+    select
+        source,
+        medium,
+        campaign,
+        channel_group,
+        row_number() over (
+            partition by source, medium, campaign
+            order by sum(sessions) desc, channel_group asc
+        ) as place
+
+    from sessions_grouped
+    group by source, medium, campaign, channel_group
+
 )
 
--- what the campaign means stands here too, so that a changed rule notes the days of spend alone
+-- what the campaign means stands here too, so that a changed rule notes the days of spend alone.
+-- Cost stands where most of its sessions do, which the source may have put into groups of its own
 select
     spend_by_day.spend_date,
-    traffic_sources.channel_group,
+    coalesce(
+        case when groups_of_days.place = 1 then groups_of_days.channel_group
+            else groups_of_sources.channel_group
+        end,
+        traffic_sources.channel_group
+    ) as channel_group,
     spend_by_day.source,
     spend_by_day.medium,
     spend_by_day.campaign,
@@ -171,3 +249,14 @@ inner join traffic_sources
     on spend_by_day.source = traffic_sources.source
     and spend_by_day.medium = traffic_sources.medium
     and spend_by_day.campaign = traffic_sources.campaign
+left join groups_of_days
+    on spend_by_day.spend_date = groups_of_days.session_date
+    and spend_by_day.source = groups_of_days.source
+    and spend_by_day.medium = groups_of_days.medium
+    and spend_by_day.campaign = groups_of_days.campaign
+    and groups_of_days.place = 1
+left join groups_of_sources
+    on spend_by_day.source = groups_of_sources.source
+    and spend_by_day.medium = groups_of_sources.medium
+    and spend_by_day.campaign = groups_of_sources.campaign
+    and groups_of_sources.place = 1

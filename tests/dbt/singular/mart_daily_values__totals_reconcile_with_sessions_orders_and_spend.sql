@@ -113,7 +113,7 @@ signed_rows as (
 
     select
         spend_written.spend_date as date,
-        traffic_sources.channel_group,
+        spend_written.channel_group,
         spend_written.source,
         spend_written.medium,
         spend_written.campaign,
