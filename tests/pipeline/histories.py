@@ -16,6 +16,7 @@ GENERIC_COLUMNS = (
     *("visitor_id", "occurred_at", "event_name", "event_id", "user_id", "sequence", "page_url"),
     *("properties", "value", "currency", "order_id", "source", "medium", "campaign", "gclid"),
     *("fbclid", "device_category", "country", "user_agent", "consent_analytics", "session_id"),
+    "channel_group",
 )
 TRAFFIC = (
     ("google", "cpc", "brand shoes"),
@@ -99,6 +100,7 @@ def hard_history(seed: int = 20260701) -> Arrivals:
     _refused_rows(arrivals)
     _machines(arrivals)
     _restated_spend_and_orders(arrivals)
+    _groups_of_the_sources_own(arrivals)
     _ordinary_visitors(arrivals, random.Random(seed))
     return arrivals
 
@@ -380,6 +382,23 @@ def _restated_spend_and_orders(arrivals: Arrivals) -> None:
     arrivals.add(1, "orders", order("J1", "72.5"), order("J1", "73"), order("ORDER-B", "59"))
     arrivals.add(3, "orders", order("J1", "0", "cancelled"), order("P1", "88.8888"))
     arrivals.add(3, "orders", *(order(f"O{number}", f"{number}.5") for number in range(0, 30, 3)))
+
+
+def _groups_of_the_sources_own(arrivals: Arrivals) -> None:
+    """What most sessions of a day say of their channel changes with what lands late, and with it
+    the channel of the cost."""
+    traffic = {"source": "google", "medium": "cpc", "campaign": "own groups"}
+    said = ((0, 5, "Ads A"), (1, 5, "Ads B"), (2, 5, "Ads B"), (1, 6, None), (3, 6, "Ads A"))
+    for number, (night, day, group) in enumerate((*said, (2, 7, "Ads A"), (3, 7, "Ads C"))):
+        moment = at(f"2025-05-0{day} 15:00:00")
+        row = generic_event(
+            f"grouped {number}", moment, "page_view", channel_group=group, **traffic
+        )
+        arrivals.add(night, "generic", row)
+    for night, days in ((0, (4, 5)), (2, (6, 7, 8))):
+        for day in days:
+            spent = {"date": f"2025-05-0{day}", "impressions": 9, "clicks": 2, "cost": f"{day}"}
+            arrivals.add(night, "ad_spend", {**spent, **traffic})
 
 
 def _ordinary_visitors(arrivals: Arrivals, rng: random.Random) -> None:
