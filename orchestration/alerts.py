@@ -1,6 +1,7 @@
 """Tells people what the early warnings of the newest days are: as text, and through a webhook.
 
-Belongs here: which warnings are news, their words, sending them, and the note of what was sent.
+Belongs here: which warnings are news, their words, sending them, and the note of what was sent or
+missed.
 Does not belong here: what is worth a warning (mart_early_warnings), the check that Dagster shows
 (defs/published.py).
 
@@ -14,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from http.client import HTTPException
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def newest_warnings(settings: Settings) -> list[EarlyWarning]:
 
 def warnings_in(served: duckdb.DuckDBPyConnection) -> list[EarlyWarning]:
     """The same of a served file that is open; raises duckdb.CatalogException without the mart."""
+    return _warnings(served, f"date > (select max(date) from {SCHEMA}.{TABLE}) - {DAYS_SHOWN}")
+
+
+def _warnings(
+    served: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object] = ()
+) -> list[EarlyWarning]:
     rows = served.execute(
         f"""
         select
@@ -85,12 +92,22 @@ def warnings_in(served: duckdb.DuckDBPyConnection) -> list[EarlyWarning]:
         from {SCHEMA}.{TABLE}
         where
             warning is not null
-            and date > (select max(date) from {SCHEMA}.{TABLE}) - {DAYS_SHOWN}
+            and {condition}
         order by severity = 'critical' desc, money_at_risk desc, date, micro_conversion,
             channel_group
-        """
+        """,
+        values,
     ).fetchall()
     return [EarlyWarning(*row) for row in rows]
+
+
+def _still_there(settings: Settings, keys: set[str]) -> list[EarlyWarning]:
+    """The published warnings with these keys, of whatever day."""
+    if not keys:
+        return []
+    key = "concat_ws(' ', date, micro_conversion, channel_group, warning)"
+    with duckdb.connect(str(settings.serving / SERVING_FILE), read_only=True) as served:
+        return _warnings(served, f"list_contains(?::varchar[], {key})", [sorted(keys)])
 
 
 def alert(
@@ -107,16 +124,25 @@ def alert(
         report(f"early warnings: {len(warnings) - MOST_LINES} more in {TABLE}.")
     if not settings.webhook:
         return 0
+    note = settings.home / SENT_FILE
     try:
-        sent = _read_sent(settings.home / SENT_FILE)
-        news = [warning for warning in warnings if warning.key not in sent]
+        sent, missed = _read_note(note)
+        # by the next run the day of one that was missed may be none of the newest any more
+        older = _still_there(settings, missed - {warning.key for warning in warnings})
+        news = [warning for warning in [*warnings, *older] if warning.key not in sent]
         if not news:
             return 0
-        _within(LONGEST_SECONDS, lambda: _post(settings.webhook, news))
-        # only what may come up again is kept
-        keys = sorted({warning.key for warning in warnings})
-        (settings.home / SENT_FILE).write_text(json.dumps(keys, indent=1) + "\n", "utf-8")
-    except (OSError, ValueError, HTTPException) as error:
+        told = {warning.key for warning in news}
+        try:
+            _within(LONGEST_SECONDS, lambda: _post(settings.webhook, news))
+        except (OSError, ValueError, HTTPException):
+            _write_note(note, sent, told)
+            raise
+        # only what may come up again is kept: of the newest days, also what one run does not find
+        newest = max(warning.date for warning in [*warnings, *news])
+        since = (newest - timedelta(DAYS_SHOWN - 1)).isoformat()
+        _write_note(note, {key for key in sent | told if key[:10] >= since}, set())
+    except (OSError, ValueError, HTTPException, duckdb.Error) as error:
         report(
             f"The early warnings could not be sent to INTENT_MAP_WEBHOOK ({_in_words(error)}). "
             "They stand in the table, and are sent with the next run."
@@ -181,12 +207,22 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _read_sent(path: Path) -> set[str]:
+def _read_note(path: Path) -> tuple[set[str], set[str]]:
+    """The keys of what was sent, and of what the webhook missed."""
     try:
-        return set(json.loads(path.read_text("utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        note = json.loads(path.read_text("utf-8"))
+        # a list is of a release that noted only what was sent
+        parts = (note, []) if isinstance(note, list) else (note["sent"], note["missed"])
+        sent, missed = map(set, parts)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         # without the note something is told twice, which is better than not at all
-        return set()
+        return set(), set()
+    return sent, missed
+
+
+def _write_note(path: Path, sent: set[str], missed: set[str]) -> None:
+    note = {"sent": sorted(sent), "missed": sorted(missed)}
+    path.write_text(json.dumps(note, indent=1) + "\n", "utf-8")
 
 
 def _in_words(error: Exception) -> str:

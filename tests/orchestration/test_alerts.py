@@ -118,6 +118,58 @@ def test_what_was_sent_is_not_sent_again_and_news_is(settings, webhook):
     assert webhook.received[1]["text"].startswith("WARNING 2026-03-08 cart, Email: dropped")
 
 
+def test_what_one_run_does_not_find_any_more_is_not_told_again_by_the_next(settings, webhook):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    one, other = newest_warnings(settings)
+    for found, news in (([one], 1), ([other], 1), ([one, other], 0)):
+        assert alert(settings, found, lambda _: None) == news
+
+
+def test_what_the_webhook_missed_is_told_when_its_day_is_none_of_the_newest_any_more(
+    settings, webhook
+):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+
+    def a_day_goes_by(*rows):
+        with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as served:
+            served.executemany(
+                "insert into marts.mart_early_warnings (date, micro_conversion, channel_group, "
+                "warning, severity, money_at_risk) values (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+        return alert(settings, newest_warnings(settings), lambda _: None)
+
+    webhook.status = 500
+    assert a_day_goes_by(("2026-03-10", "video", "(all)", "stopped", "critical", 10)) == 0
+    # two more nights; one of the warnings that were missed is none any more
+    assert a_day_goes_by(("2026-03-11", "cart", "Email", "dropped", "warning", 5)) == 0
+    assert a_day_goes_by(("2026-03-13", "cart", "Email", None, "none", 0)) == 0
+    with duckdb.connect(str(settings.serving / "intent_map.duckdb")) as served:
+        served.execute(
+            "update marts.mart_early_warnings set warning = null where date = '2026-03-11'"
+        )
+    webhook.status = 200
+    webhook.received.clear()
+    assert a_day_goes_by(("2026-03-14", "cart", "Email", "dropped", "warning", 5)) == 2
+    assert a_day_goes_by(("2026-03-15", "cart", "Email", None, "none", 0)) == 0
+    (told,) = webhook.received
+    assert [one["date"] for one in told["warnings"]] == ["2026-03-14", "2026-03-10"]
+
+
+def test_the_note_of_a_release_that_noted_only_what_was_sent_is_read(settings, webhook):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    warnings = newest_warnings(settings)
+    (settings.home / "alerts_sent.json").write_text(json.dumps([warnings[0].key]))
+    assert alert(settings, warnings, lambda _: None) == 1
+
+
+@pytest.mark.parametrize("note", ["{", "3", "{}", '{"sent": [], "missed": 3}', "null"])
+def test_a_note_that_is_none_tells_all_again(settings, webhook, note):
+    settings = dataclasses.replace(settings, webhook=webhook.address)
+    (settings.home / "alerts_sent.json").write_text(note)
+    assert alert(settings, newest_warnings(settings), lambda _: None) == 2
+
+
 def test_no_warnings_send_nothing(settings, webhook):
     settings = dataclasses.replace(settings, webhook=webhook.address)
     assert alert(settings, [], lambda _: None) == 0
@@ -145,7 +197,7 @@ def test_an_answer_that_leads_elsewhere_does_not_count_as_sent(settings, webhook
     assert alert(settings, newest_warnings(settings), said.append) == 0
     assert f"(it answered {status}, another address; name that one)" in said[-1]
     assert "secret" not in " ".join(said)
-    assert not (settings.home / "alerts_sent.json").exists()
+    assert json.loads((settings.home / "alerts_sent.json").read_text())["sent"] == []
 
 
 def test_an_address_where_nobody_listens_breaks_nothing(settings):
@@ -181,7 +233,7 @@ def test_an_answer_that_trickles_for_ever_does_not_hold_the_night(settings, monk
         server.shutdown()
     assert took < Trickles.SECONDS
     assert "could not be sent to INTENT_MAP_WEBHOOK (no answer within 0.5 s)" in said[-1]
-    assert not (settings.home / "alerts_sent.json").exists()
+    assert json.loads((settings.home / "alerts_sent.json").read_text())["sent"] == []
 
 
 class Trickles(socketserver.BaseRequestHandler):
