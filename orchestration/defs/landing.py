@@ -152,7 +152,8 @@ def build_landing_assets(
             yield MaterializeResult(ARRIVALS, metadata=_total(result, seconds))
         else:
             marked = context.instance.get_materialized_partitions(ARRIVALS)
-            for arrived in _days_marked(result, _not_marked(settings, marked, days), days):
+            not_marked = _not_marked(settings, marked, days)
+            for arrived in _days_marked(result, not_marked, marked, days):
                 context.log_event(arrived)
         for source in chosen:
             yield MaterializeResult(raw_key(source), metadata=shown(result.sources[source]))
@@ -212,10 +213,12 @@ def _not_marked(
 def _days_marked(
     result: LandingResult,
     not_marked: Mapping[date, tuple[int, int]],
+    marked: Collection[str],
     days: DailyPartitionsDefinition,
 ) -> Iterator[AssetMaterialization]:
     """The days whose files a run without days has landed, those that none has marked, and the day
-    that is going on."""
+    that is going on; not once more where a run has marked it, and nothing came since: it would show
+    no files."""
     files: Counter[date] = Counter()
     rows: Counter[date] = Counter()
     for outcome in result.sources.values():
@@ -225,7 +228,8 @@ def _days_marked(
         files[day], rows[day] = files_before, rows_before
     today = date.fromisoformat(days.get_last_partition_key())
     first = date.fromisoformat(days.get_first_partition_key())
-    for day in sorted({*files, today}):
+    going_on = set() if today.isoformat() in marked else {today}
+    for day in sorted({*files} | going_on):
         if first <= day <= today:
             yield AssetMaterialization(
                 ARRIVALS,

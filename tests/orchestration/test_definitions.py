@@ -413,6 +413,20 @@ def test_a_day_whose_landing_ended_before_it_was_marked_is_marked_by_the_next(
         assert (shown["files"].value, shown["rows"].value) == (1, 1)
 
 
+def test_a_run_to_which_nothing_came_leaves_the_mark_of_the_day_that_is_going_on(real, tmp_path):
+    settings = Settings(home=tmp_path, seeds=PROJECT_ROOT / "seeds")
+    job = build_definitions(settings, real[1]).resolve_implicit_global_asset_job_def()
+    file = settings.landing / "generic" / "a.csv"
+    with DagsterInstance.ephemeral() as instance:
+        for files in (0, 1, 1, 1):
+            if files and not file.exists():
+                file.write_text("visitor_id,occurred_at,event_name\nv,2026-01-05,page_view\n")
+            keys = [*map(raw_key, SOURCES), LOADS]
+            assert job.execute_in_process(instance=instance, asset_selection=keys).success
+            newest = instance.get_latest_materialization_event(ARRIVALS).asset_materialization
+            assert newest.metadata["files"].value == files
+
+
 def test_an_erasure_that_would_build_by_a_wrong_business_file_is_refused(tmp_path):
     seeds = shutil.copytree(PROJECT_ROOT / "seeds", tmp_path / "seeds")
     (seeds / "micro_conversions.csv").unlink()
