@@ -97,11 +97,14 @@ def build_dbt_assets(
                 context.log.info("Building all rows anew, as this run asks for.")
             elif changed:
                 context.log.info(fingerprint.in_words(changed))
+            # of the whole run: where Dagster parts it, an earlier part would follow the new rules,
+            # and the one with the rows be refused
+            in_run = fingerprint.incremental_models(manifest, nodes_of_run(context, manifest))
+            if to_come := fingerprint.changed_parts(settings, rules, in_run):
+                retention.refuse_to_build_anew(settings, fingerprint.in_words(to_come))
+            elif asked:
+                retention.refuse_to_build_anew(settings, "This run builds all rows anew.")
             if asked or changed:
-                retention.refuse_to_build_anew(
-                    settings,
-                    fingerprint.in_words(changed) if changed else "This run builds all rows anew.",
-                )
                 retention.say_what_counts_no_more(settings, context.log.info)
             if changed:
                 fingerprint.forget(settings, rules, changed, incremental)
@@ -168,6 +171,14 @@ def build_dbt_assets(
                     selected.run_unseen(settings, args)
 
     return nightly_models, quarterly_models
+
+
+def nodes_of_run(context: AssetExecutionContext, manifest: Mapping[str, Any]) -> set[str]:
+    """Names of the nodes in all steps of this run."""
+    layer = context.job_def.asset_layer
+    specs = [layer.get(key).metadata for key in layer.selected_asset_keys]
+    ids = {metadata.get("dagster_dbt/unique_id") for metadata in specs}
+    return {node["name"] for unique_id, node in manifest["nodes"].items() if unique_id in ids}
 
 
 def restatement_reason(config: ValuationConfig) -> str | None:

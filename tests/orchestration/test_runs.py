@@ -20,7 +20,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import execute_run
 
-from orchestration import dbt_runner, health, runs
+from orchestration import dbt_runner, fingerprint, health, runs
 from orchestration.dead_runs import CODE_SERVER_TAG, HOST_TAG, close_dead_runs
 from orchestration.definitions import build_definitions
 from orchestration.defs import dbt_assets, landing, published, steps
@@ -821,3 +821,21 @@ def _started_run(instance, pid, **tags):
     run = instance.create_run_for_job(_empty, status=DagsterRunStatus.STARTED, tags=tags)
     instance.report_engine_event("begun", run, EngineEventData.in_process(pid))
     return run
+
+
+def test_a_quarter_that_retired_rows_refuse_is_refused_before_any_table_is_built(
+    story, home, monkeypatch
+):
+    def refuse(settings, why):
+        raise IntentMapError(f"{why} Rows were retired.")
+
+    # behind the valuation, in the last part of the step
+    monkeypatch.setattr(
+        fingerprint, "incremental_models", lambda _, nodes=(): {"mart_values"} & {*nodes}
+    )
+    monkeypatch.setattr(dbt_assets.retention, "refuse_to_build_anew", refuse)
+    other = dataclasses.replace(home, dbt_vars={"horizon_days": 9})
+    said = []
+    with pytest.raises(IntentMapError, match=r"policy vars changed .* Rows were retired"):
+        run_quarterly(other, date(2026, 10, 1), said.append)
+    assert not [line for line in said if "tables built" in line]
