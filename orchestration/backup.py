@@ -29,15 +29,15 @@ from orchestration.layout import layout_of
 from orchestration.locking import writer_lock
 from orchestration.publishing import publish
 from orchestration.settings import Settings
+from orchestration.simulated import RECORD
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 WAREHOUSE, BUSINESS_FILES, NOTES = "warehouse", "business_files", "notes"
 # in the home itself: receipts of erasures, which warnings were told already, and of a simulated
 # shop the note that it is one
-NOTED = ("erasures", "alerts_sent.json", "simulated.json")
+NOTED = ("erasures", "alerts_sent.json", RECORD)
 UNFINISHED = ".unfinished"
-REPLACED = "replaced"
 BLOCK = 1 << 20
 # beside the copy the disk keeps this much
 SPARE_BYTES = 64 * BLOCK
@@ -185,7 +185,7 @@ def restore(
                 shutil.rmtree(part, ignore_errors=True)
             raise IntentMapError(
                 f"The restore stopped: {error.strerror or error}. Run the same command again; the "
-                f"backup is unchanged, and what was here before is in {settings.home / REPLACED} "
+                f"backup is unchanged, and what was here before is in {settings.replaced} "
                 "if it is no longer in its place."
             ) from error
         # the views of kept files hold the paths of the home that was backed up
@@ -308,7 +308,7 @@ def _put_aside(settings: Settings, report: Callable[[str], None]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         return
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    aside, number = settings.home / REPLACED / name, 1
+    aside, number = settings.replaced / name, 1
     while aside.exists():
         number += 1
         aside = aside.with_name(f"{name}_{number}")

@@ -26,6 +26,7 @@ import duckdb
 from orchestration.errors import IntentMapError
 from orchestration.quarters import first_day_of_quarter
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.simulated import RECORD, SIMULATED
 
 DAYS = 200
 VISITORS = 28_000
@@ -35,10 +36,8 @@ LEAST_DAYS_OF_HISTORY = 28
 MOST_DAYS = 3_660
 # all are drawn in memory: a digit too many is told at once
 MOST_VISITORS = 10_000_000
-RECORD = "simulated.json"
 # where a shop's files are made; they come to their place when all are there
 UNFINISHED = "simulation.unfinished"
-SIMULATED = "SIMULATED SHOP: every number here comes from a random generator, none from people."
 # what a new day's shop replaces, in this order, since marts without a warehouse are a lost one;
 # Dagster's and dbt's own folders stay
 REPLACED = ("landing", "serving", "warehouse", "simulation_truth")

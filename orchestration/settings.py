@@ -75,6 +75,11 @@ class Settings:
         return self.home / "warehouse.unfinished"
 
     @property
+    def replaced(self) -> Path:
+        """Warehouses that a restore put aside."""
+        return self.home / "replaced"
+
+    @property
     def serving(self) -> Path:
         return self.home / "serving"
 

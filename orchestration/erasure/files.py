@@ -22,7 +22,6 @@ from typing import Any
 
 import duckdb
 
-from orchestration.backup import REPLACED
 from orchestration.compaction import UNFINISHED as COMPACTING
 from orchestration.compaction import clean_sqlite, is_sqlite
 from orchestration.disk import to_disk
@@ -423,8 +422,8 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
             continue
         if path.is_relative_to(warehouse) and _is_of_the_warehouse(settings, path):
             continue
-        if below.parts[0] == REPLACED or path.suffix in DATABASES:
-            cannot_be_searched[_top(below)] += 1
+        if path.is_relative_to(settings.replaced) or path.suffix in DATABASES:
+            cannot_be_searched[_top(settings, path)] += 1
             continue
         try:
             if is_sqlite(path):
@@ -434,7 +433,7 @@ def erase_from_traces(settings: Settings, mentions: Mentions, erased: Erased) ->
         except UnicodeDecodeError:
             # dbt's parsed projects hold no rows
             if below.parts[0] != "dbt":
-                cannot_be_searched[_top(below)] += 1
+                cannot_be_searched[_top(settings, path)] += 1
         except sqlite3.OperationalError as error:
             raise IntentMapError(
                 f"{path} cannot be cleaned ({error}). Run the same command again when no other "
@@ -457,9 +456,10 @@ def _is_of_the_warehouse(settings: Settings, path: Path) -> bool:
     )
 
 
-def _top(below: Path) -> str:
+def _top(settings: Settings, path: Path) -> str:
     """What to look at as a whole: a folder of the home, one of replaced/, or a file."""
-    return "/".join(below.parts[: 2 if below.parts[0] in (REPLACED, "warehouse") else 1])
+    is_below = any(map(path.is_relative_to, (settings.replaced, settings.warehouse.parent)))
+    return "/".join(path.relative_to(settings.home).parts[: 2 if is_below else 1])
 
 
 def clean_text(path: Path, cleaned: Callable[[str], str]) -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 import document_checks
 import model_checks
 import pytest
+import python_checks
 import repository_checks
 import sql_checks
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = (model_checks, sql_checks, document_checks, repository_checks)
+MODULES = (model_checks, sql_checks, python_checks, document_checks, repository_checks)
 CHECKS = {
     name: check
     for module in MODULES

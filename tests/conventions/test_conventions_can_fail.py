@@ -36,7 +36,11 @@ home/          your data
         '[project]\nname = "shop"\ndependencies = ["duckdb==2.0.0"]\n'
         '[project.optional-dependencies]\ndev = ["pytest>=9"]\n'
     ),
-    "orchestration/cli.py": 'COMMANDS = ["demo"]\nOPTIONS = ["--rows"]\n',
+    "orchestration/__init__.py": "",
+    "orchestration/__main__.py": "",
+    "orchestration/cli.py": (
+        'from orchestration import __main__\nCOMMANDS = ["demo"]\nOPTIONS = ["--rows"]\n'
+    ),
     "seeds/rules.csv": "rule,weight\na,1\n",
     "seeds/rules.yml": """
 seeds:
@@ -232,6 +236,14 @@ FAULTS = {
     "every_link_in_the_pages_leads_somewhere": [
         ("README.md", ("docs/methods.md#", "docs/method.md#"), "leads to no file"),
         ("README.md", ("#how-it-counts", "#how-it-sums"), "leads to no heading"),
+    ],
+    "no_module_needs_itself": [
+        ("orchestration/__main__.py", "import orchestration.cli", "orchestration/cli.py"),
+        (
+            "orchestration/__main__.py",
+            "def run():\n    from orchestration.cli import main\n",
+            "orchestration/__main__.py < orchestration/cli.py < orchestration/__main__.py",
+        ),
     ],
     "no_file_is_larger_than_one_mebibyte": [
         ("docs/large.bin", "x" * (1024 * 1024 + 1), "docs/large.bin"),

@@ -13,19 +13,19 @@ import pytest
 import yaml
 
 from orchestration import cli, dashboard
-from orchestration.dashboard import (
+from orchestration.dashboard import page_of
+from orchestration.dashboard.day_plot import day_plot, tick_label, ticks_over
+from orchestration.dashboard.wording import (
     change,
     count,
     money,
     name,
-    over,
-    page_of,
     percent,
     ratio,
     signed_money,
 )
-from orchestration.day_plot import day_plot, tick_label, ticks_over
 from orchestration.errors import IntentMapError
+from orchestration.report import over
 from orchestration.settings import DASHBOARD_FILE, PROJECT_ROOT, SERVING_FILE, Settings
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -912,8 +912,8 @@ def test_a_reader_of_the_serving_file_is_not_in_the_way(settings):
 
 def test_the_template_is_part_of_the_package():
     text = (PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert 'orchestration = ["*.j2"]' in text
-    assert (PROJECT_ROOT / "orchestration" / dashboard.TEMPLATE).is_file()
+    assert '"orchestration.dashboard" = ["*.j2"]' in text
+    assert (PROJECT_ROOT / "orchestration" / "dashboard" / dashboard.TEMPLATE).is_file()
 
 
 def test_numbers_as_text():

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 import duckdb
 from pipeline.valued_home import VERSION, ValuedHome
 
-from orchestration.dashboard import count, money, page_of
+from orchestration.dashboard import page_of
+from orchestration.dashboard.wording import count, money
 from orchestration.publishing import publish
 
 
