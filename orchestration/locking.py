@@ -2,7 +2,7 @@
 
 Belongs here: writer_lock, which every step that opens the warehouse for writing goes through, the
 wait for somebody who holds the warehouse file without it (an open notebook), and their errors.
-Does not belong here: queueing of Dagster runs (dagster.yaml), publishing (publishing.py).
+Does not belong here: queueing of Dagster runs (dagster.yaml), publishing (publishing/).
 
 The lock is the kernel's (flock on <home>/intent_map.lock): it ends with its process, so a killed
 run leaves nothing to clean. The file's text only says who holds it.

@@ -19,7 +19,7 @@ from orchestration.disk import has_no_room, to_disk
 from orchestration.errors import IntentMapError, first_line
 from orchestration.locking import writer_lock
 from orchestration.policy import effective_vars
-from orchestration.publishing import UNFINISHED
+from orchestration.publishing.places import UNFINISHED
 from orchestration.report import published_file
 from orchestration.settings import DASHBOARD_FILE, Settings
 from orchestration.simulated import SIMULATED, is_simulated

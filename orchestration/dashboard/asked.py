@@ -43,6 +43,7 @@ class Asked:
 
 
 def asked_of(connection: duckdb.DuckDBPyConnection, today: date) -> Asked:
+    """What a serving file lets the page speak of, on a day of the reporting time zone."""
     try:
         with_sessions, with_any = connection.execute(
             "select max(date) filter (where sessions > 0), max(date) "

@@ -15,6 +15,7 @@ Rows = list[dict[str, Any]]
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> Rows:
+    """What a query gives, with plain numbers. Raises duckdb.Error."""
     cursor = connection.execute(query, list(values))
     names = [column[0] for column in cursor.description]
     return [plain(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
@@ -43,4 +44,5 @@ def top(rows: Sequence[Any], most: int) -> dict[str, Any]:
 
 
 def several(rows: Rows) -> bool:
+    """Whether the rows are of more than one goal, so that each must name its own."""
     return len({row["macro_conversion"] for row in rows}) > 1

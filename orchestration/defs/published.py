@@ -2,7 +2,7 @@
 warnings.
 
 Belongs here: the assets, the check and what they show. Does not belong here: publishing itself
-(orchestration/publishing.py), the page (orchestration/dashboard.py), telling people
+(orchestration/publishing/), the page (orchestration/dashboard/), telling people
 (orchestration/alerts.py).
 """
 

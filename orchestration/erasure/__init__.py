@@ -40,7 +40,8 @@ from orchestration.errors import IntentMapError, first_line
 from orchestration.landing import RAW_TABLE, land
 from orchestration.landing.warehouse import Warehouse
 from orchestration.locking import writer_lock
-from orchestration.publishing import PARQUET_LINK, PARQUET_VERSIONS, publish
+from orchestration.publishing import publish
+from orchestration.publishing.places import PARQUET_LINK, PARQUET_VERSIONS
 from orchestration.retention import retired_rows, say_what_counts_no_more
 from orchestration.settings import Settings
 from orchestration.sources import EVENT_SOURCES

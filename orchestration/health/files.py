@@ -19,7 +19,7 @@ from orchestration.health.view import View
 from orchestration.landing import attached_sources
 from orchestration.landing.attached import see_to_it
 from orchestration.locking import HeldError
-from orchestration.publishing import PARQUET_LINK
+from orchestration.publishing.places import PARQUET_LINK
 from orchestration.settings import DASHBOARD_FILE, MANIFEST_FILE, SERVING_FILE
 
 

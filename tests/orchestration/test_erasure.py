@@ -22,7 +22,7 @@ from orchestration.erasure import files as erasure_files
 from orchestration.erasure.ids import ZEROS, Ids, Mentions, read_ids
 from orchestration.errors import IntentMapError
 from orchestration.landing import kept, mending
-from orchestration.publishing import PARQUET_VERSIONS
+from orchestration.publishing.places import PARQUET_VERSIONS
 from orchestration.settings import PROJECT_ROOT
 from orchestration.sources import PLACEHOLDERS
 

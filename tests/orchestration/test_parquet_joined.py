@@ -7,8 +7,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import disk, parquet_joined
-from orchestration.parquet_joined import Piece, UnlikeFilesError, has_same_bytes, join, piece_of
+from orchestration import disk
+from orchestration.publishing import parquet_joined
+from orchestration.publishing.parquet_joined import (
+    Piece,
+    UnlikeFilesError,
+    has_same_bytes,
+    join,
+    piece_of,
+)
 from orchestration.settings import PROJECT_ROOT
 
 # names of few letters get a dictionary and a bloom filter, numbers that differ get neither

@@ -8,11 +8,17 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration import parquet_joined, published_parts, publishing, reading_back
 from orchestration.errors import IntentMapError
-from orchestration.parquet_joined import UnlikeFilesError
-from orchestration.publishing import publish
-from orchestration.settings import Settings
+from orchestration.publishing import (
+    parquet_files,
+    parquet_joined,
+    parts,
+    publish,
+    reading_back,
+    tables,
+)
+from orchestration.publishing.parquet_joined import UnlikeFilesError
+from orchestration.settings import MANIFEST_FILE, SERVING_FILE, Settings
 
 DAYS = 210
 # a mart of each kind: by a date, by a moment that may be missing, and of one part
@@ -66,10 +72,10 @@ def written(text):
 
 def written_to_parquet(monkeypatch):
     """The list that the queries behind all Parquet files come to stand in."""
-    queries, real = [], publishing._copy_to_parquet
+    queries, real = [], parquet_files.copy_to_parquet
     monkeypatch.setattr(
-        publishing,
-        "_copy_to_parquet",
+        parquet_files,
+        "copy_to_parquet",
         lambda con, query, path: (queries.append(query), real(con, query, path)),
     )
     return queries
@@ -78,7 +84,7 @@ def written_to_parquet(monkeypatch):
 def served(settings):
     """Every published table as its columns and the sorted rows, from the file and from Parquet."""
     found = {}
-    with duckdb.connect(str(settings.serving / publishing.SERVING_FILE), read_only=True) as con:
+    with duckdb.connect(str(settings.serving / SERVING_FILE), read_only=True) as con:
         names = con.execute("select table_name from information_schema.tables").fetchall()
         for (name,) in names:
             left_out = "exclude (run_id, published_at)" if name == "publication" else ""
@@ -159,12 +165,12 @@ def test_a_history_without_any_session_takes_the_place_of_none_with(settings, as
     change(settings, "delete from marts.mart_sessions")
     with pytest.raises(IntentMapError, match="holds no session any more") as refused:
         said(settings, "run-1")
-    assert str(settings.serving / publishing.MANIFEST_FILE) in str(refused.value)
+    assert str(settings.serving / MANIFEST_FILE) in str(refused.value)
     assert served(settings) == before
     if as_an_erasure:
         said(settings, "run-2", whole=True)
     else:
-        (settings.serving / publishing.MANIFEST_FILE).unlink()
+        (settings.serving / MANIFEST_FILE).unlink()
         said(settings, "run-2")
     assert served(settings)["marts.mart_sessions"][1] == []
     # and then goes on
@@ -173,7 +179,7 @@ def test_a_history_without_any_session_takes_the_place_of_none_with(settings, as
 
 @pytest.mark.parametrize("key", ["another key", None])
 def test_another_key_leaves_no_part_as_it_was(settings, tmp_path, key):
-    path = settings.serving / publishing.SERVING_FILE
+    path = settings.serving / SERVING_FILE
     size = path.stat().st_size
     settings = replace(settings, hash_key=key)
     change(settings, CHANGES["a mart that is gone"])
@@ -227,7 +233,7 @@ def test_a_mart_whose_weeks_cannot_be_joined_is_written_as_one(
 
     change(settings, CHANGES["a night"])
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, broken, refuse)
+        patch.setattr(parquet_files, broken, refuse)
         said(settings, "run-1")
     assert not [*settings.serving.rglob("*.unfinished")]
     expect_as_whole(settings, tmp_path)
@@ -294,14 +300,14 @@ def test_a_joined_file_that_is_not_as_written_is_not_published(
 ):
     joined = []
 
-    def spoiled_once(pieces, path, real=publishing.join):
+    def spoiled_once(pieces, path, real=parquet_files.join):
         placed = real(pieces, path)
         if not joined:
             spoil(path, placed)
         joined.append(path)
         return placed
 
-    monkeypatch.setattr(publishing, "join", spoiled_once)
+    monkeypatch.setattr(parquet_files, "join", spoiled_once)
     change(settings, LATE_ROW)
     assert "published anew" in said(settings, "run-1")
     expect_as_whole(settings, tmp_path)
@@ -374,10 +380,10 @@ def of_another_run(path):
 def test_a_served_file_that_is_not_as_published_is_not_carried_on(
     settings, tmp_path, spoil, is_size_known
 ):
-    path = settings.serving / publishing.SERVING_FILE
+    path = settings.serving / SERVING_FILE
     size = path.stat().st_size
     spoil(path)
-    manifest = settings.serving / publishing.MANIFEST_FILE
+    manifest = settings.serving / MANIFEST_FILE
     if is_size_known and path.exists():
         # as if its size had stayed
         text = manifest.read_text()
@@ -404,20 +410,20 @@ def test_parquet_files_are_copied_where_links_are_impossible(settings, tmp_path,
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"run_id": 1, "tables": [{"name": "a"}]}'])
 def test_a_manifest_that_says_something_else_leads_to_a_whole_one(settings, tmp_path, content):
-    (settings.serving / publishing.MANIFEST_FILE).write_text(content)
+    (settings.serving / MANIFEST_FILE).write_text(content)
     assert "published anew: the manifest" in said(settings, "run-1")
     expect_as_whole(settings, tmp_path)
 
 
 def test_a_file_with_too_much_unused_room_is_written_whole(settings, monkeypatch):
-    monkeypatch.setattr(published_parts, "TOO_LOOSE", 0.9)
+    monkeypatch.setattr(parts, "TOO_LOOSE", 0.9)
     text = said(settings, "run-1")
     assert "room that is not used" in text
     assert written(text) == 14_602
 
 
 def test_the_file_stays_small_over_many_publishes(settings):
-    path = settings.serving / publishing.SERVING_FILE
+    path = settings.serving / SERVING_FILE
     size = path.stat().st_size
     for number in range(1, 25):
         change(settings, f"update marts.mart_sessions set revenue = {number} "
@@ -427,7 +433,7 @@ def test_the_file_stays_small_over_many_publishes(settings):
 
 
 def test_a_whole_one_leaves_nothing_of_what_was_served(settings):
-    path = settings.serving / publishing.SERVING_FILE
+    path = settings.serving / SERVING_FILE
     change(settings, "insert into marts.mart_values values ('gone for good', 1)")
     said(settings, "run-1")
     assert b"gone for good" in path.read_bytes()
@@ -438,8 +444,8 @@ def test_a_whole_one_leaves_nothing_of_what_was_served(settings):
 
 def test_a_publish_that_does_not_compare_is_noticed(settings, monkeypatch):
     change(settings, CHANGES["an id alone"])
-    monkeypatch.setattr(published_parts, "different", lambda *_: [])
-    monkeypatch.setattr(publishing, "different", lambda *_: [])
+    monkeypatch.setattr(parts, "different", lambda *_: [])
+    monkeypatch.setattr(tables, "different", lambda *_: [])
     text = said(settings, "run-1")
     assert "published anew: Table mart_sessions" in text
 
@@ -447,13 +453,10 @@ def test_a_publish_that_does_not_compare_is_noticed(settings, monkeypatch):
 def test_what_is_kept_of_ids_cannot_be_guessed_without_the_key():
     with duckdb.connect() as con:
         con.execute("create table one as select 'somebody' as visitor_id")
-        proofs = {
-            published_parts.sources_of(con, "mart_x", "one", key)[0].proof
-            for key in ("a", "b", None)
-        }
+        proofs = {parts.sources_of(con, "mart_x", "one", key)[0].proof for key in ("a", "b", None)}
         con.execute("update one set visitor_id = 'somebody else'")
-        assert published_parts.sources_of(con, "mart_x", "one", "a")[0].proof not in proofs
-        assert published_parts.sources_of(con, "mart_x", "one", None)[0].proof in proofs
+        assert parts.sources_of(con, "mart_x", "one", "a")[0].proof not in proofs
+        assert parts.sources_of(con, "mart_x", "one", None)[0].proof in proofs
     assert len(proofs) == 3
 
 
@@ -466,9 +469,9 @@ def test_a_mart_that_lost_rows_in_the_copy_is_not_published(settings, monkeypatc
     said(settings, "run-0")
     change(settings, LATE_ROW)
     before = served(settings)
-    real = publishing._selection
+    real = tables._selection
     monkeypatch.setattr(
-        publishing,
+        tables,
         "_selection",
         lambda con, name: f"select * from (from ({real(con, name)}) limit 1)",
     )

@@ -13,7 +13,7 @@ import pytest
 
 from orchestration import publishing
 from orchestration.errors import IntentMapError
-from orchestration.publishing import publish
+from orchestration.publishing import parquet_files, publish
 from orchestration.settings import Settings
 
 ROWS = 2_000
@@ -400,7 +400,7 @@ def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch)
     before = contents(settings.serving)
     fill(settings, 2)
     # fails in the middle, each time: mart_sessions is copied by then
-    monkeypatch.setattr(publishing, "_copy_to_parquet", _failing_second_time())
+    monkeypatch.setattr(parquet_files, "copy_to_parquet", _failing_second_time())
     with pytest.raises(IntentMapError, match="stopped: IO Error: broken"):
         publish(settings, "run-2", report=quiet)
     assert contents(settings.serving) == before
@@ -409,7 +409,7 @@ def test_a_failing_copy_leaves_what_is_served_and_no_rest(settings, monkeypatch)
 def _failing_second_time():
     calls = []
 
-    def counted(con, query, path, real=publishing._copy_to_parquet):
+    def counted(con, query, path, real=parquet_files.copy_to_parquet):
         calls.append(1)
         if len(calls) == 2:
             raise duckdb.IOException("IO Error: broken")

@@ -1,7 +1,7 @@
 """What differs between the warehouse and the file that is served, by comparing sums of row hashes.
 
 Belongs here: the parts of a mart, their counts and sums, what of the last publish still holds. Does
-not belong here: writing, checking and replacing files (orchestration/publishing.py).
+not belong here: writing, checking and replacing files (tables.py, parquet_files.py).
 
 A part is compared by the warehouse's own columns, so no id has to be hashed with the key to see
 that nothing changed. What is kept of that sum is an HMAC with the key: a sum over a single row

@@ -1,7 +1,7 @@
 """Parquet files of one shape made into one, without reading their rows.
 
 Belongs here: the footer of a Parquet file, and where in a file its row groups lie. Does not belong
-here: which files are joined (publishing.py), reading and writing rows, which is DuckDB's work.
+here: which files are joined (parquet_files.py), reading and writing rows, which is DuckDB's work.
 
 Row groups stand in a file one behind the other, and the footer says at which byte each column of
 each begins. So a file of all weeks is the bytes of the weeks, and a footer with their row groups

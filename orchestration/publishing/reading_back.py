@@ -1,7 +1,7 @@
 """What was copied is read back before it is served, as a reader would read it.
 
 Belongs here: comparing the new serving file and the new Parquet files with what they shall hold.
-Does not belong here: writing and replacing them (orchestration/publishing.py).
+Does not belong here: writing and replacing them (tables.py, parquet_files.py).
 
 Rows are decoded and summed, with one exception: row groups that an earlier publish read back, and
 whose bytes are in the new Parquet file as they were there. Decoding them again would show nothing
@@ -17,8 +17,8 @@ import duckdb
 
 from orchestration.disk import checksum_of, checksums_of_both
 from orchestration.errors import IntentMapError
-from orchestration.parquet_joined import Piece, has_same_bytes
-from orchestration.published_parts import (
+from orchestration.publishing.parquet_joined import Piece, has_same_bytes
+from orchestration.publishing.parts import (
     NO_DAY,
     PublishedPart,
     PublishedTable,
