@@ -364,7 +364,19 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _check(settings: Settings, arguments: argparse.Namespace) -> None:
+    from orchestration.fingerprint import foreseen
+    from orchestration.retention import refuse_to_build_anew
+
     print(f"The settings, the policy and the business files in {settings.seeds} are in order.")
+    try:
+        why = foreseen(settings)
+    except IntentMapError as error:
+        # such as beside a run, which is no fault of what was checked
+        print(error)
+        return
+    if why:
+        refuse_to_build_anew(settings, why)
+        print(why)
 
 
 def _say_where(settings: Settings, started: float) -> None:

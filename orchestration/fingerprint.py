@@ -17,12 +17,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from orchestration import dbt_runner
-from orchestration.errors import IntentMapError
+from orchestration.errors import IntentMapError, first_line
 from orchestration.layout import TABLE, create_table
 from orchestration.one_line import in_short
 from orchestration.policy import HEALTH_VARS, effective_vars
@@ -47,7 +48,7 @@ def current(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, str]:
     others; the rest is read anew each night anyway.
     """
     return {
-        "business files": _checksum(_business_files(manifest)),
+        "business files": _checksum(_business_files(settings, manifest)),
         "policy": _checksum([json.dumps(_policy(settings), sort_keys=True, default=str)]),
         "models": _checksum(_code(manifest)),
         "engine": _checksum(
@@ -81,6 +82,27 @@ def changed_parts(settings: Settings, now: Mapping[str, str], models: Iterable[s
     """
     changed = {part for parts in _differing(settings, now, models).values() for part in parts}
     return [part for part in now if part in changed]
+
+
+def foreseen(settings: Settings) -> str:
+    """Why the next night will build all rows anew, as a sentence; "" when it will not, or no table
+    was built yet. Reads the manifest of the last run, so an upgrade shows from the next one on.
+    Raises IntentMapError when the warehouse cannot be read now."""
+    if not dbt_runner.manifest_path(settings).exists():
+        return ""
+    manifest = dbt_runner.load_manifest(settings)
+    try:
+        changed = changed_parts(settings, current(settings, manifest), incremental_models(manifest))
+    except duckdb.IOException as error:
+        raise IntentMapError(
+            "Whether the next night will build all rows anew cannot be told now, since the "
+            f"warehouse cannot be read: {first_line(error)}"
+        ) from error
+    if not changed:
+        return ""
+    return (
+        f"The next night will build all rows anew: {listed(changed)} changed since they were built."
+    )
 
 
 def refuse_to_value(
@@ -233,7 +255,7 @@ def _policy(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:
+def _business_files(settings: Settings, manifest: Mapping[str, Any]) -> Iterable[str]:
     feeding = ancestors(
         manifest,
         [
@@ -247,7 +269,8 @@ def _business_files(manifest: Mapping[str, Any]) -> Iterable[str]:
         node = manifest["nodes"].get(unique_id)
         if node is None or node["resource_type"] != "seed":
             continue
-        path = dbt_runner.PROJECT_DIR / node["original_file_path"]
+        # not where the manifest says: it may have been made for another folder
+        path = settings.seeds / Path(node["original_file_path"]).name
         yield node["name"]
         yield hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
 

@@ -169,7 +169,7 @@ def refuse_to_build_anew(settings: Settings, why: str) -> None:
             f"were retired ({RAW_DAYS}), and sessions, values and marts of their days would be "
             "lost. Put the rules back as they were, or put back a backup made before, or give "
             "these days up: `intent-map backup` first, then `intent-map retention --give-up`, then "
-            "this run again. Until then all tables and what is published stay as they are."
+            "run again. Until then all tables and what is published stay as they are."
         )
 
 

@@ -134,6 +134,33 @@ def test_check_says_that_all_is_in_order_and_leaves_no_home(home, capsys):
     assert not home.exists()
 
 
+def test_check_says_what_the_next_night_does_about_what_changed(home, monkeypatch, capsys):
+    why = "The next night will build all rows anew: policy vars changed since they were built."
+    monkeypatch.setattr("orchestration.fingerprint.foreseen", lambda _: why)
+    assert cli.main(["check"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == why
+
+    home.joinpath("warehouse").mkdir(parents=True)
+    with duckdb.connect(str(home / "warehouse" / "intent_map.duckdb")) as con:
+        con.execute("create schema raw")
+        con.execute("create table raw.loads as select 1 as load_id, now()::timestamp as landed_at")
+        con.execute(
+            "create table raw.removals as select 1 as load_id, 7 as row_count, 'retired' as reason"
+        )
+    assert cli.main(["check"]) == cli.FAILED
+    said = capsys.readouterr().err
+    assert why in said and "7 rows landed up to" in said and "were retired" in said
+    # what would be refused is not told as what will be done
+    assert said.startswith("error: ")
+
+    def held(_):
+        raise IntentMapError("cannot be told now")
+
+    monkeypatch.setattr("orchestration.fingerprint.foreseen", held)
+    assert cli.main(["check"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "cannot be told now"
+
+
 @pytest.mark.parametrize("command", ["nightly", "quarterly", "land", "publish", "demo", "check"])
 def test_every_command_checks_the_policy_before_anything_else(
     home, runs, monkeypatch, capsys, command

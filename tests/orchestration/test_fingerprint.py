@@ -1,11 +1,16 @@
 """Everything is built anew when a rule that built rows follow has changed, and only then."""
 
 import copy
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
 import duckdb
 import pytest
 
-from orchestration import fingerprint
+from orchestration import dbt_runner, fingerprint
 from orchestration.errors import IntentMapError
 from orchestration.settings import Settings
 
@@ -243,6 +248,57 @@ def test_tables_of_the_quarterly_clock_need_not_follow_the_rules(settings, manif
     manifest["parent_map"]["model.int"].append("model.val")
     _warehouse(settings, "int_sessions")
     assert fingerprint.remember(settings, RULES, manifest, EVERYTHING) == []
+
+
+@pytest.fixture
+def built(settings, manifest):
+    """All tables built under the rules in force, with the manifest of that run in its place."""
+    path = dbt_runner.manifest_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    _warehouse(settings, "int_sessions")
+    fingerprint.remember(settings, fingerprint.current(settings, manifest), manifest, EVERYTHING)
+    return settings
+
+
+def test_before_the_first_run_nothing_is_foreseen(settings):
+    assert fingerprint.foreseen(settings) == ""
+
+
+def test_a_night_that_builds_anew_is_foreseen_until_the_rules_are_put_back(built):
+    assert fingerprint.foreseen(built) == ""
+    path = built.seeds / "rules.csv"
+    before = path.read_bytes()
+    path.write_text("rule,weight\nv1,2\n", encoding="utf-8")
+    assert fingerprint.foreseen(built) == (
+        "The next night will build all rows anew: the business files changed since they were built."
+    )
+    path.write_bytes(before)
+    assert fingerprint.foreseen(built) == ""
+
+
+def test_another_folder_of_business_files_is_foreseen(built, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(built.seeds, own)
+    assert fingerprint.foreseen(replace(built, seeds=own)) == ""
+    (own / "rules.csv").write_text("rule,weight\nv1,2\n", encoding="utf-8")
+    assert "the business files changed" in fingerprint.foreseen(replace(built, seeds=own))
+
+
+def test_while_the_warehouse_is_held_nothing_can_be_foreseen(built):
+    code = (
+        "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(built.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        holder.stdout.readline()
+        with pytest.raises(IntentMapError, match="cannot be told now, since the warehouse cannot"):
+            fingerprint.foreseen(built)
+        holder.communicate(b"\n")
+    assert fingerprint.foreseen(built) == ""
 
 
 def test_a_newer_list_of_bots_counts_and_is_named(settings, manifest, monkeypatch):
