@@ -191,6 +191,23 @@ def remember(
     return sorted(left)
 
 
+def moved(settings: Settings, rules: Mapping[str, str], manifest: Mapping[str, Any]) -> list[str]:
+    """The parts that changed since a run took down its `rules`: dbt may have read either."""
+    return _parts_unlike(current(settings, manifest), json.dumps(dict(rules)))
+
+
+def doubt(
+    settings: Settings,
+    rules: Mapping[str, str],
+    parts: Iterable[str],
+    manifest: Mapping[str, Any],
+    built: Iterable[str],
+) -> None:
+    """Note that these nodes (names) were built while those parts changed: whichever rules are in
+    force next, they are not up to date."""
+    forget(settings, rules, parts, _followers(manifest).keys() & {*built})
+
+
 def _followers(manifest: Mapping[str, Any]) -> dict[str, str]:
     """What is noted: name → unique id."""
     return {

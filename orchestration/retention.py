@@ -173,6 +173,12 @@ def refuse_to_build_anew(settings: Settings, why: str) -> None:
         )
 
 
+def holds_retired_rows(settings: Settings) -> bool:
+    """Whether tables hold what came of rows that raw has no more, so that they must stay."""
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        return retired_rows(con) > 0
+
+
 def say_what_counts_no_more(settings: Settings, report: Callable[[str], None]) -> None:
     """Before everything is built anew: refused rows that went are counted now, and will not be."""
     if not settings.warehouse.exists():

@@ -227,6 +227,20 @@ def story(pretended, lasting_project, home):
     _alone(changed, "intermediate", "int_sessions")
     story["file put back"] = _chapter(run_nightly, changed)
     story["rules put back"] = _rules_met(home)
+    # edited behind the checksum and before dbt loads it, and put back before the next night
+    edited = f"{good_rules}v{pretended.visitors + 1},1\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt_assets.fingerprint, "changed_parts", _editing(lasting_project, edited))
+        story["file edited meanwhile"] = _chapter(run_nightly, changed)
+    story["rules edited"] = _rules_met(home)
+    lasting_project.write("seeds/rules.csv", good_rules)
+    story["edit put back"] = _chapter(run_nightly, changed)
+    story["rules of no edit"] = _rules_met(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt_assets.fingerprint, "changed_parts", _editing(lasting_project, edited))
+        patch.setattr(dbt_assets.retention, "holds_retired_rows", lambda _: True)
+        story["edited where rows are retired"] = _chapter(run_nightly, changed)
+    lasting_project.write("seeds/rules.csv", good_rules)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(published, "write_dashboard", _no_page)
         story["no page"] = _chapter(run_nightly, changed)
@@ -238,6 +252,16 @@ def story(pretended, lasting_project, home):
     )
     story["warned"] = _chapter(run_nightly, changed)
     return story
+
+
+def _editing(project, text):
+    real = fingerprint.changed_parts
+
+    def asked(*arguments):
+        project.write("seeds/rules.csv", text)
+        return real(*arguments)
+
+    return asked
 
 
 def _note_as_whole(settings, version_date):
@@ -334,7 +358,7 @@ def test_a_changed_rule_builds_old_rows_anew_says_which_and_keeps_the_versions(s
 
 
 def test_a_page_that_fails_fails_its_step_and_the_marts_are_published_all_the_same(story):
-    before, run = story["file put back"], story["no page"]
+    before, run = story["edited where rows are retired"], story["no page"]
     assert run.error.startswith(
         "nightly_refresh failed. The page could not be written: no room. The run: "
     )
@@ -378,6 +402,21 @@ def test_a_changed_file_reaches_a_table_built_alone_before_it_was_loaded(story):
 def test_a_file_put_back_reaches_a_table_that_was_built_alone_on_what_was_loaded(story):
     assert story["rules put back"] == [("v1",), ("v2",)]
     assert any("Building all rows anew: the business" in x for x in story["file put back"].lines)
+
+
+def test_a_file_edited_while_a_night_reads_it_and_put_back_leaves_no_row_of_the_edit(story):
+    edited, after = story["file edited meanwhile"], story["edit put back"]
+    assert not edited.error and not after.error
+    assert len(story["rules edited"]) == 3
+    assert any("the business files changed, so its rows may follow" in x for x in edited.lines)
+    assert any("Building all rows anew: the business files" in x for x in after.lines)
+    assert story["rules of no edit"] == [("v1",), ("v2",)]
+
+
+def test_where_rows_are_retired_an_edit_in_the_night_does_not_stop_the_next_one(story):
+    edited, after = story["edited where rows are retired"], story["no page"]
+    assert any("Raw rows are retired, so nothing is built anew" in x for x in edited.lines)
+    assert not any("Building all rows anew" in x for x in after.lines)
 
 
 def test_a_version_is_not_written_from_tables_that_do_not_follow_the_rules_yet(story, home):
