@@ -267,8 +267,12 @@ def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: b
     name, data_type = wanted.name, wanted.data_type
     kind, given, result = column.type.id, quoted("c_" + name), quoted("r_" + name)
     declared = duckdb.sqltype(data_type)
-    is_text = declared.id == "varchar"
-    cleaned = (clean_value if is_clean else cleaned_value)(column, as_text=is_text)
+    is_text, is_record = declared.id == "varchar", declared.id in ("struct", "list")
+    cleaned = (
+        clean_value(column, as_text=is_text)
+        if is_clean
+        else cleaned_value(column, as_text=is_text, as_record=is_record)
+    )
     if is_clean and (is_text or column.type == declared):
         return _Reader(cleaned, given, ())
     failed = f"{given} is not null and {result} is null"
@@ -285,7 +289,7 @@ def _reader(wanted: RawColumn, column: SourceColumn, not_utf8: bool, is_clean: b
         read = f"case when not contains({given}, {literal(NOT_UTF8)}) then {given} end"
     elif declared.id == "varchar":
         read, failures = given, []
-    elif declared.id in ("struct", "list"):
+    elif is_record:
         read = nested_value(given, column.type, declared)
         failures += _failures_in_record(name, column.type, declared)
         failures += _failures_in_money(name, column.type)

@@ -25,7 +25,6 @@ NUMBERS = _INTEGERS | _FLOATS | {"decimal"}
 _PLAIN_TIMES = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
 _ZONED_TIMES = {"timestamp with time zone", "timestamptz_ns"}
 _TIMES = _PLAIN_TIMES | _ZONED_TIMES
-_EMPTY, _EMPTY_JSON = ("''",), ("'null'", "'\"\"'")
 # with blanks around it
 _LONGEST_PLACEHOLDER = 16
 # GMT+2 and EST5EDT are none, nor is the city of Area/City
@@ -51,9 +50,9 @@ class SourceColumn:
     is_own_id: bool = False
 
 
-def cleaned_value(column: SourceColumn, as_text: bool) -> str:
+def cleaned_value(column: SourceColumn, as_text: bool, as_record: bool = False) -> str:
     """A value with empty text, NaN and a placeholder of an id as null; as text where a text is
-    declared."""
+    declared, and of type JSON as it is written where a record is."""
     sql, kind = column.sql, column.type.id
     if column.is_own_id:
         value = cleaned_value(replace(column, is_own_id=False), as_text)
@@ -64,9 +63,10 @@ def cleaned_value(column: SourceColumn, as_text: bool) -> str:
         )
     if kind in ("varchar", "enum"):
         value = f"cast({sql} as varchar)"
-        for empty in _EMPTY_JSON if str(column.type) == "JSON" else _EMPTY:
-            value = f"nullif({value}, {empty})"
-        return value
+        if not _is_json(column):
+            return f"nullif({value}, '')"
+        value = f"nullif(nullif({value}, 'null'), '\"\"')"
+        return value if as_record else _said_by_json(value)
     if kind in _FLOATS and not as_text:
         return f"case when not isnan({sql}) then {sql} end"
     if kind in _FLOATS:
@@ -102,12 +102,26 @@ def any_cleaned(column: SourceColumn) -> str | None:
         is_short = f"length({text}) <= {_LONGEST_PLACEHOLDER}"
         found = _any(f"case when {is_short} then {_is_placeholder(text)} end")
         return " or ".join(filter(None, [any_cleaned(plain), found]))
-    if str(column.type) == "JSON":
-        return _any(f"cast({sql} as varchar) in ({', '.join(_EMPTY_JSON)})")
+    if _is_json(column):
+        text = f"cast({sql} as varchar)"
+        return _any(f"{text} = 'null' or starts_with({text}, '\"')")
     if kind in ("varchar", "enum"):
         # a number each: to ask all columns in one condition costs twice what reading them does
         return f"coalesce(min(strlen(cast({sql} as varchar))) = 0, false)"
     return _any(f"isnan({sql})") if kind in _FLOATS else None
+
+
+def _is_json(column: SourceColumn) -> bool:
+    return str(column.type) == "JSON"
+
+
+def _said_by_json(value: str) -> str:
+    """A value of type JSON with a text as it reads: a loader, and DuckDB's own reader, give a whole
+    column that type as soon as one of its values is no text."""
+    return (
+        f"case when starts_with({value}, '\"') "
+        f"then coalesce(try(json_extract_string({value}, '$')), {value}) else {value} end"
+    )
 
 
 def _any(condition: str) -> str:
@@ -385,7 +399,7 @@ def json_object_of(others: Sequence[SourceColumn]) -> str | None:
     members = []
     for column in others:
         kind = column.type.id
-        if str(column.type) == "JSON" or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
+        if _is_json(column) or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
             value = column.sql
         elif kind in _FLOATS:
             value = f"case when isfinite({column.sql}) then {column.sql} end"

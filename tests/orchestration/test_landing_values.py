@@ -327,6 +327,31 @@ def test_ids_are_text_and_keep_every_digit(tmp_path):
     ]
 
 
+def test_a_text_in_a_column_of_json_is_read_without_its_quotes(tmp_path, monkeypatch):
+    """A column is of that type where DuckDB found texts beside other values in a loader's files."""
+    given = {
+        **{"visitor_id": "v 1", "occurred_at": "2026-01-05 12:00:00", "event_name": 'a "b"'},
+        **{"event_id": "(not set)", "user_id": 42, "value": "12.5", "consent_analytics": "denied"},
+        **{"source": "", "medium": "null", "campaign": None, "properties": '{"a": 1}', "own": "o"},
+    }
+    columns = ", ".join(f"'{json.dumps(value)}'::json as {name}" for name, value in given.items())
+    home = Home(tmp_path)
+    home.drop("generic/a.jsonl", [given])
+    home.drop_parquet("generic/b.parquet", f"select {columns}")
+    home.land()
+    monkeypatch.setattr(kept, "KEPT_FROM_BYTES", 1)
+    home.drop_parquet("generic/c.parquet", f"select * exclude (own) from (select {columns})")
+    home.land()
+    read = (
+        *("v 1", NOON, 'a "b"', None, "42", Decimal("12.5000"), "denied", None, "null", None),
+        *('{"own":"o","a":1}', None),
+    )
+    names = [*given][:-1]
+    from_lines, from_parquet, from_kept = home.events(", ".join([*names, "unreadable"]))
+    assert from_lines == from_parquet == read
+    assert from_kept == (*read[:-2], '{"a": 1}', None)
+
+
 def test_a_placeholder_is_no_id_of_a_generic_event(tmp_path, monkeypatch):
     home = Home(tmp_path)
     ids = ["e1", " NULL ", "(not set)", "Undefined", "0", "nullable"]
