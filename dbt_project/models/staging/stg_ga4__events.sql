@@ -88,7 +88,7 @@ events_valued as (
         *,
         {{ moment_from_microseconds('event_timestamp') }} as occurred_at,
         {{ ga4_given('param_page_location') }} as page_url,
-        try_cast(given_value as decimal(18, 4)) as value,
+        {{ plain_amount('given_value') }} as value,
         -- an amount that the event does not stand for is not asked, so it spoils nothing
         case event_name
             when 'purchase' then {{ unreadable_as({

@@ -72,9 +72,9 @@ events_valued as (
         *,
         coalesce(
             tr_total,
-            try_cast(given_revenue as decimal(18, 4)),
+            {{ plain_amount('given_revenue') }},
             -- a refund is the amount that was given back, whatever sign it was sent with
-            abs(try_cast(given_refund_amount as decimal(18, 4)))
+            abs({{ plain_amount('given_refund_amount') }})
         ) as value,
         coalesce(
             given_revenue,

@@ -10,6 +10,7 @@ cases (case_name, expected, compared, operator, threshold) as (
     ('a word is no number', false, 'far', '>=', '75'),
     ('not a number is no number', false, 'NaN', '>=', '75'),
     ('infinite is no number', false, 'inf', '>', '75'),
+    ('an underscore makes no thousands', false, '1_000', '>', '75'),
     ('at most', true, '75', '<=', '75'),
     ('not below itself', false, '75', '<', '75'),
     ('one number in two forms', true, '1.0', '=', '1'),
