@@ -174,7 +174,7 @@ sessions_grouped as (
         sessions.source,
         sessions.medium,
         sessions.campaign,
-        sessions.source_channel_group as channel_group,
+        coalesce(sessions.source_channel_group, traffic_sources.channel_group) as channel_group,
         count(*) as sessions
 
     from sessions
@@ -182,12 +182,16 @@ sessions_grouped as (
         on sessions.source = sources.source
         and sessions.medium = sources.medium
         and sessions.campaign = sources.campaign
+    inner join traffic_sources
+        on sessions.source = traffic_sources.source
+        and sessions.medium = traffic_sources.medium
+        and sessions.campaign = traffic_sources.campaign
     group by
         sessions.session_date,
         sessions.source,
         sessions.medium,
         sessions.campaign,
-        sessions.source_channel_group
+        coalesce(sessions.source_channel_group, traffic_sources.channel_group)
 
 ),
 
@@ -231,9 +235,8 @@ groups_of_sources as (
 select
     spend_by_day.spend_date,
     coalesce(
-        case when groups_of_days.place = 1 then groups_of_days.channel_group
-            else groups_of_sources.channel_group
-        end,
+        groups_of_days.channel_group,
+        groups_of_sources.channel_group,
         traffic_sources.channel_group
     ) as channel_group,
     spend_by_day.source,
