@@ -31,6 +31,7 @@ from orchestration.landing.values import (
     json_object_of,
     microseconds,
     nested_value,
+    text_of,
 )
 from orchestration.one_line import one_line
 from orchestration.sources import LANDING_SOURCES
@@ -311,7 +312,7 @@ def _failures_in_record(name: str, found: Type, declared: Type) -> list[tuple[st
         if found.id == "varchar":
             own = f"json_extract_string({given}, {literal('/' + leaf)})"
         elif leaf in fields and fields[leaf][1].id not in NUMBERS:
-            own = f"cast(struct_extract({given}, {literal(fields[leaf][0])}) as varchar)"
+            own = text_of(f"struct_extract({given}, {literal(fields[leaf][0])})", fields[leaf][1])
         else:
             continue
         own = f"nullif({own}, '')"

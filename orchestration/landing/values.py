@@ -62,11 +62,9 @@ def cleaned_value(column: SourceColumn, as_text: bool, as_record: bool = False) 
             f"when not {_is_placeholder(value)} then {value} end"
         )
     if kind in ("varchar", "enum"):
-        value = f"cast({sql} as varchar)"
-        if not _is_json(column):
-            return f"nullif({value}, '')"
-        value = f"nullif(nullif({value}, 'null'), '\"\"')"
-        return value if as_record else _said_by_json(value)
+        if as_record and _is_json(column.type):
+            return f"nullif(nullif(cast({sql} as varchar), 'null'), '\"\"')"
+        return f"nullif({text_of(sql, column.type)}, '')"
     if kind in _FLOATS and not as_text:
         return f"case when not isnan({sql}) then {sql} end"
     if kind in _FLOATS:
@@ -102,7 +100,7 @@ def any_cleaned(column: SourceColumn) -> str | None:
         is_short = f"length({text}) <= {_LONGEST_PLACEHOLDER}"
         found = _any(f"case when {is_short} then {_is_placeholder(text)} end")
         return " or ".join(filter(None, [any_cleaned(plain), found]))
-    if _is_json(column):
+    if _is_json(column.type):
         text = f"cast({sql} as varchar)"
         return _any(f"{text} = 'null' or starts_with({text}, '\"')")
     if kind in ("varchar", "enum"):
@@ -111,16 +109,20 @@ def any_cleaned(column: SourceColumn) -> str | None:
     return _any(f"isnan({sql})") if kind in _FLOATS else None
 
 
-def _is_json(column: SourceColumn) -> bool:
-    return str(column.type) == "JSON"
+def _is_json(kind: Type) -> bool:
+    return str(kind) == "JSON"
 
 
-def _said_by_json(value: str) -> str:
-    """A value of type JSON with a text as it reads: a loader, and DuckDB's own reader, give a whole
+def text_of(sql: str, kind: Type) -> str:
+    """A value as text, one of type JSON as it reads: loaders, and DuckDB's own reader, give a whole
     column that type as soon as one of its values is no text."""
+    value = f"cast({sql} as varchar)"
+    if not _is_json(kind):
+        return value
     return (
         f"case when starts_with({value}, '\"') "
-        f"then coalesce(try(json_extract_string({value}, '$')), {value}) else {value} end"
+        f"then coalesce(try(json_extract_string({value}, '$')), {value}) "
+        f"when {value} <> 'null' then {value} end"
     )
 
 
@@ -318,7 +320,8 @@ def nested_value(sql: str, found: Type, declared: Type) -> str:
     A missing field becomes null, a field of another type is cast, an unknown field is dropped.
     """
     if declared.id not in _JSON_KIND:
-        return f"try_cast({sql} as {declared})"
+        value = text_of(sql, found) if _is_json(found) else sql
+        return f"try_cast({value} as {declared})"
     if found.id == "varchar":
         shape, kind = literal(json.dumps(_json_shape(declared))), _JSON_KIND[declared.id]
         # a loader that knows no records writes them as text, so that JSON holds JSON once more
@@ -356,8 +359,8 @@ def nested_value(sql: str, found: Type, declared: Type) -> str:
 
 
 def _casts(found: Type, declared: Type) -> bool:
-    """Whether DuckDB's cast by field name does it: records need one field in common, and lists
-    must not be wrapped as some Parquet writers do (list → element)."""
+    """Whether DuckDB's cast by field name does it: records need one field in common, lists must not
+    be wrapped as some Parquet writers do (list → element), and texts be no JSON, with quotes."""
     if declared.id == "list":
         found_item = _item(found)
         return found_item is not None and _casts(found_item, declared.children[0][1])
@@ -367,7 +370,7 @@ def _casts(found: Type, declared: Type) -> bool:
         fields = {name.lower(): kind for name, kind in found.children}
         shared = [(fields[n.lower()], kind) for n, kind in declared.children if n.lower() in fields]
         return bool(shared) and all(_casts(own, kind) for own, kind in shared)
-    return True
+    return not _is_json(found)
 
 
 def _item(found: Type) -> Type | None:
@@ -399,7 +402,7 @@ def json_object_of(others: Sequence[SourceColumn]) -> str | None:
     members = []
     for column in others:
         kind = column.type.id
-        if _is_json(column) or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
+        if _is_json(column.type) or kind in _NESTED | _INTEGERS | {"decimal", "boolean"}:
             value = column.sql
         elif kind in _FLOATS:
             value = f"case when isfinite({column.sql}) then {column.sql} end"

@@ -143,6 +143,25 @@ def test_a_record_that_shares_no_field_with_the_declared_one_costs_only_itself(t
     assert ga4(home, "event_params[1].key, event_params[1].value.int_value") == [("a", None)]
 
 
+def test_a_text_in_a_field_of_json_is_read_without_its_quotes(tmp_path):
+    """A field is of that type where DuckDB found texts beside numbers in it."""
+    home = Home(tmp_path)
+    home.drop_parquet(
+        "ga4/a.parquet",
+        "select 'purchase' as event_name, 1767614400000000 as event_timestamp, "
+        "[{'key': 'currency', 'value': {'string_value': '\"USD\"'::json}}, "
+        "{'key': 'value', 'value': {'string_value': '12.5'::json}}] as event_params, "
+        "{'transaction_id': unnest(['\"T1\"', '77', 'null']::json[]), "
+        "'purchase_revenue': unnest(['\"8.5\"', '9', 'null']::json[])} as ecommerce",
+    )
+    home.land()
+    params = "event_params[1].value.string_value, event_params[2].value.string_value"
+    money = "ecommerce.transaction_id, ecommerce.purchase_revenue, unreadable"
+    assert ga4(home, f"{params}, {money}") == [
+        ("USD", "12.5", *order, None) for order in (("T1", 8.5), ("77", 9), (None, None))
+    ]
+
+
 def test_a_field_of_a_wrong_kind_costs_that_field_and_is_named(tmp_path):
     home = Home(tmp_path)
     event = {"event_name": "x", "event_timestamp": 1767614400000000}
