@@ -32,6 +32,7 @@ from orchestration.landing.values import (
     microseconds,
     nested_value,
     text_of,
+    variant_as_json,
 )
 from orchestration.one_line import one_line
 from orchestration.sources import LANDING_SOURCES
@@ -83,7 +84,7 @@ def match_columns(source: str, found: Sequence[SourceColumn]) -> Matched:
         raise Refused(f"it has {len(found):,} columns, and no more than {MOST_COLUMNS:,} are read")
     names = {column.name for column in raw_tables()[RAW_TABLE[source]].file_columns}
     matched = Matched({})
-    for column in found:
+    for column in map(variant_as_json, found):
         plain = column.name.strip().lower()
         name = column_name(source, column.name)
         if name not in names:

@@ -34,7 +34,7 @@ _IMPOSSIBLE_OFFSET = (
     r":[0-9.,]+ *([+](1[5-9]|[2-9][0-9]|14:?(0[1-9]|[1-9]))"
     r"|-(1[3-9]|[2-9][0-9]|12:?(0[1-9]|[1-9]))|[+-][0-9]{2}:?[6-9])"
 )
-_NESTED = {"struct", "list", "array", "map", "union", "variant"}
+_NESTED = {"struct", "list", "array", "map", "union"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,13 @@ def cleaned_value(column: SourceColumn, as_text: bool, as_record: bool = False) 
     if kind in _NESTED:
         return f"cast(to_json({sql}) as varchar)"
     return f"cast({sql} as varchar)"
+
+
+def variant_as_json(column: SourceColumn) -> SourceColumn:
+    """A column of any types, row by row, as one of JSON, which is read as what it says."""
+    if column.type.id != "variant":
+        return column
+    return replace(column, sql=f"to_json({column.sql})", type=duckdb.sqltype("JSON"))
 
 
 def any_cleaned(column: SourceColumn) -> str | None:
@@ -308,6 +315,7 @@ SCALARS = {
 
 def moment_of(column: SourceColumn) -> str:
     """SQL of a column of any type read as a time, over the column itself."""
+    column = variant_as_json(column)
     return _timestamp(cleaned_value(column, as_text=False), column.type.id, "")
 
 

@@ -327,14 +327,15 @@ def test_ids_are_text_and_keep_every_digit(tmp_path):
     ]
 
 
-def test_a_text_in_a_column_of_json_is_read_without_its_quotes(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["::json", "::json::variant"])
+def test_a_text_in_a_column_of_json_is_read_without_its_quotes(tmp_path, monkeypatch, kind):
     """A column is of that type where DuckDB found texts beside other values in a loader's files."""
     given = {
         **{"visitor_id": "v 1", "occurred_at": "2026-01-05 12:00:00", "event_name": 'a "b"'},
         **{"event_id": "(not set)", "user_id": 42, "value": "12.5", "consent_analytics": "denied"},
         **{"source": "", "medium": "null", "campaign": None, "properties": '{"a": 1}', "own": "o"},
     }
-    columns = ", ".join(f"'{json.dumps(value)}'::json as {name}" for name, value in given.items())
+    columns = ", ".join(f"'{json.dumps(value)}'{kind} as {name}" for name, value in given.items())
     home = Home(tmp_path)
     home.drop("generic/a.jsonl", [given])
     home.drop_parquet("generic/b.parquet", f"select {columns}")
