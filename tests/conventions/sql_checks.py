@@ -18,6 +18,7 @@ from reading import (
     macro_files,
     models,
     place,
+    property_files,
     seeds,
 )
 
@@ -186,6 +187,9 @@ def every_macro_is_used(root: Path) -> list[str]:
     settings = root / "dbt_project" / "dbt_project.yml"
     if settings.exists():
         calls += settings.read_text(encoding="utf-8")
+    # in YAML only what is rendered: descriptions may name a macro
+    for path in property_files(root):
+        calls += "\n".join(JINJA.findall(path.read_text(encoding="utf-8")))
     faults = []
     for path in macro_files(root, "expressions", "dialect", "hooks"):
         for name in MACRO.findall(code(path)):

@@ -69,6 +69,14 @@ def test_nights_two_of_them_killed_leave_what_a_full_refresh_leaves(promise: Don
     a_full_refresh_leaves_the_same(promise)
 
 
+def test_nights_leave_no_table_behind_that_is_there_for_a_moment(promise: Done) -> None:
+    left = promise.nights.query(
+        "select table_schema, table_name from information_schema.tables "
+        "where contains(table_name, '__dbt_') or table_schema = 'main'"
+    )
+    assert left == []
+
+
 def test_one_load_in_any_order_leaves_what_the_nights_leave(promise: Done) -> None:
     one_load_leaves_the_same(promise)
 

@@ -45,3 +45,26 @@ written_to = "{{ relation }}"
         {{ one_after_another(spark_swap(this, new)) }}
     {%- endif -%}
 {%- endmacro %}
+
+{% macro drop_what_python_left() -%}
+    {#- Post-hook of a Python model that is built bit by bit: drops the table that its new rows were
+        written to first. The adapter takes that one for temporary, so each night would leave another;
+        those of nights before, and of killed ones, go too. -#}
+    {{ return(adapter.dispatch('drop_what_python_left', 'intent_map')()) }}
+{%- endmacro %}
+
+{% macro duckdb__drop_what_python_left() -%}
+    {%- set found = run_query(
+        "select table_schema, table_name from information_schema.tables where table_catalog = '"
+        ~ this.database ~ "' and starts_with(table_name, '" ~ this.identifier ~ "__dbt_tmp')"
+    ).rows if execute else [] -%}
+    {%- set statements = [] -%}
+    {%- for row in found -%}
+        {%- do statements.append('drop table "' ~ row[0] ~ '"."' ~ row[1] ~ '"') -%}
+    {%- endfor -%}
+    {{ one_after_another(statements) }}
+{%- endmacro %}
+
+{% macro spark__drop_what_python_left() -%}
+    {#- It is dropped by the materialization, and what a killed run left by put_right. -#}
+{%- endmacro %}
