@@ -264,6 +264,14 @@ def behind_in_words(names: Sequence[str]) -> str:
     )
 
 
+def moved_in_words(parts: Iterable[str]) -> str:
+    """What `moved` found, as one line for the run's log."""
+    return (
+        f"While this run went on {listed(parts)} changed, so its rows may follow either state of "
+        "them."
+    )
+
+
 def _policy(settings: Settings) -> dict[str, Any]:
     return {
         name: value

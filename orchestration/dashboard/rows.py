@@ -23,14 +23,14 @@ def rows_of(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """Decimals as numbers, and what is no number as none."""
-    plain = {}
+    found = {}
     for column, value in row.items():
         if isinstance(value, Decimal):
             value = float(value)
         if isinstance(value, float) and not math.isfinite(value):
             value = None
-        plain[column] = value
-    return plain
+        found[column] = value
+    return found
 
 
 def expect(connection: duckdb.DuckDBPyConnection, mart: str) -> None:

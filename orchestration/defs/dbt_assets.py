@@ -119,17 +119,16 @@ def build_dbt_assets(
             if behind:
                 context.log.info(fingerprint.behind_in_words(behind))
             if moved := fingerprint.moved(settings, rules, manifest):
-                said = f"While this run went on {fingerprint.listed(moved)} changed, so its rows "
-                said += "may follow either state of them."
+                comes_of_it = "The next night builds all rows anew."
                 if retention.holds_retired_rows(settings):
                     # noted, it would stop each night from now on, also when all is put back
-                    context.log.warning(
-                        f"{said} Raw rows are retired, so nothing is built anew for that: put back "
-                        "a backup from before this run if it matters."
+                    comes_of_it = (
+                        "Raw rows are retired, so nothing is built anew for that: put back a "
+                        "backup from before this run if it matters."
                     )
                 else:
                     fingerprint.doubt(settings, rules, moved, manifest, selected.names)
-                    context.log.warning(f"{said} The next night builds all rows anew.")
+                context.log.warning(f"{fingerprint.moved_in_words(moved)} {comes_of_it}")
 
     @dbt_assets(
         manifest=manifest,

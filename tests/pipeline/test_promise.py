@@ -16,6 +16,8 @@ from pipeline.promise_checks import (
     sessions_are_exact,
 )
 
+from orchestration import dbt_runner
+
 # what joins, deletes and tests of a night look for by the visits of some days
 IN_ORDER_OF_DAYS = (
     *("intermediate.int_session_events", "intermediate.int_all_sessions"),
@@ -75,6 +77,20 @@ def test_nights_leave_no_table_behind_that_is_there_for_a_moment(promise: Done) 
         "where contains(table_name, '__dbt_') or table_schema = 'main'"
     )
     assert left == []
+
+
+def test_a_view_is_replaced_where_it_stands(promise: Done) -> None:
+    home = promise.nights.copy("promise_view")
+    home.take_up()
+    log = home.settings.dbt_log_path / "dbt.log"
+    log.unlink(missing_ok=True)
+    args = [*dbt_runner.nightly_args(home.settings, ["int_events"]), "--log-level-file", "debug"]
+    for _ in dbt_runner.run_dbt(home.settings, args):
+        pass
+    statements = log.read_text(encoding="utf-8")
+    assert 'create or replace view "intent_map"."intermediate"."int_events" as' in statements
+    # moved aside first, none would be there where the run is stopped before the new one is moved
+    assert "alter view" not in statements
 
 
 def test_one_load_in_any_order_leaves_what_the_nights_leave(promise: Done) -> None:
