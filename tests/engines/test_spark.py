@@ -64,7 +64,8 @@ def visits(words: dict[str, str], first: datetime, count: int) -> list[dict[str,
         at = first + timedelta(hours=31 * number, microseconds=1234 * number)
         visitor = f"{words['of']}{number % 7}"
         base = {words["visitor"]: visitor, words["user"]: f"u{number % 5}" if number % 3 else None}
-        page = f"https://shop.example/p{number}?utm=1&gclid=G{number}&x=ü" if number % 2 else None
+        query = f"utm_source=n+{number}&utm_term=%FC&gclid=G{number}&x=ü"
+        page = f"https://shop.example/p{number}?{query}" if number % 2 else None
         names = [words["page"], words["page"], *([words["order"]] if number % 4 == 0 else [])]
         for place, name in enumerate(names):
             row = base | {
@@ -83,6 +84,11 @@ SEGMENT = {
     **{"of": "s", "visitor": "anonymous_id", "user": "user_id", "id": "id", "time": "timestamp"},
     **{"name": "event", "page": "product_viewed", "order": "order_completed"},
     **{"url": "context_page_url", "money": "revenue", "order_id": "order_id"},
+}
+GENERIC = {
+    **{"of": "g", "visitor": "visitor_id", "user": "user_id", "id": "event_id"},
+    **{"time": "occurred_at", "name": "event_name", "page": "view_item", "order": "purchase"},
+    **{"url": "page_url", "money": "value", "order_id": "order_id"},
 }
 SNOWPLOW = {
     **{"of": "p", "visitor": "domain_userid", "user": "user_id", "id": "event_id"},
@@ -173,6 +179,7 @@ def engines(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> tup
     # at other moments: of two visits of one person that begin together, the internal key decides
     aside = timedelta(hours=5, minutes=17)
     home.drop("snowplow", "events_1", visits(SNOWPLOW, begin + aside, 40))
+    home.drop("generic", "tagged", visits(GENERIC, begin + 2 * aside, 20))
     home.night()
     nights = [exported(home, folder / "first")]
     home.quarter(VERSION_DATE)

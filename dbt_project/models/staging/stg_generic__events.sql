@@ -42,6 +42,19 @@ events_known as (
 
     from events_without_id
 
+),
+
+events_with_tags as (
+
+    select
+        *,
+        position('utm_' in page_url) > 0
+        and {{ known_text('source') }} is null
+        and {{ known_text('medium') }} is null
+        and {{ known_text('campaign') }} is null as is_told_by_tags
+
+    from events_known
+
 )
 
 select
@@ -75,11 +88,11 @@ select
     {{ stated_currency('currency') }} as currency,
 
     ---------- where the visit came from
-    source,
-    medium,
-    campaign,
-    term,
-    content,
+    {{ column_or_tag('source', 'page_url', 'is_told_by_tags') }} as source,
+    {{ column_or_tag('medium', 'page_url', 'is_told_by_tags') }} as medium,
+    {{ column_or_tag('campaign', 'page_url', 'is_told_by_tags') }} as campaign,
+    {{ column_or_tag('term', 'page_url', 'is_told_by_tags') }} as term,
+    {{ column_or_tag('content', 'page_url', 'is_told_by_tags') }} as content,
     {{ click_id('gclid', 'gclid', 'page_url') }} as gclid,
     {{ click_id('gbraid', 'gbraid', 'page_url') }} as gbraid,
     {{ click_id('wbraid', 'wbraid', 'page_url') }} as wbraid,
@@ -94,4 +107,4 @@ select
     {{ consent_given('consent_analytics') }} as consent_analytics,
     {{ consent_given('consent_ads') }} as consent_ads
 
-from events_known
+from events_with_tags
