@@ -40,7 +40,7 @@ def build_health_checks(settings: Settings) -> AssetChecksDefinition:
     @multi_asset_check(
         name="health",
         description="Looks at attached tables, arrivals, volume, refusals, columns, version, "
-        "publish, page, disk and erasures.",
+        "rules, publish, page, disk and erasures.",
         specs=[
             AssetCheckSpec(name, asset=PUBLISHED, description=description)
             for name, description in health.CHECKS.items()

@@ -1,9 +1,9 @@
 """How things stand, at a glance: attached tables, arrivals, volume, refusals, columns, version,
-publish, page, disk, erasures.
+rules, publish, page, disk, erasures.
 
 Belongs here: looking at all of it. Modules beside it: from when on something is a warning or an
-error, and its sentence (arrivals.py, served.py, files.py). Does not belong here: showing it (cli.py
-prints it, defs/health.py makes checks of it).
+error, and its sentence (arrivals.py, served.py, rules.py, files.py). Does not belong here: showing
+it (cli.py prints it, defs/health.py makes checks of it).
 
 Looking never waits and never stands in a writer's way. What is published is read from the served
 file. The list of loads is in the warehouse, which a writer keeps for itself: then the note of it
@@ -16,6 +16,7 @@ from orchestration.health.arrivals import of_arrivals
 from orchestration.health.files import of_attached, of_disk, of_erasures, of_publish
 from orchestration.health.findings import CHECKS, ERROR, OK, WARN, Finding, as_table, worst
 from orchestration.health.ledger import ledger_of
+from orchestration.health.rules import of_rules
 from orchestration.health.served import of_served_tables
 from orchestration.health.view import View
 from orchestration.policy import effective_vars
@@ -39,6 +40,7 @@ def look(
         *of_attached(view),
         *of_arrivals(view),
         *of_served_tables(view),
+        *of_rules(view),
         *of_publish(view),
         *of_disk(view),
         *of_erasures(view),

@@ -23,6 +23,7 @@ CHECKS = {
     "refused_rows": "Of the last whole day no larger share of rows was refused than usual.",
     "reconciliation": "Every raw row is accepted, duplicate or refused, and nothing else.",
     "value_version": "The value version of the quarter that is going on is there.",
+    "rules": "The tables follow the rules in force, so the next night goes on from them.",
     "publish": "The served file is whole and not older than a night.",
     "dashboard": "The page is there and not older than what is served.",
     "disk": "There is room for the next run.",

@@ -18,6 +18,7 @@ from dagster import AssetCheckSeverity
 
 from orchestration import cli, erasure, fingerprint, health, layout
 from orchestration.defs.health import result
+from orchestration.errors import IntentMapError
 from orchestration.landing.declaration import create_raw_tables
 from orchestration.policy import PROJECT_FILE
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -203,6 +204,30 @@ def test_files_that_come_in_time_without_new_events_are_told(home, age, is_told)
         assert found[1].sentence.startswith(
             f"The newest events are of {newest}, but the newest file came on {TODAY}: {age} days"
         )
+
+
+def test_a_night_that_will_build_anew_is_told_before_it_comes(home, monkeypatch):
+    home.arrive(NOW)
+    assert home.found("rules") == ("ok", health.CHECKS["rules"])
+    monkeypatch.setattr("orchestration.health.rules.foreseen", lambda _: "It will.")
+    assert home.found("rules") == ("warn", "It will. It takes as long as the first one did.")
+    with duckdb.connect(str(home.settings.warehouse)) as con:
+        con.execute(
+            "insert into raw.removals (source, load_id, row_count, reason, removed_at) "
+            "values ('generic', 1, 7, 'retired', ?)",
+            [NOW],
+        )
+    severity, sentence = home.found("rules")
+    assert severity == "error"
+    assert sentence.startswith("It will. That needs every raw row, but 7 rows landed up to 2026-")
+
+
+def test_what_cannot_be_told_of_the_rules_is_no_fault(home, monkeypatch):
+    def held(_):
+        raise IntentMapError("Nobody knows now.")
+
+    monkeypatch.setattr("orchestration.health.rules.foreseen", held)
+    assert home.found("rules") == ("ok", "Nobody knows now.")
 
 
 def test_two_arrivals_are_too_few_to_know_what_is_usual(home):
